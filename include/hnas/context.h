@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file context.h
+ * The library's state: memory, threads, kernels, seed, last message.
+ *
+ * A program may open any number of contexts; they share nothing.  Every
+ * other handle belongs to one context and must be released before it.  One
+ * context serves one thread at a time.
+ */
+#ifndef HNAS_CONTEXT_H
+#define HNAS_CONTEXT_H
+
+#include "status.h"
+
+HNAS_BEGIN_DECLS
+
+/** Everything the library knows; opaque. */
+typedef struct hnas_context hnas_context;
+
+/** Allocate size_bytes aligned to `alignment` (a power of two), or NULL. */
+typedef void *(*hnas_alloc_fn)(void *user, size_t size_bytes,
+                               size_t alignment);
+
+/** Release what hnas_alloc_fn gave; size_bytes is what was asked for. */
+typedef void (*hnas_free_fn)(void *user, void *memory, size_t size_bytes);
+
+/** Receive one line; level as in HNAS_LOG_. */
+typedef void (*hnas_log_fn)(void *user, int32_t level, const char *message);
+
+/** One piece of work: index in [0, n_tasks), worker in [0, n_threads). */
+typedef void (*hnas_task_fn)(void *task_user, int64_t index, int32_t worker);
+
+/**
+ * The host's parallel-for: call task(task_user, i, worker) once for every i
+ * in [0, n_tasks), and return when all are done.  Two calls that run at the
+ * same time must carry different workers, all below the context's n_threads.
+ */
+typedef void (*hnas_parallel_fn)(void *user, int64_t n_tasks,
+                                 hnas_task_fn task, void *task_user);
+
+/** Log levels, most urgent first. */
+enum {
+    HNAS_LOG_NONE = 0,
+    HNAS_LOG_ERROR = 1,
+    HNAS_LOG_WARNING = 2,
+    HNAS_LOG_INFO = 3
+};
+
+/** Bits of cpu_mask: which kernel levels the context may use. */
+enum {
+    HNAS_CPU_AVX2 = 1,
+    HNAS_CPU_AVX512 = 2,
+    HNAS_CPU_ALL = 0x7fffffff
+};
+
+/** Backend of large matrix products. */
+enum {
+    HNAS_GEMM_AUTO = 0,    /**< BLIS where it is the faster one */
+    HNAS_GEMM_BUILTIN = 1, /**< ours always: never aborts without memory */
+    HNAS_GEMM_BLIS = 2     /**< BLIS always */
+};
+
+/** Settings of a context; fill with hnas_context_opts_init first. */
+typedef struct hnas_context_opts {
+    size_t size;               /**< sizeof the struct, set by init */
+    hnas_alloc_fn alloc;       /**< NULL: the C library */
+    hnas_free_fn free;         /**< set with alloc */
+    void *alloc_user;          /**< passed to alloc and free */
+    hnas_log_fn log;           /**< NULL: silent */
+    void *log_user;            /**< passed to log */
+    int32_t log_level;         /**< the least urgent level to pass on */
+    int32_t n_threads;         /**< workers, 1..256; 0: all cores; default 1 */
+    hnas_parallel_fn parallel; /**< NULL: the library's own pool */
+    void *parallel_user;       /**< passed to parallel */
+    uint64_t seed;             /**< of every random draw; default 0 */
+    uint32_t cpu_mask;         /**< HNAS_CPU_ bits; default HNAS_CPU_ALL */
+    int32_t gemm;              /**< HNAS_GEMM_; default AUTO */
+} hnas_context_opts;
+
+/** Write the defaults; `size` is sizeof(hnas_context_opts). */
+HNAS_API void hnas_context_opts_init(hnas_context_opts *opts, size_t size);
+
+/** Open a context.  opts NULL: the defaults. */
+HNAS_API hnas_status hnas_context_create(hnas_context **out,
+                                         const hnas_context_opts *opts);
+
+/** Close a context; every handle made from it must be gone. */
+HNAS_API void hnas_context_destroy(hnas_context *ctx);
+
+/** Tell the line that the last failing call left, "" if none did. */
+HNAS_API const char *hnas_context_message(const hnas_context *ctx);
+
+/** Tell the number of workers. */
+HNAS_API int32_t hnas_context_get_threads(const hnas_context *ctx);
+
+/** Tell the seed. */
+HNAS_API uint64_t hnas_context_get_seed(const hnas_context *ctx);
+
+/** Tell the kernel level in use: "c", "avx2" or "avx512". */
+HNAS_API const char *hnas_context_get_kernels(const hnas_context *ctx);
+
+/** Tell the matrix-product backend, as "builtin" or "blis 0.9.0 zen3". */
+HNAS_API const char *hnas_context_get_gemm(const hnas_context *ctx);
+
+/** Tell the bytes held from the allocator now and at most so far. */
+HNAS_API void hnas_context_get_memory(const hnas_context *ctx,
+                                      size_t *now_bytes, size_t *peak_bytes);
+
+HNAS_END_DECLS
+
+#endif
