@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _DEFAULT_SOURCE
+#include "base/arena.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { FIRST_BLOCK = 256 << 10, LARGEST_BLOCK = 64 << 20, HUGE_PAGE = 2 << 20 };
+
+struct hn_arena_block {
+    struct hn_arena_block *next;
+    unsigned char *start; /* aligned, inside this allocation */
+    size_t size_bytes, used_bytes;
+};
+
+struct hn_arena_free {
+    struct hn_arena_free *next;
+};
+
+void hn_arena_init(struct hn_arena *arena, struct hn_allocator *alloc)
+{
+    memset(arena, 0, sizeof *arena);
+    arena->alloc = alloc;
+}
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* Large blocks begin on a huge page and ask for more of them; if the system
+ * has none, nothing is lost. */
+static unsigned char *place(unsigned char *memory, size_t size_bytes)
+{
+    if (size_bytes < HUGE_PAGE)
+        return memory;
+    memory = (unsigned char *)round_up((uintptr_t)memory, HUGE_PAGE);
+#ifdef MADV_HUGEPAGE
+    (void)madvise(memory, size_bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
+static struct hn_arena_block *add_block(struct hn_arena *arena, size_t need)
+{
+    struct hn_arena_block *b;
+    size_t size = arena->held_bytes / 2, total;
+
+    size = size < FIRST_BLOCK ? FIRST_BLOCK : size;
+    size = size > LARGEST_BLOCK ? LARGEST_BLOCK : size;
+    size = size < need ? need : size;
+    if (size >= HUGE_PAGE)
+        size = round_up(size, HUGE_PAGE);
+    if (hn_size_add(&total, size, size >= HUGE_PAGE ? HUGE_PAGE : 0) ||
+        hn_size_add(&total, total, HN_ALIGN))
+        return NULL;
+    b = hn_alloc(arena->alloc, total);
+    if (!b)
+        return NULL;
+    b->next = NULL;
+    b->start = place((unsigned char *)b + HN_ALIGN, size);
+    b->size_bytes = size;
+    b->used_bytes = 0;
+    arena->held_bytes += size;
+    return b;
+}
+
+/* The first block from the current one on that has room. */
+static struct hn_arena_block *find_room(struct hn_arena *arena, size_t need)
+{
+    struct hn_arena_block *b = arena->current, *last = NULL;
+
+    for (; b; last = b, b = b->next)
+        if (b->size_bytes - b->used_bytes >= need)
+            return b;
+    b = add_block(arena, need);
+    if (!b)
+        return NULL;
+    if (last)
+        last->next = b;
+    else
+        arena->first = arena->current = b;
+    return b;
+}
+
+static void *take_again(struct hn_arena *arena, size_t bytes)
+{
+    for (int i = 0; i < HN_ARENA_SIZES && arena->sizes[i].bytes; i++) {
+        struct hn_arena_free *f = arena->sizes[i].head;
+
+        if (arena->sizes[i].bytes == bytes && f) {
+            arena->sizes[i].head = f->next;
+            return f;
+        }
+    }
+    return NULL;
+}
+
+void *hn_arena_take(struct hn_arena *arena, size_t size_bytes)
+{
+    struct hn_arena_block *b;
+    unsigned char *p;
+
+    if (size_bytes > SIZE_MAX / 2)
+        return NULL;
+    size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
+    p = take_again(arena, size_bytes);
+    if (!p) {
+        b = find_room(arena, size_bytes);
+        if (!b)
+            return NULL;
+        p = b->start + b->used_bytes;
+        b->used_bytes += size_bytes;
+        /* skip blocks that are nearly full from now on */
+        while (arena->current->next &&
+               arena->current->size_bytes - arena->current->used_bytes <
+                   arena->current->size_bytes / 64)
+            arena->current = arena->current->next;
+    }
+    arena->now_bytes += size_bytes;
+    if (arena->now_bytes > arena->peak_bytes)
+        arena->peak_bytes = arena->now_bytes;
+    return p;
+}
+
+void *hn_arena_take_zero(struct hn_arena *arena, size_t size_bytes)
+{
+    void *p = hn_arena_take(arena, size_bytes);
+
+    if (p)
+        memset(p, 0, size_bytes);
+    return p;
+}
+
+void hn_arena_give(struct hn_arena *arena, void *piece, size_t size_bytes)
+{
+    struct hn_arena_free *f = piece;
+
+    if (!piece)
+        return;
+    size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
+    arena->now_bytes -= size_bytes;
+    for (int i = 0; i < HN_ARENA_SIZES; i++) {
+        if (arena->sizes[i].bytes && arena->sizes[i].bytes != size_bytes)
+            continue;
+        arena->sizes[i].bytes = size_bytes;
+        f->next = arena->sizes[i].head;
+        arena->sizes[i].head = f;
+        return;
+    }
+}
+
+void hn_arena_reset(struct hn_arena *arena)
+{
+    for (struct hn_arena_block *b = arena->first; b; b = b->next)
+        b->used_bytes = 0;
+    arena->current = arena->first;
+    memset(arena->sizes, 0, sizeof arena->sizes);
+    arena->now_bytes = 0;
+}
+
+void hn_arena_finish(struct hn_arena *arena)
+{
+    while (arena->first) {
+        struct hn_arena_block *b = arena->first;
+
+        arena->first = b->next;
+        hn_free(arena->alloc, b);
+    }
+    arena->current = NULL;
+    arena->held_bytes = 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOOR 2.  What every floor above finds through its context. */
+#ifndef HN_CORE_CONTEXT_H
+#define HN_CORE_CONTEXT_H
+
+#include "base/alloc.h"
+#include "base/pool.h"
+#include "hnas/context.h"
+#include "kernel/gemm.h"
+#include "kernel/kernel.h"
+
+enum { HN_MESSAGE_BYTES = 512 };
+
+struct hnas_op_table;
+
+struct hnas_context {
+    struct hn_allocator alloc;
+    struct hn_kernels k;
+    int32_t gemm; /* HN_GEMM_ */
+    int32_t n_threads;
+    uint64_t seed;
+    struct hn_pool *pool; /* NULL: the host's parallel */
+    hnas_parallel_fn parallel;
+    void *parallel_user;
+    hnas_log_fn log;
+    void *log_user;
+    int32_t log_level;
+
+    /* One scratch area a worker, grown before a stage starts, zero-filled
+     * when it grows. */
+    void **scratch; /* [n_threads] */
+    size_t scratch_bytes;
+
+    const struct hnas_op_table **ops; /* the registry, floor op */
+    int64_t n_ops, cap_ops;
+
+    char message[HN_MESSAGE_BYTES];
+};
+
+/* Leave a message and return `status`, so that a check is one statement. */
+hnas_status hn_fail(struct hnas_context *ctx, hnas_status status,
+                    const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* hn_fail with E_NOMEM and what was being made. */
+hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what);
+
+/* Send a line to the host's log. */
+void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Run task(user, i, worker) for every i in [0, n_tasks). */
+void hn_parallel(struct hnas_context *ctx, int64_t n_tasks, hnas_task_fn task,
+                 void *user);
+
+/* See that every worker has size_bytes of scratch. */
+hnas_status hn_scratch_reserve(struct hnas_context *ctx, size_t size_bytes);
+
+/* Open and close a context without the floors above; hnas.c adds those. */
+hnas_status hn_context_open(struct hnas_context **out,
+                            const hnas_context_opts *opts);
+void hn_context_close(struct hnas_context *ctx);
+
+/* Copy a caller's option struct of any age over the defaults: `mine` holds
+ * defaults and its own size; given->size bytes count.  The size field comes
+ * first in both. */
+hnas_status hn_opts_merge(void *mine, size_t mine_bytes, const void *given);
+
+#endif

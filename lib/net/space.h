@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is searched, as numbers: the edges of each kind of cell, the candidate
+ * operations and what each of them costs.  The net makes it; rules, costs and
+ * files read it. */
+#ifndef HN_NET_SPACE_H
+#define HN_NET_SPACE_H
+
+#include "hnas/net.h"
+
+struct hn_space_kind {
+    int32_t n_cells; /* 0: the network has no such cell */
+    int32_t n_inputs, n_nodes, n_edges;
+    const int32_t *from, *to;          /* [n_edges] by target, then source */
+    const double *cost[HNAS_N_COSTS];  /* [n_edges * n_ops], all cells */
+};
+
+struct hn_space {
+    struct hnas_context *ctx;
+    int32_t n_ops;
+    const char *const *op_names; /* [n_ops] */
+    const uint32_t *op_flags;    /* [n_ops] HNAS_OP_ */
+    struct hn_space_kind kind[HNAS_N_KINDS];
+    hnas_cost fixed; /* stem, preprocess, head */
+};
+
+/* The space of a supernet, borrowed. */
+const struct hn_space *hn_supernet_space(const hnas_supernet *net);
+
+#endif

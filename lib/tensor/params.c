@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tensor/params.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+void hn_params_init(struct hnas_params *params, struct hnas_context *ctx)
+{
+    memset(params, 0, sizeof *params);
+    params->ctx = ctx;
+}
+
+void hn_params_finish(struct hnas_params *params)
+{
+    for (int64_t i = 0; i < params->n; i++) {
+        hn_free(&params->ctx->alloc, params->entry[i].name);
+        hnas_tensor_unref(params->entry[i].tensor);
+    }
+    if (params->ctx)
+        hn_free(&params->ctx->alloc, params->entry);
+    params->entry = NULL;
+    params->n = params->capacity = 0;
+}
+
+static hnas_status grow(struct hnas_params *params)
+{
+    const int64_t capacity = params->capacity ? 2 * params->capacity : 16;
+    struct hn_param *entry = hn_alloc_array(
+        &params->ctx->alloc, (size_t)capacity, sizeof *entry);
+
+    if (!entry)
+        return hn_fail_nomem(params->ctx, "list of parameters");
+    if (params->n)
+        memcpy(entry, params->entry, (size_t)params->n * sizeof *entry);
+    hn_free(&params->ctx->alloc, params->entry);
+    params->entry = entry;
+    params->capacity = capacity;
+    return HNAS_OK;
+}
+
+static const struct hn_param *find(const struct hnas_params *params,
+                                   const char *name)
+{
+    for (int64_t i = 0; i < params->n; i++)
+        if (!strcmp(params->entry[i].name, name))
+            return &params->entry[i];
+    return NULL;
+}
+
+hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
+                          const char *name, int32_t kind,
+                          struct hnas_tensor *tensor)
+{
+    const size_t bytes = strlen(prefix) + strlen(name) + 1;
+    char *full;
+
+    if (params->n == params->capacity) {
+        hnas_status st = grow(params);
+
+        if (st < 0)
+            return st;
+    }
+    full = hn_alloc(&params->ctx->alloc, bytes);
+    if (!full)
+        return hn_fail_nomem(params->ctx, "name of a parameter");
+    snprintf(full, bytes, "%s%s", prefix, name);
+    if (find(params, full)) {
+        hnas_status st = hn_fail(params->ctx, HNAS_E_NAME,
+                                 "parameter %s: exists already", full);
+
+        hn_free(&params->ctx->alloc, full);
+        return st;
+    }
+    params->entry[params->n].name = full;
+    params->entry[params->n].kind = kind;
+    params->entry[params->n].tensor = hnas_tensor_ref(tensor);
+    params->n++;
+    return HNAS_OK;
+}
+
+hnas_status hn_params_add_all(struct hnas_params *params, const char *prefix,
+                              const struct hnas_params *other)
+{
+    for (int64_t i = 0; i < other->n; i++) {
+        hnas_status st =
+            hn_params_add(params, prefix, other->entry[i].name,
+                          other->entry[i].kind, other->entry[i].tensor);
+
+        if (st < 0)
+            return st;
+    }
+    return HNAS_OK;
+}
+
+int64_t hn_params_select(struct hnas_tensor **out,
+                         const struct hnas_params *params, int32_t kind)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < params->n; i++)
+        if (params->entry[i].kind == kind)
+            out[n++] = params->entry[i].tensor;
+    return n;
+}
+
+/* Element numbers follow the border's order, so that a start does not depend
+ * on the internal layout. */
+void hn_fill_uniform(struct hnas_tensor *t, double bound, uint64_t stream)
+{
+    const struct hn_rng rng = {t->ctx->seed, stream, HN_DRAW_WEIGHT, 0};
+    const int64_t *d = t->dim, *s = t->stride;
+    uint64_t i = 0;
+
+    for (int64_t a = 0; a < d[0]; a++)
+        for (int64_t b = 0; b < d[1]; b++)
+            for (int64_t c = 0; c < d[2]; c++)
+                for (int64_t e = 0; e < d[3]; e++)
+                    hn_real(t)[a * s[0] + b * s[1] + c * s[2] + e * s[3]] =
+                        (real)(bound * (2 * hn_random_uniform(&rng, i++) - 1));
+}
+
+int64_t hnas_params_get_count(const hnas_params *params)
+{
+    return params ? params->n : 0;
+}
+
+int64_t hnas_params_get_elements(const hnas_params *params, int32_t kind)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; params && i < params->n; i++)
+        if (!kind || params->entry[i].kind == kind)
+            n += hnas_tensor_get_count(params->entry[i].tensor);
+    return n;
+}
+
+static const struct hn_param *entry_at(const hnas_params *params,
+                                       int64_t index)
+{
+    if (!params || index < 0 || index >= params->n)
+        return NULL;
+    return &params->entry[index];
+}
+
+const char *hnas_params_get_name(const hnas_params *params, int64_t index)
+{
+    const struct hn_param *e = entry_at(params, index);
+
+    return e ? e->name : NULL;
+}
+
+int32_t hnas_params_get_kind(const hnas_params *params, int64_t index)
+{
+    const struct hn_param *e = entry_at(params, index);
+
+    return e ? e->kind : 0;
+}
+
+hnas_tensor *hnas_params_get_tensor(const hnas_params *params, int64_t index)
+{
+    const struct hn_param *e = entry_at(params, index);
+
+    return e ? e->tensor : NULL;
+}
+
+hnas_status hnas_params_find(hnas_tensor **out, const hnas_params *params,
+                             const char *name)
+{
+    const struct hn_param *e;
+
+    if (out)
+        *out = NULL;
+    if (!out || !params || !name)
+        return HNAS_E_ARG;
+    e = find(params, name);
+    if (!e)
+        return hn_fail(params->ctx, HNAS_E_NAME, "parameter %.200s: unknown",
+                       name);
+    *out = e->tensor;
+    return HNAS_OK;
+}
