@@ -71,6 +71,13 @@ HNAS_API hnas_status hnas_separable_conv2d(hnas_tensor **out, hnas_tape *tape,
                                            hnas_tensor *pointwise,
                                            const hnas_conv_opts *opts);
 
+/** ReLU and two 1x1 convolutions of stride 2, the second on x shifted by one
+ * pixel, concatenated over channels. */
+HNAS_API hnas_status hnas_factorized_reduce(hnas_tensor **out,
+                                            hnas_tape *tape, hnas_tensor *x,
+                                            hnas_tensor *weight0,
+                                            hnas_tensor *weight1);
+
 /** Batch normalisation with its statistics and optional affine; opaque. */
 typedef struct hnas_norm hnas_norm;
 

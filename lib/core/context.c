@@ -155,8 +155,16 @@ hnas_status hn_context_open(struct hnas_context **out,
 
 void hn_context_close(struct hnas_context *ctx)
 {
-    struct hn_allocator alloc = ctx->alloc;
+    struct hn_allocator alloc;
 
+    if (ctx->loose_tape)
+        ctx->destroy_loose_tape(ctx->loose_tape);
+    while (ctx->spare_tensors) {
+        void *next = *(void **)ctx->spare_tensors;
+
+        hn_free(&ctx->alloc, ctx->spare_tensors);
+        ctx->spare_tensors = next;
+    }
     hn_pool_destroy(ctx->pool);
     if (ctx->scratch)
         for (int32_t i = 0; i < ctx->n_threads; i++)

@@ -34,6 +34,10 @@ struct hnas_context {
     const struct hnas_op_table **ops; /* the registry, floor op */
     int64_t n_ops, cap_ops;
 
+    void *loose_tape; /* of funcs without a tape, floor tape */
+    void (*destroy_loose_tape)(void *tape);
+    void *spare_tensors; /* handles to use again, floor tensor */
+
     char message[HN_MESSAGE_BYTES];
 };
 

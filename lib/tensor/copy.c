@@ -98,8 +98,8 @@ static hnas_status settle(hnas_tensor *t)
 {
     hnas_status st = HNAS_OK;
 
-    if (t->record && t->record->ops->settle)
-        st = t->record->ops->settle(t);
+    if (t->record)
+        st = t->settle(t);
     if (st == HNAS_OK && !t->data)
         st = hn_fail(t->ctx, HNAS_E_STATE,
                      "tensor: its tape was reset, the value is gone");

@@ -71,6 +71,26 @@ static int dims_are_sane(int32_t rank, const int64_t *dims)
     return total < 0x1p46;
 }
 
+/* Handles are kept for the next step. */
+static struct hnas_tensor *new_handle(struct hnas_context *ctx)
+{
+    struct hnas_tensor *t = ctx->spare_tensors;
+
+    if (!t)
+        return hn_zalloc(&ctx->alloc, sizeof *t);
+    ctx->spare_tensors = *(void **)t;
+    memset(t, 0, sizeof *t);
+    return t;
+}
+
+static void old_handle(struct hnas_tensor *t)
+{
+    struct hnas_context *ctx = t->ctx;
+
+    *(void **)t = ctx->spare_tensors;
+    ctx->spare_tensors = t;
+}
+
 hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,
                            enum hn_layout layout, int32_t rank,
                            const int64_t *dims)
@@ -83,7 +103,7 @@ hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,
                        "tensor of rank %d: want rank 0..%d, every axis >= 1, "
                        "fewer than 2^43 elements",
                        (int)rank, HNAS_MAX_RANK);
-    t = hn_zalloc(&ctx->alloc, sizeof *t);
+    t = new_handle(ctx);
     if (!t)
         return hn_fail_nomem(ctx, "tensor");
     atomic_init(&t->refs, 1);
@@ -231,7 +251,7 @@ void hnas_tensor_unref(hnas_tensor *tensor)
         hn_free(&tensor->ctx->alloc, tensor->grad);
     hn_free(&tensor->ctx->alloc, tensor->memory);
     hnas_tensor_unref(tensor->base);
-    hn_free(&tensor->ctx->alloc, tensor);
+    old_handle(tensor);
 }
 
 real *hn_tensor_grad(struct hnas_tensor *t)

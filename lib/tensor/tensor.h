@@ -44,6 +44,8 @@ struct hnas_tensor {
     hnas_release_fn release;
     void *release_user, *release_data;
     struct hn_record *record;    /* NULL: a leaf */
+    /* Compute a value that a tape holds back; set with record. */
+    hnas_status (*settle)(struct hnas_tensor *t);
 };
 
 /* A zero-filled leaf of HN_REAL in a layout.  IMAGE and KERNEL: rank 4. */
@@ -89,14 +91,5 @@ void hn_copy_out(void *dst, int32_t dst_type, const void *src,
 void hn_copy_in(void *dst, int32_t dst_type, const void *src,
                 int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
                 const int64_t stride[HNAS_MAX_RANK]);
-
-/* Hooks of the tape floor (NULL where no tape exists yet): compute a value
- * that is held back; release a record. */
-struct hn_record_ops {
-    hnas_status (*settle)(struct hnas_tensor *t);
-};
-struct hn_record {
-    const struct hn_record_ops *ops;
-};
 
 #endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A func of the host's own: its table computes whole arrays on the calling
+ * thread. */
+#include <string.h>
+
+#include "hnas/func.h"
+#include "tape/image.h"
+
+enum { MOST_INPUTS = 16 };
+
+struct host {
+    const hnas_func_table *table;
+    void *user;
+};
+
+static void describe(hnas_array *a, const struct hnas_tensor *t, void *data)
+{
+    memset(a, 0, sizeof *a);
+    a->size = sizeof *a;
+    a->data = data;
+    a->dtype = t->dtype;
+    a->rank = t->rank;
+    memcpy(a->dims, t->dim, sizeof a->dims);
+    memcpy(a->strides, t->stride, sizeof a->strides);
+}
+
+static hnas_status host_failed(struct hn_node *node, hnas_status st)
+{
+    const struct host *h = node->aux;
+
+    return hn_fail(node->ctx, HNAS_E_OP, "%s: the host's func answered %s",
+                   h->table->name, hnas_status_name(st));
+}
+
+static hnas_status forward(struct hn_node *node)
+{
+    const struct host *h = node->aux;
+    hnas_array in[MOST_INPUTS], out;
+    hnas_status st;
+
+    for (int32_t i = 0; i < node->n_in; i++)
+        describe(&in[i], node->in[i], node->in[i]->data);
+    describe(&out, node->out, node->out->data);
+    memset(node->out->data, 0,
+           (size_t)hn_tensor_extent(node->out) * sizeof(real));
+    st = h->table->forward(h->user, in, node->n_in, &out);
+    return st < 0 ? host_failed(node, st) : HNAS_OK;
+}
+
+static hnas_status backward(struct hn_node *node)
+{
+    const struct host *h = node->aux;
+    hnas_array in[MOST_INPUTS], din[MOST_INPUTS], out, dout;
+    const real *g = hn_out_grad(node);
+    hnas_status st;
+
+    if (!g)
+        return hn_fail_nomem(node->ctx, h->table->name);
+    if (!h->table->backward)
+        return hn_fail(node->ctx, HNAS_E_UNSUPPORTED,
+                       "%s: the host's func has no backward", h->table->name);
+    for (int32_t i = 0; i < node->n_in; i++) {
+        real *d = node->want[i] ? hn_grad_whole(node->in[i]) : NULL;
+
+        if (node->want[i] && !d)
+            return hn_fail_nomem(node->ctx, h->table->name);
+        describe(&in[i], node->in[i], node->in[i]->data);
+        describe(&din[i], node->in[i], d);
+    }
+    describe(&out, node->out, node->out->data);
+    describe(&dout, node->out, node->out->grad);
+    st = h->table->backward(h->user, in, node->n_in, &out, &dout, din);
+    return st < 0 ? host_failed(node, st) : HNAS_OK;
+}
+
+static const struct hn_rule rule = {
+    .name = "func_apply",
+    .forward_join = forward,
+    .backward_join = backward,
+};
+
+static hnas_status record(hnas_tensor **out, hnas_tape *tape,
+                          struct hnas_tensor *const *in, int32_t n_in,
+                          const hnas_shape *shape, const struct host *host)
+{
+    const struct hn_make make = {
+        &rule,       in,          n_in, sizeof *host,
+        shape->rank == 4 ? HN_IMAGE : HN_STRIDED,
+        shape->rank, shape->dims, NULL, 0};
+    struct hn_node *node;
+    hnas_status st = hn_append(&node, tape, &make);
+
+    if (st < 0)
+        return st;
+    *(struct host *)node->aux = *host;
+    return hn_finish(out, node);
+}
+
+hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
+                            const hnas_func_table *table,
+                            hnas_tensor *const *in, int32_t n_in,
+                            const hnas_shape *shape, void *user)
+{
+    const struct host host = {table, user};
+    struct hnas_tensor *x[MOST_INPUTS] = {NULL};
+    hnas_status st = HNAS_OK;
+
+    if (out)
+        *out = NULL;
+    if (!out || !table || !in || n_in < 1 || n_in > MOST_INPUTS || !shape ||
+        !in[0])
+        return HNAS_E_ARG;
+    if (table->size < sizeof *table || !table->name || !table->forward)
+        return hn_fail(in[0]->ctx, HNAS_E_ARG,
+                       "func table: size, name and forward must be set");
+    for (int32_t i = 0; i < n_in && st == HNAS_OK; i++) {
+        st = hn_expect(in[i], -1, table->name);
+        if (st == HNAS_OK)
+            st = in[i]->rank == 4 ? hn_as_image(&x[i], tape, in[i])
+                                  : hn_as_dense(&x[i], tape, in[i]);
+        if (st == HNAS_OK && x[i]->record && x[i]->record->scale) {
+            struct hnas_tensor *pending = x[i];
+
+            st = hn_copy_image(&x[i], tape, pending);
+            hnas_tensor_unref(pending);
+        }
+    }
+    if (st == HNAS_OK)
+        st = record(out, tape, x, n_in, shape, &host);
+    for (int32_t i = 0; i < n_in; i++)
+        hnas_tensor_unref(x[i]);
+    return st;
+}

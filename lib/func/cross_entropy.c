@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* out = mean over n of -log p[n][label[n]], p = softmax(logits);
+ * dlogits += dout (p - onehot) / N. */
+#include <math.h>
+
+#include "hnas/func.h"
+#include "tape/image.h"
+
+struct entropy {
+    double *p; /* [N][K] */
+};
+
+static int32_t label_at(const struct hnas_tensor *labels, int64_t n)
+{
+    return ((const int32_t *)labels->data)[n * labels->stride[0]];
+}
+
+/* p of one row; returns -log p[label]. */
+static double softmax_row(double *p, const real *x, int64_t n, int32_t label)
+{
+    double top = x[0], sum = 0;
+
+    for (int64_t i = 1; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    for (int64_t i = 0; i < n; i++)
+        sum += p[i] = exp(x[i] - top);
+    for (int64_t i = 0; i < n; i++)
+        p[i] /= sum;
+    return top + log(sum) - x[label];
+}
+
+static hnas_status forward(struct hn_node *node)
+{
+    const struct entropy *e = node->aux;
+    const int64_t n = node->in[0]->dim[0], k = node->in[0]->dim[1];
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t label = label_at(node->in[1], i);
+
+        if (label < 0 || label >= k)
+            return hn_fail(node->ctx, HNAS_E_RANGE,
+                           "cross_entropy: label %d of image %lld, want "
+                           "0..%lld",
+                           (int)label, (long long)i, (long long)k - 1);
+        sum += softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k,
+                           label);
+    }
+    hn_real(node->out)[0] = (real)(sum / (double)n);
+    return HNAS_OK;
+}
+
+static hnas_status backward(struct hn_node *node)
+{
+    const struct entropy *e = node->aux;
+    const int64_t n = node->in[0]->dim[0], k = node->in[0]->dim[1];
+    const real *g = hn_out_grad(node);
+    real *d = hn_grad_whole(node->in[0]);
+
+    if (!g || !d)
+        return hn_fail_nomem(node->ctx, "gradient of cross_entropy");
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t label = label_at(node->in[1], i);
+
+        for (int64_t j = 0; j < k; j++)
+            d[i * k + j] += (real)(g[0] * (e->p[i * k + j] - (j == label)) /
+                                   (double)n);
+    }
+    return HNAS_OK;
+}
+
+static const struct hn_rule rule = {
+    .name = "cross_entropy",
+    .forward_join = forward,
+    .backward_join = backward,
+};
+
+static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)
+{
+    hnas_status st = hn_expect(logits, 2, "cross_entropy: logits [N, K]");
+
+    if (st < 0)
+        return st;
+    if (labels->dtype != HNAS_INT32)
+        return hn_fail(logits->ctx, HNAS_E_TYPE,
+                       "cross_entropy: labels of type %d, want HNAS_INT32",
+                       (int)labels->dtype);
+    if (labels->rank != 1 || labels->dim[0] != logits->dim[0])
+        return hn_fail(logits->ctx, HNAS_E_SHAPE,
+                       "cross_entropy: %lld labels of rank %d, want [%lld]",
+                       (long long)labels->dim[0], (int)labels->rank,
+                       (long long)logits->dim[0]);
+    return HNAS_OK;
+}
+
+hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
+                               hnas_tensor *logits, hnas_tensor *labels)
+{
+    struct hnas_tensor *in[2] = {NULL, labels};
+    struct hn_node *node;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !logits || !labels)
+        return HNAS_E_ARG;
+    st = check(logits, labels);
+    if (st == HNAS_OK)
+        st = hn_as_dense(&in[0], tape, logits);
+    if (st == HNAS_OK) {
+        const struct hn_make make = {&rule, in,   2,    sizeof(struct entropy),
+                                     HN_STRIDED, 0, NULL, NULL, 0};
+
+        st = hn_append(&node, tape, &make);
+    }
+    if (st == HNAS_OK) {
+        struct entropy *e = node->aux;
+
+        e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(logits) *
+                                            sizeof *e->p);
+        st = e->p ? hn_finish(out, node)
+                  : hn_fail_nomem(node->ctx, "cross_entropy");
+    }
+    hnas_tensor_unref(in[0]);
+    return st;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Depthwise convolution: each channel by its own k x k window.
+ *
+ *     z[c] = sum_t k[t][c] x[p + t][c]
+ *
+ * dk[t][c] += x[p + t][c] dz[p][c];  dx by the flipped k. */
+#include <string.h>
+
+#include "hnas/func.h"
+#include "tape/window.h"
+
+enum { X, WEIGHT };
+
+struct depthwise {
+    struct hn_window win;
+    real *flipped;
+    real *d_weight; /* partial sums, one a chunk */
+};
+
+static struct hn_dwindow window(const struct depthwise *d, int64_t stride)
+{
+    const struct hn_dwindow win = {(int32_t)d->win.k[0],
+                                   (int32_t)d->win.dilation[0],
+                                   (int32_t)stride};
+
+    return win;
+}
+
+static struct hn_cplane read_input(const struct hn_node *node,
+                                   struct hn_worker *w, int64_t image)
+{
+    const struct depthwise *d = node->aux;
+    struct hn_cplane p =
+        hn_read_plain(w, node->in[X], image, d->win.border, 0);
+
+    p.p -= d->win.pad[0] * p.row + d->win.pad[1] * p.pix;
+    return p;
+}
+
+static void forward(const struct hn_node *node, int64_t image,
+                    struct hn_worker *w)
+{
+    const struct depthwise *d = node->aux;
+    struct hnas_tensor *y = node->out;
+    const struct hn_plane dst = {hn_image_rw(y, image), y->dim[3] * y->cp,
+                                 y->cp};
+
+    node->ctx->k.dw_rows(dst, read_input(node, w, image),
+                         hn_real(node->in[WEIGHT]),
+                         window(d, d->win.stride[0]), y->dim[2], y->dim[3],
+                         y->cp, 0);
+}
+
+static hnas_status begin(struct hn_node *node)
+{
+    struct depthwise *d = node->aux;
+    const struct hnas_tensor *k = node->in[WEIGHT];
+    const int64_t n = hn_tensor_extent(k), taps = n / k->cp;
+
+    if (node->want[WEIGHT]) {
+        d->d_weight = hn_take_partials(node, n);
+        if (!d->d_weight)
+            return hn_fail_nomem(node->ctx, "depthwise_conv2d");
+    }
+    if (!node->want[X])
+        return HNAS_OK;
+    d->flipped = hn_tape_take(node->tape, (size_t)n * sizeof(real));
+    if (!d->flipped)
+        return hn_fail_nomem(node->ctx, "depthwise_conv2d");
+    for (int64_t t = 0; t < taps; t++)
+        memcpy(d->flipped + t * k->cp, hn_real(k) + (taps - 1 - t) * k->cp,
+               (size_t)k->cp * sizeof(real));
+    return hn_grad_reserve(node->in[X]);
+}
+
+static void backward(const struct hn_node *node, int64_t image,
+                     struct hn_worker *w)
+{
+    const struct depthwise *d = node->aux;
+    struct hnas_tensor *x = node->in[X], *y = node->out;
+    const int64_t s = d->win.stride[0];
+    struct hn_plane dz, dst;
+    struct hn_grad_view g;
+
+    hn_view_grad(&g, w, y, image);
+    dz = hn_open_dz(w, d->win.dz[0], d->win.dz[1], y->cp, d->win.dz_border,
+                    s > 1);
+    dst.p = dz.p;
+    dst.row = dz.row * s;
+    dst.pix = dz.pix * s;
+    node->ctx->k.bn_grad_rows(dst, g.terms, hn_image_at(y, image), g.b, g.k,
+                              y->dim[2], y->dim[3], y->cp);
+    if (d->d_weight) {
+        const struct hn_cplane cdz = {dst.p, dst.row, dst.pix};
+        const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
+
+        node->ctx->k.dw_wgrad(d->d_weight + w->chunk * n,
+                              read_input(node, w, image), cdz, window(d, s),
+                              y->dim[2], y->dim[3], y->cp);
+    }
+    if (d->flipped) {
+        const struct hn_cplane src = {
+            dz.p - d->win.dz_pad[0] * dz.row - d->win.dz_pad[1] * dz.pix,
+            dz.row, dz.pix};
+        int flags;
+        const struct hn_plane dx = {hn_push_grad(w, x, image, &flags),
+                                    x->dim[3] * x->cp, x->cp};
+
+        node->ctx->k.dw_rows(dx, src, d->flipped, window(d, 1), x->dim[2],
+                             x->dim[3], x->cp, flags);
+    }
+}
+
+static void reduce(const struct hn_node *node)
+{
+    const struct depthwise *d = node->aux;
+    const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
+
+    if (d->d_weight)
+        hn_tree_sum(d->d_weight, hn_chunk_count(node->n_images), n, n);
+}
+
+static hnas_status join(struct hn_node *node)
+{
+    const struct depthwise *d = node->aux;
+
+    return d->d_weight ? hn_add_partials(node, WEIGHT, d->d_weight) : HNAS_OK;
+}
+
+static const struct hn_rule rule = {
+    .name = "depthwise_conv2d",
+    .forward_image = forward,
+    .backward_begin = begin,
+    .backward_image = backward,
+    .backward_reduce = reduce,
+    .backward_join = join,
+};
+
+static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,
+                         const hnas_conv_opts *opts)
+{
+    const char *what = "depthwise_conv2d";
+    char sx[96], sk[96];
+    hnas_status st = hn_expect(x, 4, "depthwise_conv2d: x [N, C, H, W]");
+
+    if (st == HNAS_OK)
+        st = hn_expect(k, 4, "depthwise_conv2d: weight [C, 1, k, k]");
+    if (st < 0)
+        return st;
+    if (k->dim[0] != x->dim[1] || k->dim[1] != 1 || k->dim[2] != k->dim[3])
+        return hn_fail(x->ctx, HNAS_E_SHAPE,
+                       "%s: x %s, weight %s, want [N, C, H, W], [C, 1, k, k]",
+                       what, hn_shape_text(sx, x), hn_shape_text(sk, k));
+    st = hn_window_set(win, x, k->dim[2], k->dim[3], opts, what);
+    if (st == HNAS_OK && (win->stride[0] != win->stride[1] ||
+                          win->dilation[0] != win->dilation[1]))
+        st = hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
+                     "%s: stride and dilation must be equal on both axes",
+                     what);
+    return st;
+}
+
+static hnas_status record(hnas_tensor **out, hnas_tape *tape,
+                          struct hnas_tensor *const in[2],
+                          const struct hn_window *win)
+{
+    const int64_t dims[4] = {in[X]->dim[0], in[X]->dim[1], win->out[0],
+                             win->out[1]};
+    const struct hn_make make = {&rule,    in, 2,    sizeof(struct depthwise),
+                                 HN_IMAGE, 4,  dims, NULL,
+                                 dims[0]};
+    struct hn_node *node;
+    hnas_status st = hn_append(&node, tape, &make);
+
+    if (st < 0)
+        return st;
+    ((struct depthwise *)node->aux)->win = *win;
+    node->bdelay = 0;
+    node->need.plain = hn_padded_reals(in[X], win->border);
+    node->need.dz = (win->dz[0] + 2 * win->dz_border) *
+                    (win->dz[1] + 2 * win->dz_border) * node->out->cp;
+    return hn_finish(out, node);
+}
+
+hnas_status hnas_depthwise_conv2d(hnas_tensor **out, hnas_tape *tape,
+                                  hnas_tensor *x, hnas_tensor *weight,
+                                  const hnas_conv_opts *opts)
+{
+    struct hnas_tensor *in[2] = {NULL, NULL};
+    struct hn_window win;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !x || !weight)
+        return HNAS_E_ARG;
+    st = check(&win, x, weight, opts);
+    if (st == HNAS_OK)
+        st = hn_as_image(&in[X], tape, x);
+    if (st == HNAS_OK)
+        st = hn_as_kernel(&in[WEIGHT], tape, weight);
+    if (st == HNAS_OK)
+        st = record(out, tape, in, &win);
+    hnas_tensor_unref(in[X]);
+    hnas_tensor_unref(in[WEIGHT]);
+    return st;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* out[n][c] = mean of x[n][c] over the pixels;  dx += dout / (H W). */
+#include <string.h>
+
+#include "hnas/func.h"
+#include "tape/image.h"
+
+static void forward(const struct hn_node *node, int64_t image,
+                    struct hn_worker *w)
+{
+    const struct hnas_tensor *x = node->in[0];
+    const int64_t n_pix = x->dim[2] * x->dim[3];
+    const real *scale, *shift;
+    real *y = hn_real(node->out) + image * x->dim[1];
+
+    hn_pending(x, &scale, &shift);
+    node->ctx->k.moments(w->vec, hn_image_at(x, image), n_pix, x->cp);
+    for (int64_t c = 0; c < x->dim[1]; c++) {
+        const real mean = w->vec[c] / (real)n_pix;
+
+        y[c] = scale ? scale[c] * mean + shift[c] : mean;
+    }
+}
+
+static hnas_status begin(struct hn_node *node)
+{
+    return hn_grad_reserve(node->in[0]);
+}
+
+static void backward(const struct hn_node *node, int64_t image,
+                     struct hn_worker *w)
+{
+    struct hnas_tensor *x = node->in[0];
+    const int64_t n_pix = x->dim[2] * x->dim[3], n_c = x->dim[1];
+    const real *g = node->out->grad + image * n_c;
+    int flags;
+    real *dx = hn_push_grad(w, x, image, &flags);
+
+    if (!(flags & HN_ACCUMULATE))
+        memset(dx, 0, (size_t)x->stride[0] * sizeof(real));
+    for (int64_t p = 0; p < n_pix; p++, dx += x->cp)
+        for (int64_t c = 0; c < n_c; c++)
+            dx[c] += g[c] / (real)n_pix;
+}
+
+static const struct hn_rule rule = {
+    .name = "global_avg_pool",
+    .forward_image = forward,
+    .backward_begin = begin,
+    .backward_image = backward,
+};
+
+static hnas_status record(hnas_tensor **out, hnas_tape *tape,
+                          struct hnas_tensor *x)
+{
+    const struct hn_make make = {&rule, &x,     1,    0, HN_STRIDED,
+                                 2,     x->dim, NULL, x->dim[0]};
+    struct hn_node *node;
+    hnas_status st = hn_append(&node, tape, &make);
+
+    if (st < 0)
+        return st;
+    node->need.vec = 2 * x->cp;
+    return hn_finish(out, node);
+}
+
+hnas_status hnas_global_avg_pool(hnas_tensor **out, hnas_tape *tape,
+                                 hnas_tensor *x)
+{
+    hnas_tensor *in = NULL;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !x)
+        return HNAS_E_ARG;
+    st = hn_expect(x, 4, "global_avg_pool: x [N, C, H, W]");
+    if (st == HNAS_OK)
+        st = hn_as_image(&in, tape, x);
+    if (st == HNAS_OK)
+        st = record(out, tape, in);
+    hnas_tensor_unref(in);
+    return st;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* out = x weight^T + bias;  dx += dout weight, dweight += dout^T x,
+ * dbias += sum over n of dout. */
+#include "hnas/func.h"
+#include "tape/image.h"
+
+static struct hn_matrix rows_of(const real *p, int64_t n_cols)
+{
+    const struct hn_matrix m = {p, n_cols, 1};
+
+    return m;
+}
+
+static struct hn_matrix columns_of(const real *p, int64_t n_cols)
+{
+    const struct hn_matrix m = {p, 1, n_cols};
+
+    return m;
+}
+
+static hnas_status forward(struct hn_node *node)
+{
+    const int64_t n = node->out->dim[0], o = node->out->dim[1];
+    const int64_t i = node->in[0]->dim[1];
+    real *y = hn_real(node->out);
+
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = 0; c < o; c++)
+            y[r * o + c] = node->n_in > 2 ? hn_real(node->in[2])[c] : 0;
+    hn_gemm(node->ctx->gemm, y, o, rows_of(hn_real(node->in[0]), i),
+            columns_of(hn_real(node->in[1]), i), n, o, i, 1);
+    return HNAS_OK;
+}
+
+static hnas_status backward(struct hn_node *node)
+{
+    const int64_t n = node->out->dim[0], o = node->out->dim[1];
+    const int64_t i = node->in[0]->dim[1];
+    const real *g = hn_out_grad(node);
+    real *d[3] = {NULL, NULL, NULL};
+
+    for (int32_t k = 0; k < node->n_in; k++) {
+        d[k] = node->want[k] ? hn_grad_whole(node->in[k]) : NULL;
+        if (node->want[k] && (!d[k] || !g))
+            return hn_fail_nomem(node->ctx, "gradient of linear");
+    }
+    if (d[0])
+        hn_gemm(node->ctx->gemm, d[0], i, rows_of(g, o),
+                rows_of(hn_real(node->in[1]), i), n, i, o, 1);
+    if (d[1])
+        hn_gemm(node->ctx->gemm, d[1], i, columns_of(g, o),
+                rows_of(hn_real(node->in[0]), i), o, i, n, 1);
+    for (int64_t r = 0; d[2] && r < n; r++)
+        for (int64_t c = 0; c < o; c++)
+            d[2][c] += g[r * o + c];
+    return HNAS_OK;
+}
+
+static const struct hn_rule rule = {
+    .name = "linear",
+    .forward_join = forward,
+    .backward_join = backward,
+};
+
+static hnas_status check(hnas_tensor *x, hnas_tensor *weight,
+                         hnas_tensor *bias)
+{
+    hnas_status st = hn_expect(x, 2, "linear: x [N, I]");
+
+    if (st == HNAS_OK)
+        st = hn_expect(weight, 2, "linear: weight [O, I]");
+    if (st == HNAS_OK && bias)
+        st = hn_expect(bias, 1, "linear: bias [O]");
+    if (st < 0)
+        return st;
+    if (weight->dim[1] != x->dim[1] ||
+        (bias && bias->dim[0] != weight->dim[0]))
+        return hn_fail(x->ctx, HNAS_E_SHAPE,
+                       "linear: x has %lld columns, weight %lld, bias must "
+                       "match weight's rows",
+                       (long long)x->dim[1], (long long)weight->dim[1]);
+    return HNAS_OK;
+}
+
+hnas_status hnas_linear(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
+                        hnas_tensor *weight, hnas_tensor *bias)
+{
+    struct hnas_tensor *in[3] = {NULL, NULL, NULL};
+    struct hn_node *node;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !x || !weight)
+        return HNAS_E_ARG;
+    st = check(x, weight, bias);
+    if (st == HNAS_OK)
+        st = hn_as_dense(&in[0], tape, x);
+    if (st == HNAS_OK)
+        st = hn_as_dense(&in[1], tape, weight);
+    if (st == HNAS_OK && bias)
+        st = hn_as_dense(&in[2], tape, bias);
+    if (st == HNAS_OK) {
+        const int64_t dims[2] = {x->dim[0], weight->dim[0]};
+        const struct hn_make make = {&rule, in,   bias ? 3 : 2, 0, HN_STRIDED,
+                                     2,     dims, NULL,         0};
+
+        st = hn_append(&node, tape, &make);
+    }
+    if (st == HNAS_OK)
+        st = hn_finish(out, node);
+    for (int i = 0; i < 3; i++)
+        hnas_tensor_unref(in[i]);
+    return st;
+}

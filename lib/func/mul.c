@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* out = a * b, element by element;  da += b dout, db += a dout. */
+#include "hnas/func.h"
+#include "tape/image.h"
+
+static hnas_status forward(struct hn_node *node)
+{
+    const real *a = hn_real(node->in[0]), *b = hn_real(node->in[1]);
+    const int64_t n = hn_tensor_extent(node->out);
+
+    for (int64_t i = 0; i < n; i++)
+        hn_real(node->out)[i] = a[i] * b[i];
+    return HNAS_OK;
+}
+
+static hnas_status backward(struct hn_node *node)
+{
+    const int64_t n = hn_tensor_extent(node->out);
+    const real *g = hn_out_grad(node);
+
+    for (int32_t i = 0; i < 2; i++) {
+        const real *other = hn_real(node->in[1 - i]);
+        real *d = node->want[i] ? hn_grad_whole(node->in[i]) : NULL;
+
+        if (node->want[i] && (!d || !g))
+            return hn_fail_nomem(node->ctx, "gradient of mul");
+        for (int64_t j = 0; d && j < n; j++)
+            d[j] += g[j] * other[j];
+    }
+    return HNAS_OK;
+}
+
+static const struct hn_rule rule = {
+    .name = "mul",
+    .forward_join = forward,
+    .backward_join = backward,
+};
+
+hnas_status hnas_mul(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
+                     hnas_tensor *b)
+{
+    struct hnas_tensor *in[2] = {NULL, NULL};
+    struct hn_node *node;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !a || !b)
+        return HNAS_E_ARG;
+    st = hn_expect_pair(in, tape, a, b, "mul");
+    if (st == HNAS_OK) {
+        const struct hn_make make = {&rule,        in,           2,    0,
+                                     in[0]->layout, in[0]->rank, in[0]->dim,
+                                     NULL,         0};
+
+        st = hn_append(&node, tape, &make);
+    }
+    if (st == HNAS_OK)
+        st = hn_finish(out, node);
+    hnas_tensor_unref(in[0]);
+    hnas_tensor_unref(in[1]);
+    return st;
+}

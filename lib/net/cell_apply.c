@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A cell on the tape, source node by source node: all that reads a node is
+ * recorded together, so that the tape runs it while the node is in cache. */
+#include <string.h>
+
+#include "func/func.h"
+#include "net/cell.h"
+
+struct pass {
+    struct hnas_cell *cell;
+    struct hnas_tape *tape;
+    struct hnas_tensor *gates;
+    int32_t flags;
+    struct hnas_tensor **value; /* [nodes]; NULL: known to be zeros */
+    struct hnas_tensor **term;  /* [edges * ops]: what edges deliver */
+    int64_t shape[4];           /* of intermediate nodes, from the first */
+};
+
+/* A hard gate's constant value; soft gates count as on. */
+static int is_on(const struct pass *p, int32_t e, int32_t o)
+{
+    const struct hnas_tensor *g = p->gates;
+
+    if (!(p->flags & HNAS_CELL_HARD))
+        return 1;
+    return hn_real(g)[e * g->stride[0] + o * g->stride[1]] != 0;
+}
+
+/* What this operation gave for an earlier edge from the same node. */
+static struct hnas_tensor *find_done(const struct pass *p, int32_t e,
+                                     const struct hnas_op *op)
+{
+    const struct hnas_cell *cell = p->cell;
+
+    for (int32_t d = 0; d < e; d++)
+        for (int32_t o = 0; o < cell->edge[d].n_ops; o++)
+            if (cell->edge[d].op[o] == op && p->term[d * cell->n_ops + o])
+                return p->term[d * cell->n_ops + o];
+    return NULL;
+}
+
+static hnas_status apply_edge(struct pass *p, int32_t e)
+{
+    const struct hn_cell_edge *edge = &p->cell->edge[e];
+    struct hnas_tensor *x = p->value[edge->from];
+    hnas_status st = HNAS_OK;
+
+    for (int32_t o = 0; o < edge->n_ops && st == HNAS_OK; o++) {
+        struct hnas_op *op = edge->op[o];
+        struct hnas_tensor **term = &p->term[e * p->cell->n_ops + o];
+
+        if (op->table->flags & HNAS_OP_ZERO)
+            continue;
+        if ((p->flags & HNAS_CELL_DRAWN_ONLY) && !is_on(p, e, o))
+            continue;
+        *term = hnas_tensor_ref(find_done(p, e, op));
+        if (!*term)
+            st = hnas_op_apply(term, p->tape, op, x);
+    }
+    return st;
+}
+
+/* Intermediate nodes are as large as an edge's stride leaves its source. */
+static void set_shape(struct pass *p, const struct hn_cell_edge *edge)
+{
+    const struct hnas_tensor *x = p->value[edge->from];
+    const int64_t s = edge->op[0]->desc.stride;
+
+    p->shape[0] = x->dim[0];
+    p->shape[1] = x->dim[1];
+    p->shape[2] = (x->dim[2] + s - 1) / s;
+    p->shape[3] = (x->dim[3] + s - 1) / s;
+}
+
+static hnas_status apply_node(struct pass *p, int32_t node)
+{
+    const struct hnas_cell *cell = p->cell;
+    struct hn_allocator *alloc = &cell->ctx->alloc;
+    const size_t most = (size_t)(cell->n_edges * cell->n_ops);
+    struct hnas_tensor **x = hn_alloc_array(alloc, most, sizeof *x);
+    int64_t *index = hn_alloc_array(alloc, most, sizeof *index), n = 0;
+    uint8_t *idle = hn_alloc_array(alloc, most, 1);
+    hnas_status st = HNAS_OK;
+
+    if (!x || !index || !idle)
+        st = hn_fail_nomem(cell->ctx, "cell");
+    for (int32_t e = 0; e < cell->n_edges && st == HNAS_OK; e++)
+        for (int32_t o = 0; o < cell->edge[e].n_ops; o++) {
+            if (cell->edge[e].to != node || !p->term[e * cell->n_ops + o])
+                continue;
+            x[n] = p->term[e * cell->n_ops + o];
+            index[n] = e * cell->n_ops + o;
+            idle[n] = (uint8_t)!is_on(p, e, o);
+            n++;
+        }
+    if (n && st == HNAS_OK)
+        st = hn_mix(&p->value[node], p->tape, x, n, p->gates, index, idle);
+    hn_free(alloc, x);
+    hn_free(alloc, index);
+    hn_free(alloc, idle);
+    return st;
+}
+
+static hnas_status run(struct pass *p)
+{
+    const struct hnas_cell *cell = p->cell;
+    hnas_status st = HNAS_OK;
+
+    for (int32_t v = 0; v < cell->n_inputs + cell->n_nodes; v++) {
+        if (v >= cell->n_inputs)
+            st = apply_node(p, v);
+        if (st < 0)
+            return st;
+        for (int32_t e = 0; e < cell->n_edges && p->value[v]; e++) {
+            if (cell->edge[e].from != v)
+                continue;
+            if (!p->shape[0])
+                set_shape(p, &cell->edge[e]);
+            st = apply_edge(p, e);
+            if (st < 0)
+                return st;
+        }
+    }
+    return st;
+}
+
+static hnas_status concatenate(struct hnas_tensor **out, struct pass *p)
+{
+    const struct hnas_cell *cell = p->cell;
+    struct hn_allocator *alloc = &cell->ctx->alloc;
+    struct hnas_tensor **x =
+        hn_alloc_array(alloc, (size_t)cell->n_outputs, sizeof *x);
+    hnas_status st = x ? HNAS_OK : hn_fail_nomem(cell->ctx, "cell");
+
+    for (int32_t i = 0; i < cell->n_outputs && st == HNAS_OK; i++) {
+        struct hnas_tensor **v = &p->value[cell->output[i]];
+
+        if (!*v) /* a node without input is zeros */
+            st = hn_zeros(v, cell->ctx, p->tape, p->shape);
+        x[i] = *v;
+    }
+    if (st == HNAS_OK)
+        st = hnas_concat(out, p->tape, x, cell->n_outputs);
+    hn_free(alloc, x);
+    return st;
+}
+
+static hnas_status check(const struct hnas_cell *cell,
+                         hnas_tensor *const *inputs, hnas_tensor *gates,
+                         int32_t flags)
+{
+    const int32_t per_image = gates->rank == 3;
+    hnas_status st = HNAS_OK;
+
+    for (int32_t i = 0; i < cell->n_inputs && st == HNAS_OK; i++)
+        st = hn_expect(inputs[i], 4, "cell: input [N, C, H, W]");
+    if (st == HNAS_OK)
+        st = hn_expect(gates, per_image ? 3 : 2, "cell: gates [E, O]");
+    if (st < 0)
+        return st;
+    if (gates->dim[per_image] != cell->n_edges ||
+        gates->dim[1 + per_image] != cell->n_ops)
+        return hn_fail(cell->ctx, HNAS_E_SHAPE,
+                       "cell: gates of %lld x %lld, want %d x %d",
+                       (long long)gates->dim[per_image],
+                       (long long)gates->dim[1 + per_image],
+                       (int)cell->n_edges, (int)cell->n_ops);
+    if ((flags & HNAS_CELL_HARD) && per_image)
+        return hn_fail(cell->ctx, HNAS_E_UNSUPPORTED,
+                       "cell: hard gates an image; draw them a step");
+    return HNAS_OK;
+}
+
+static hnas_status prepare(struct pass *p, hnas_tensor *const *inputs)
+{
+    const struct hnas_cell *cell = p->cell;
+    struct hn_allocator *alloc = &cell->ctx->alloc;
+    const struct hnas_tensor *g = p->gates;
+    const int32_t n = cell->n_inputs + cell->n_nodes;
+
+    p->value = hn_alloc_array(alloc, (size_t)n, sizeof *p->value);
+    p->term = hn_alloc_array(alloc, (size_t)(cell->n_edges * cell->n_ops),
+                             sizeof *p->term);
+    if (!p->value || !p->term)
+        return hn_fail_nomem(cell->ctx, "cell");
+    for (int32_t i = 0; i < cell->n_inputs; i++)
+        p->value[i] = hnas_tensor_ref(inputs[i]);
+    /* hard gates decide what is recorded, so they must be known */
+    if ((p->flags & HNAS_CELL_HARD) && g->record && !g->record->node->done)
+        return hn_tape_compute(p->tape);
+    return HNAS_OK;
+}
+
+static void finish(struct pass *p)
+{
+    const struct hnas_cell *cell = p->cell;
+    struct hn_allocator *alloc = &cell->ctx->alloc;
+
+    for (int32_t v = 0; p->value && v < cell->n_inputs + cell->n_nodes; v++)
+        hnas_tensor_unref(p->value[v]);
+    for (int32_t i = 0; p->term && i < cell->n_edges * cell->n_ops; i++)
+        hnas_tensor_unref(p->term[i]);
+    hn_free(alloc, p->value);
+    hn_free(alloc, p->term);
+}
+
+hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape,
+                            hnas_cell *cell, hnas_tensor *const *inputs,
+                            hnas_tensor *gates, int32_t flags)
+{
+    struct pass p = {cell, tape, gates, flags, NULL, NULL, {0, 0, 0, 0}};
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !tape || !cell || !inputs || !gates)
+        return HNAS_E_ARG;
+    st = check(cell, inputs, gates, flags);
+    if (st == HNAS_OK)
+        st = prepare(&p, inputs);
+    if (st == HNAS_OK)
+        st = run(&p);
+    if (st == HNAS_OK)
+        st = concatenate(out, &p);
+    finish(&p);
+    return st;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the network costs, edge by edge. */
+#include "net/space.h"
+
+#include <string.h>
+
+#include "net/supernet.h"
+
+static double metric_of(const hnas_cost *c, int metric)
+{
+    const int64_t value[HNAS_N_COSTS] = {c->params, c->macs, c->bytes};
+
+    return (double)value[metric];
+}
+
+static void add_cell(struct hnas_supernet *net,
+                     const struct hn_supernet_cell *c)
+{
+    for (int32_t e = 0; e < c->cell->n_edges; e++) {
+        const struct hn_cell_edge *edge = &c->cell->edge[e];
+        const int reduced =
+            c->kind == HNAS_REDUCE && edge->from >= c->cell->n_inputs;
+
+        for (int32_t o = 0; o < edge->n_ops; o++) {
+            hnas_cost cost;
+
+            /* behind a reduction's first edges the image is halved */
+            hnas_op_get_cost(edge->op[o],
+                             reduced ? (c->in_size[0] + 1) / 2 : c->in_size[0],
+                             reduced ? (c->in_size[1] + 1) / 2 : c->in_size[1],
+                             &cost);
+            for (int m = 0; m < HNAS_N_COSTS; m++)
+                net->cost[c->kind][m][e * net->opts.n_ops + o] +=
+                    metric_of(&cost, m);
+        }
+    }
+}
+
+static void add_preprocess(hnas_cost *total, const struct hn_preprocess *p)
+{
+    const int64_t in = p->in_size[0] * p->in_size[1];
+    const int64_t out = p->out_size[0] * p->out_size[1];
+    const int64_t convs = p->w[1] ? 2 : 1; /* concatenated if two */
+
+    total->params += p->in_channels * p->out_channels;
+    total->macs += p->in_channels * p->out_channels * out;
+    total->bytes +=
+        4 * (p->in_channels * in + (1 + convs) * p->out_channels * out);
+}
+
+static void add_fixed(struct hnas_supernet *net)
+{
+    hnas_cost *f = &net->space.fixed;
+    const int64_t *image = net->opts.image;
+    const int64_t c = net->stem_bn->channels, pix = image[1] * image[2];
+
+    f->params = 9 * image[0] * c + 2 * c;
+    f->macs = 9 * image[0] * c * pix;
+    f->bytes = 4 * 2 * c * pix;
+    for (int32_t i = 0; i < net->opts.cells; i++) {
+        const struct hn_supernet_cell *cell = &net->cell[i];
+        const int64_t half = cell->kind == HNAS_REDUCE ? 1 : 0;
+        const int64_t h = (cell->in_size[0] + half) >> half;
+        const int64_t w = (cell->in_size[1] + half) >> half;
+
+        add_preprocess(f, &cell->preprocess[0]);
+        add_preprocess(f, &cell->preprocess[1]);
+        /* the node sums and their concatenation */
+        f->bytes += 4 * 2 * cell->channels * net->opts.nodes * h * w;
+    }
+    f->params += net->head_channels * net->opts.classes + net->opts.classes;
+    f->macs += net->head_channels * net->opts.classes;
+    f->bytes += 4 * (net->head_channels + net->opts.classes);
+}
+
+static hnas_status alloc_tables(struct hnas_supernet *net, int32_t n_edges)
+{
+    struct hn_allocator *alloc = &net->ctx->alloc;
+    const size_t n = (size_t)(n_edges * net->opts.n_ops);
+
+    net->edge_from =
+        hn_alloc_array(alloc, (size_t)n_edges, sizeof *net->edge_from);
+    net->edge_to = hn_alloc_array(alloc, (size_t)n_edges, sizeof *net->edge_to);
+    if (!net->edge_from || !net->edge_to)
+        return hn_fail_nomem(net->ctx, "costs");
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        for (int m = 0; m < HNAS_N_COSTS; m++) {
+            net->cost[k][m] = hn_alloc_array(alloc, n, sizeof(double));
+            if (!net->cost[k][m])
+                return hn_fail_nomem(net->ctx, "costs");
+        }
+    return HNAS_OK;
+}
+
+hnas_status hn_supernet_fill_space(struct hnas_supernet *net)
+{
+    const struct hnas_cell *cell = net->cell[0].cell;
+    struct hn_space *s = &net->space;
+    hnas_status st = alloc_tables(net, cell->n_edges);
+
+    if (st < 0)
+        return st;
+    for (int32_t e = 0; e < cell->n_edges; e++) {
+        net->edge_from[e] = cell->edge[e].from;
+        net->edge_to[e] = cell->edge[e].to;
+    }
+    s->ctx = net->ctx;
+    s->n_ops = net->opts.n_ops;
+    s->op_names = net->opts.ops;
+    s->op_flags = net->op_flags;
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        s->kind[k].n_inputs = cell->n_inputs;
+        s->kind[k].n_nodes = cell->n_nodes;
+        s->kind[k].n_edges = cell->n_edges;
+        s->kind[k].from = net->edge_from;
+        s->kind[k].to = net->edge_to;
+        for (int m = 0; m < HNAS_N_COSTS; m++)
+            s->kind[k].cost[m] = net->cost[k][m];
+    }
+    for (int32_t i = 0; i < net->opts.cells; i++) {
+        s->kind[net->cell[i].kind].n_cells++;
+        add_cell(net, &net->cell[i]);
+    }
+    add_fixed(net);
+    return HNAS_OK;
+}
+
+const struct hn_space *hn_supernet_space(const hnas_supernet *net)
+{
+    return &net->space;
+}
+
+void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,
+                            int32_t *n_cells, int32_t *n_edges,
+                            int32_t *n_ops)
+{
+    const int known = kind >= 0 && kind < HNAS_N_KINDS;
+
+    if (n_cells)
+        *n_cells = known ? net->space.kind[kind].n_cells : 0;
+    if (n_edges)
+        *n_edges = known ? net->space.kind[kind].n_edges : 0;
+    if (n_ops)
+        *n_ops = net->space.n_ops;
+}
+
+hnas_status hnas_supernet_get_costs(const hnas_supernet *net, int32_t kind,
+                                    int32_t metric, double *cost,
+                                    int64_t count)
+{
+    int64_t n;
+
+    if (!net || !cost)
+        return HNAS_E_ARG;
+    if (kind < 0 || kind >= HNAS_N_KINDS || metric < 0 ||
+        metric >= HNAS_N_COSTS)
+        return hn_fail(net->ctx, HNAS_E_RANGE, "costs: kind %d, metric %d",
+                       (int)kind, (int)metric);
+    n = (int64_t)net->space.kind[kind].n_edges * net->space.n_ops;
+    if (count != n)
+        return hn_fail(net->ctx, HNAS_E_SHAPE, "costs: %lld numbers, want %lld",
+                       (long long)count, (long long)n);
+    memcpy(cost, net->space.kind[kind].cost[metric],
+           (size_t)n * sizeof *cost);
+    return HNAS_OK;
+}
+
+hnas_status hnas_supernet_get_fixed_cost(const hnas_supernet *net,
+                                         hnas_cost *cost)
+{
+    if (!net || !cost)
+        return HNAS_E_ARG;
+    *cost = net->space.fixed;
+    return HNAS_OK;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker's scratch, and values read into it. */
+#include "tape/image.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Each area begins on a cache line; a line of slack between them. */
+static int64_t area(int64_t reals)
+{
+    return reals ? (reals + 31) / 16 * 16 : 0;
+}
+
+size_t hn_need_bytes(const struct hn_need *n)
+{
+    return (size_t)(area(n->relu) + area(n->plain) + area(n->dz) +
+                    area(n->acc) + 2 * area(n->rows) + 2 * area(n->image) +
+                    area(n->vec)) *
+           sizeof(real);
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void hn_need_max(struct hn_need *a, const struct hn_need *b)
+{
+    a->relu = max64(a->relu, b->relu);
+    a->plain = max64(a->plain, b->plain);
+    a->dz = max64(a->dz, b->dz);
+    a->acc = max64(a->acc, b->acc);
+    a->rows = max64(a->rows, b->rows);
+    a->image = max64(a->image, b->image);
+    a->vec = max64(a->vec, b->vec);
+}
+
+static real *lay(real **at, int64_t reals)
+{
+    real *p = *at;
+
+    *at += area(reals);
+    return p;
+}
+
+void hn_worker_init(struct hn_worker *w, struct hnas_context *ctx,
+                    int32_t index, const struct hn_need *need)
+{
+    real *at = ctx->scratch[index];
+
+    memset(w, 0, sizeof *w);
+    w->ctx = ctx;
+    w->relu.memory = lay(&at, need->relu);
+    w->plain.memory = lay(&at, need->plain);
+    w->dz.memory = lay(&at, need->dz);
+    w->acc.memory = lay(&at, need->acc);
+    w->rows[0] = lay(&at, need->rows);
+    w->rows[1] = lay(&at, need->rows);
+    w->image[0] = lay(&at, need->image);
+    w->image[1] = lay(&at, need->image);
+    w->vec = lay(&at, need->vec);
+}
+
+int64_t hn_padded_reals(const struct hnas_tensor *t, int64_t pad)
+{
+    return (t->dim[2] + 2 * pad) * (t->dim[3] + 2 * pad) * t->cp;
+}
+
+static const struct hnas_tensor *dense_of(const struct hnas_tensor *t)
+{
+    return t->record && t->record->scale ? t->record->source : t;
+}
+
+const real *hn_image_at(const struct hnas_tensor *t, int64_t image)
+{
+    const struct hnas_tensor *d = dense_of(t);
+
+    return hn_real(d) + image * d->stride[0];
+}
+
+real *hn_image_rw(struct hnas_tensor *t, int64_t image)
+{
+    return hn_real(t) + image * t->stride[0];
+}
+
+void hn_pending(const struct hnas_tensor *t, const real **scale,
+                const real **shift)
+{
+    *scale = t->record ? t->record->scale : NULL;
+    *shift = *scale ? t->record->shift : NULL;
+}
+
+/* Give the area a geometry; its border is filled only when that changes. */
+static struct hn_plane open_padded(struct hn_padded *p, int64_t h, int64_t w,
+                                   int64_t cp, int64_t pad, real border)
+{
+    const int64_t row = (w + 2 * pad) * cp;
+    const struct hn_plane inside = {p->memory + pad * row + pad * cp, row, cp};
+
+    if (p->h != h || p->w != w || p->cp != cp || p->pad != pad ||
+        p->border != border) {
+        const int64_t n = (h + 2 * pad) * row;
+
+        if (border == 0)
+            memset(p->memory, 0, (size_t)n * sizeof(real));
+        else
+            for (int64_t i = 0; i < n; i++)
+                p->memory[i] = border;
+        p->h = h;
+        p->w = w;
+        p->cp = cp;
+        p->pad = pad;
+        p->border = border;
+        p->tensor = NULL;
+    }
+    return inside;
+}
+
+static struct hn_cplane read_only(struct hn_plane p)
+{
+    const struct hn_cplane c = {p.p, p.row, p.pix};
+
+    return c;
+}
+
+static struct hn_cplane fill(struct hn_worker *w, struct hn_padded *p,
+                             struct hnas_tensor *x, int64_t image,
+                             int64_t pad, real border, int relu)
+{
+    const struct hn_plane inside =
+        open_padded(p, x->dim[2], x->dim[3], x->cp, pad, border);
+    const real *scale, *shift;
+
+    if (p->tensor == x && p->image == image)
+        return read_only(inside);
+    hn_pending(x, &scale, &shift);
+    w->ctx->k.affine_pad(inside, hn_image_at(x, image), x->dim[2], x->dim[3],
+                         x->cp, scale, shift, relu);
+    p->tensor = x;
+    p->image = image;
+    return read_only(inside);
+}
+
+struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
+                              int64_t image, int64_t pad)
+{
+    /* the mask of a waiting gradient is what would be overwritten */
+    if (w->acc.tensor && (w->acc.tensor != x || w->acc.image != image ||
+                          w->relu.pad != pad))
+        hn_flush_relu_grad(w);
+    return fill(w, &w->relu, x, image, pad, 0, 1);
+}
+
+struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
+                               int64_t image, int64_t pad, real border)
+{
+    return fill(w, &w->plain, x, image, pad, border, 0);
+}
+
+struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
+                           int64_t cp, int64_t pad, int clear)
+{
+    if (clear)
+        w->dz.h = 0; /* a new geometry is cleared whole */
+    return open_padded(&w->dz, h, wd, cp, pad, 0);
+}

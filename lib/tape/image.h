@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What image phases share: a worker's scratch, values read through pending
+ * affine maps, gradients written and collected. */
+#ifndef HN_TAPE_IMAGE_H
+#define HN_TAPE_IMAGE_H
+
+#include "tape/tape.h"
+
+/* A padded copy of an image in a worker's scratch, and whose it is. */
+struct hn_padded {
+    real *memory;
+    const struct hnas_tensor *tensor;
+    int64_t image;
+    int64_t h, w, cp, pad; /* geometry whose border is in place */
+    real border;
+};
+
+struct hn_worker {
+    struct hnas_context *ctx;
+    int64_t chunk; /* whose partial sums to add to */
+    struct hn_padded relu, plain, dz;
+    struct { /* gradient behind the rectifier of acc.tensor */
+        struct hnas_tensor *tensor;
+        int64_t image;
+        real *memory;
+    } acc;
+    real *rows[2], *image[2], *vec;
+};
+
+/* The worker of an index, its scratch laid out for `need`. */
+void hn_worker_init(struct hn_worker *w, struct hnas_context *ctx,
+                    int32_t index, const struct hn_need *need);
+size_t hn_need_bytes(const struct hn_need *need);
+void hn_need_max(struct hn_need *a, const struct hn_need *b);
+
+/* Reals of a padded image. */
+int64_t hn_padded_reals(const struct hnas_tensor *t, int64_t pad);
+
+/* The dense pixels of an image, pending map not applied. */
+const real *hn_image_at(const struct hnas_tensor *t, int64_t image);
+real *hn_image_rw(struct hnas_tensor *t, int64_t image);
+
+/* The map of a pending value; NULL scale: none. */
+void hn_pending(const struct hnas_tensor *t, const real **scale,
+                const real **shift);
+
+/* max(value, 0) of an image in a border of `pad` zeros; kept from the last
+ * call for the same image.  The plane starts at the first inside pixel. */
+struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
+                              int64_t image, int64_t pad);
+
+/* The value itself in a border. */
+struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
+                               int64_t image, int64_t pad, real border);
+
+/* An all-zero border around h x w pixels of cp channels to write a gradient
+ * into; `clear` zeroes the inside too. */
+struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
+                           int64_t cp, int64_t pad, int clear);
+
+/* Where to add the gradient behind the rectifier of x: a dense image; *flags
+ * says whether to accumulate.  It reaches x's gradient when the worker turns
+ * to another input or image. */
+real *hn_open_relu_grad(struct hn_worker *w, struct hnas_tensor *x,
+                        int64_t image, int *flags);
+void hn_flush_relu_grad(struct hn_worker *w);
+
+/* See that x has a dense gradient to push to (backward_begin). */
+hnas_status hn_grad_reserve(struct hnas_tensor *x);
+
+/* The dense gradient of an image to push to; *flags says HN_ACCUMULATE or,
+ * the first time, 0. */
+real *hn_push_grad(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
+                   int *flags);
+
+/* The gradient of a node's output at an image, dense: collects terms and a
+ * pending batch-norm into `scratch` where there are any, or into the dense
+ * gradient itself where scratch is NULL. */
+const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
+                         int64_t image, real *scratch);
+
+/* The same as terms for bn_grad_rows: pointers and scales are laid in the
+ * worker's vec; b, k NULL if there is no batch-norm. */
+struct hn_grad_view {
+    struct hn_terms terms;
+    const real **z; /* terms.z, to advance through an image */
+    const real *b, *k;
+};
+void hn_advance_view(struct hn_grad_view *view, int64_t reals);
+void hn_view_grad(struct hn_grad_view *view, struct hn_worker *w,
+                  struct hnas_tensor *t, int64_t image);
+
+/* Reals of vec that hn_view_grad may use for a tensor. */
+int64_t hn_view_need(const struct hnas_tensor *t);
+
+/* Append a term to a tensor's pending gradient. */
+hnas_status hn_add_term(struct hnas_tensor *t, struct hnas_tensor *base,
+                        const real *gate, int64_t gate_step);
+
+/* Input helpers: the tensor itself, or a recorded copy where the func can't
+ * read it as it is; *out holds a new reference. */
+
+/* An image in the internal layout; may be pending. */
+hnas_status hn_as_image(struct hnas_tensor **out, struct hnas_tape *tape,
+                        struct hnas_tensor *x);
+
+/* Always a copy: a dense image that nobody else reads. */
+hnas_status hn_copy_image(struct hnas_tensor **out, struct hnas_tape *tape,
+                          struct hnas_tensor *x);
+
+/* A convolution weight in the internal layout. */
+hnas_status hn_as_kernel(struct hnas_tensor **out, struct hnas_tape *tape,
+                         struct hnas_tensor *weight);
+
+/* Not pending, and rows of a fixed step whatever the layout. */
+hnas_status hn_as_dense(struct hnas_tensor **out, struct hnas_tape *tape,
+                        struct hnas_tensor *x);
+
+/* A dense tensor as n rows of `used` elements, `step` apart. */
+struct hn_rows {
+    int64_t n, used, step;
+};
+void hn_dense_rows(const struct hnas_tensor *t, struct hn_rows *rows);
+
+/* Two inputs of equal shape and layout for an element-by-element func. */
+hnas_status hn_expect_pair(struct hnas_tensor *in[2], struct hnas_tape *tape,
+                           struct hnas_tensor *a, struct hnas_tensor *b,
+                           const char *what);
+
+#endif

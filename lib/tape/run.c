@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The forward run: stages, image phases in parallel, joins in order. */
+#include <string.h>
+
+#include "tape/image.h"
+
+enum { CHUNK_IMAGES = 8 };
+
+int64_t hn_chunk_images(int64_t n_images)
+{
+    const int64_t eighth = (n_images + 7) / 8;
+
+    return eighth < CHUNK_IMAGES ? eighth : CHUNK_IMAGES;
+}
+
+int64_t hn_chunk_count(int64_t n_images)
+{
+    const int64_t size = hn_chunk_images(n_images);
+
+    return n_images ? (n_images + size - 1) / size : 0;
+}
+
+void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count)
+{
+    for (int64_t gap = 1; gap < n_parts; gap *= 2)
+        for (int64_t p = 0; p + gap < n_parts; p += 2 * gap)
+            for (int64_t i = 0; i < count; i++)
+                part[p * step + i] += part[(p + gap) * step + i];
+}
+
+enum { LEVELS = 48, BLOCK = 64 };
+
+/* A binary counter of partial sums: level l holds the sum of 2^l parts, so
+ * the left half of the tree is full and a share of a batch is a subtree. */
+static void tree_block(double *dst, const real *part, int64_t n_parts,
+                       int64_t step, int64_t width)
+{
+    double level[LEVELS][BLOCK], sum[BLOCK];
+    uint64_t full = 0;
+
+    for (int64_t p = 0; p < n_parts; p++, full++) {
+        int l = 0;
+
+        for (int64_t i = 0; i < width; i++)
+            sum[i] = part[p * step + i];
+        for (; full >> l & 1; l++)
+            for (int64_t i = 0; i < width; i++)
+                sum[i] = level[l][i] + sum[i];
+        memcpy(level[l], sum, (size_t)width * sizeof *sum);
+    }
+    memset(sum, 0, sizeof sum);
+    for (int l = 0, first = 1; full >> l; l++) {
+        if (!(full >> l & 1))
+            continue;
+        for (int64_t i = 0; i < width; i++)
+            sum[i] = first ? level[l][i] : level[l][i] + sum[i];
+        first = 0;
+    }
+    memcpy(dst, sum, (size_t)width * sizeof *dst);
+}
+
+void hn_tree_double(double *dst, const real *part, int64_t n_parts,
+                    int64_t step, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += BLOCK)
+        tree_block(dst + i, part + i, n_parts, step,
+                   count - i < BLOCK ? count - i : BLOCK);
+}
+
+/* When an input can be read by an image phase, and by a join. */
+static void ready(const struct hnas_tensor *t, int32_t *image, int32_t *join)
+{
+    const struct hn_record *r = t->record;
+
+    *image = r ? r->ready_image : 0;
+    *join = r ? r->ready_join : 0;
+}
+
+static void place(struct hn_node *node)
+{
+    struct hn_record *out = node->out->record;
+    int32_t stage = 0;
+
+    for (int32_t i = 0; i < node->n_in; i++) {
+        int32_t image, join;
+
+        ready(node->in[i], &image, &join);
+        if (!node->fimage)
+            image = join;
+        stage = image > stage ? image : stage;
+    }
+    node->stage = stage;
+    out->ready_join = stage;
+    out->ready_image = stage + (node->fdelay ? 1 : 0);
+}
+
+struct run {
+    struct hnas_tape *tape;
+    struct hn_node **node; /* with an image phase in this stage */
+    int64_t n_nodes, n_images, chunk;
+    struct hn_need need;
+    int backward;
+};
+
+static void run_chunk(void *user, int64_t index, int32_t worker_index)
+{
+    const struct run *run = user;
+    const int64_t first = index * run->chunk;
+    int64_t last = first + run->chunk;
+    struct hn_worker worker;
+
+    last = last < run->n_images ? last : run->n_images;
+    hn_worker_init(&worker, run->tape->ctx, worker_index, &run->need);
+    worker.chunk = index;
+    for (int64_t n = first; n < last; n++) {
+        for (int64_t i = 0; i < run->n_nodes; i++)
+            if (n < run->node[i]->n_images)
+                run->node[i]->rule->forward_image(run->node[i], n, &worker);
+        hn_flush_relu_grad(&worker);
+    }
+}
+
+static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
+                             int64_t n)
+{
+    struct run run = {tape, node, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0}, 0};
+    hnas_status st;
+
+    /* nodes with an image phase stand first */
+    while (run.n_nodes < n && node[run.n_nodes]->fimage)
+        run.n_nodes++;
+    for (int64_t i = 0; i < run.n_nodes; i++) {
+        hn_need_max(&run.need, &node[i]->need);
+        if (node[i]->n_images > run.n_images)
+            run.n_images = node[i]->n_images;
+    }
+    if (run.n_nodes) {
+        st = hn_scratch_reserve(tape->ctx, hn_need_bytes(&run.need));
+        if (st < 0)
+            return st;
+        run.chunk = hn_chunk_images(run.n_images);
+        hn_parallel(tape->ctx, hn_chunk_count(run.n_images), run_chunk, &run);
+    }
+    return HNAS_OK;
+}
+
+/* Record order decides among the joins of a stage. */
+static hnas_status join_stage(struct hnas_tape *tape, int64_t first,
+                              int32_t stage)
+{
+    for (int64_t i = first; i < tape->n_nodes; i++) {
+        struct hn_node *node = tape->node[i];
+        hnas_status st = HNAS_OK;
+
+        if (node->stage == stage && node->fjoin)
+            st = node->rule->forward_join(node);
+        if (st < 0)
+            return st;
+    }
+    return HNAS_OK;
+}
+
+/* Forward only: what nobody can read any more makes room. */
+static void recycle(struct hnas_tape *tape)
+{
+    for (int64_t i = 0; i < tape->n_nodes; i++) {
+        struct hnas_tensor *t = tape->node[i]->out;
+        struct hn_record *r = t->record;
+
+        if (atomic_load(&t->refs) > 1 || !t->data)
+            continue;
+        if (r->data_bytes)
+            hn_arena_give(&tape->arena, t->data, r->data_bytes);
+        t->data = NULL;
+        r->data_bytes = 0;
+        hnas_tensor_unref(r->source);
+        r->source = NULL;
+    }
+}
+
+static hnas_status compute(struct hnas_tape *tape, struct hn_node **list)
+{
+    const int64_t first = tape->n_run;
+    int32_t last_stage = 0;
+
+    for (int64_t i = first; i < tape->n_nodes; i++) {
+        place(tape->node[i]);
+        if (tape->node[i]->stage > last_stage)
+            last_stage = tape->node[i]->stage;
+    }
+    for (int32_t s = 0; s <= last_stage; s++) {
+        int64_t n = 0;
+        hnas_status st;
+
+        for (int64_t i = first; i < tape->n_nodes; i++)
+            if (tape->node[i]->stage == s && tape->node[i]->fimage)
+                list[n++] = tape->node[i];
+        st = run_stage(tape, list, n);
+        if (st == HNAS_OK)
+            st = join_stage(tape, first, s);
+        if (st < 0)
+            return st;
+    }
+    return HNAS_OK;
+}
+
+hnas_status hn_tape_compute(struct hnas_tape *tape)
+{
+    const int64_t n = tape->n_nodes - tape->n_run;
+    const size_t bytes = (size_t)n * sizeof(struct hn_node *);
+    struct hn_node **list;
+    hnas_status st;
+
+    if (n == 0)
+        return HNAS_OK;
+    list = hn_arena_take(&tape->arena, bytes);
+    if (!list)
+        return hn_fail_nomem(tape->ctx, "a run of the tape");
+    st = compute(tape, list);
+    hn_arena_give(&tape->arena, list, bytes);
+    if (st < 0)
+        return st;
+    /* later runs start at stage 0: everything computed is ready */
+    for (int64_t i = tape->n_run; i < tape->n_nodes; i++) {
+        tape->node[i]->done = 1;
+        tape->node[i]->out->record->ready_image = 0;
+        tape->node[i]->out->record->ready_join = 0;
+    }
+    tape->n_run = tape->n_nodes;
+    if (tape->mode & HNAS_TAPE_NO_GRADIENT)
+        recycle(tape);
+    return HNAS_OK;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The reverse sweep: who takes part, in which stage, and the run of it. */
+#include <string.h>
+
+#include "tape/image.h"
+
+static int32_t max32(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Tell the inputs of an active node that gradients will come. */
+static void announce(struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++) {
+        struct hn_record *r = node->in[i]->record;
+
+        if (!node->want[i] || !r)
+            continue;
+        r->active = 1;
+        r->n_push += node->manner[i] == HN_PUSH;
+        r->n_relu += node->manner[i] == HN_RELU;
+        r->n_pull += node->manner[i] == HN_PULL;
+    }
+}
+
+static void place(struct hn_node *node)
+{
+    const struct hn_record *out = node->out->record;
+
+    if (node->rule->backward_plan)
+        node->rule->backward_plan(node);
+    node->bstage = node->bimage ? out->gready_image : out->gready_join;
+    for (int32_t i = 0; i < node->n_in; i++) {
+        struct hn_record *r = node->in[i]->record;
+
+        if (!node->want[i] || !r)
+            continue;
+        r->gready_join = max32(r->gready_join, node->bstage);
+        r->gready_image =
+            max32(r->gready_image, node->bstage + (node->bdelay ? 1 : 0));
+    }
+}
+
+/* Decide who takes part; returns the last stage, or -1 if nobody does. */
+static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
+{
+    int32_t last = -1;
+
+    loss->record->active = 1;
+    for (int64_t i = tape->n_nodes - 1; i >= 0; i--) {
+        struct hn_node *node = tape->node[i];
+
+        node->active = node->active && node->out->record->active;
+        if (!node->active)
+            continue;
+        announce(node);
+        place(node);
+        last = max32(last, node->bstage);
+    }
+    return last;
+}
+
+struct stage {
+    struct hnas_tape *tape;
+    struct hn_node **node; /* in reverse record order */
+    int64_t n_nodes, n_images, chunk;
+    struct hn_need need;
+};
+
+static void chunk_task(void *user, int64_t index, int32_t worker_index)
+{
+    const struct stage *s = user;
+    const int64_t first = index * s->chunk;
+    int64_t last = first + s->chunk;
+    struct hn_worker worker;
+
+    last = last < s->n_images ? last : s->n_images;
+    hn_worker_init(&worker, s->tape->ctx, worker_index, &s->need);
+    worker.chunk = index;
+    for (int64_t n = first; n < last; n++) {
+        for (int64_t i = 0; i < s->n_nodes; i++)
+            if (s->node[i]->bimage && n < s->node[i]->n_images)
+                s->node[i]->rule->backward_image(s->node[i], n, &worker);
+        hn_flush_relu_grad(&worker);
+    }
+}
+
+static void reduce_task(void *user, int64_t index, int32_t worker_index)
+{
+    const struct stage *s = user;
+
+    (void)worker_index;
+    if (s->node[index]->rule->backward_reduce)
+        s->node[index]->rule->backward_reduce(s->node[index]);
+}
+
+static void give(struct hnas_tape *tape, void *memory, size_t bytes)
+{
+    hn_arena_give(&tape->arena, memory, bytes);
+}
+
+static void give_grad(struct hnas_tensor *t)
+{
+    if (!t->grad || t->record->pins > 0 || !t->record->finished)
+        return;
+    if (t->record->data_bytes)
+        give(t->record->tape, t->grad,
+             (size_t)hn_tensor_extent(t) * sizeof(real));
+    t->grad = NULL;
+}
+
+/* The terms of a finished tensor need their bases no longer. */
+static void release_terms(struct hnas_tensor *t)
+{
+    for (struct hn_term *term = t->record->terms; term; term = term->next) {
+        term->base->record->pins--;
+        give_grad(term->base);
+    }
+    t->record->terms = NULL;
+}
+
+/* A node is done: its output's value and gradient make room, unless the host
+ * holds the tensor.  A pending value goes with its source. */
+static void release(struct hn_node *node)
+{
+    struct hnas_tensor *t = node->out;
+    struct hn_record *r = t->record;
+
+    r->finished = 1;
+    if (!node->n_images || r->source)
+        return;
+    if (r->norm) {
+        struct hnas_tensor *v = r->norm->v;
+
+        release_terms(v);
+        if (v->grad && atomic_load(&v->refs) == 1) {
+            give(node->tape, v->grad,
+                 (size_t)hn_tensor_extent(v) * sizeof(real));
+            v->grad = NULL;
+        }
+    }
+    release_terms(t);
+    if (atomic_load(&t->refs) > 1 + (r->norm != NULL))
+        return;
+    if (r->norm && atomic_load(&r->norm->v->refs) > 1)
+        return;
+    give_grad(t);
+    if (r->data_bytes) {
+        give(node->tape, t->data, r->data_bytes);
+        t->data = NULL;
+    }
+}
+
+static hnas_status begin_stage(struct stage *s)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++) {
+        struct hn_node *node = s->node[i];
+
+        if (node->rule->backward_begin)
+            st = node->rule->backward_begin(node);
+        node->need.vec += hn_view_need(node->out);
+        hn_need_max(&s->need, &node->need);
+        if (node->bimage && node->n_images > s->n_images)
+            s->n_images = node->n_images;
+    }
+    if (st == HNAS_OK)
+        st = hn_scratch_reserve(s->tape->ctx, hn_need_bytes(&s->need));
+    return st;
+}
+
+static hnas_status run_stage(struct stage *s)
+{
+    hnas_status st = begin_stage(s);
+
+    if (st < 0)
+        return st;
+    s->chunk = hn_chunk_images(s->n_images);
+    hn_parallel(s->tape->ctx, hn_chunk_count(s->n_images), chunk_task, s);
+    hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);
+    for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++)
+        if (s->node[i]->bjoin)
+            st = s->node[i]->rule->backward_join(s->node[i]);
+    for (int64_t i = 0; i < s->n_nodes; i++)
+        release(s->node[i]);
+    return st;
+}
+
+static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
+                       int32_t last)
+{
+    for (int32_t k = 0; k <= last; k++) {
+        struct stage s = {tape, list, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0}};
+        hnas_status st;
+
+        for (int64_t i = tape->n_nodes - 1; i >= 0; i--)
+            if (tape->node[i]->active && tape->node[i]->bstage == k)
+                list[s.n_nodes++] = tape->node[i];
+        st = run_stage(&s);
+        if (st < 0)
+            return st;
+    }
+    return HNAS_OK;
+}
+
+hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
+{
+    struct hn_node **list;
+    hnas_status st;
+    int32_t last;
+
+    if (!tape || !loss)
+        return HNAS_E_ARG;
+    if (!loss->record || loss->record->tape != tape)
+        return hn_fail(tape->ctx, HNAS_E_STATE,
+                       "loss: it was not recorded on this tape");
+    if (hnas_tensor_get_count(loss) != 1)
+        return hn_fail(tape->ctx, HNAS_E_SHAPE,
+                       "loss: %lld elements, want a single number",
+                       (long long)hnas_tensor_get_count(loss));
+    if (tape->swept || (tape->mode & HNAS_TAPE_NO_GRADIENT))
+        return hn_fail(tape->ctx, HNAS_E_STATE,
+                       "backward: once after a reset, and not without "
+                       "gradients");
+    st = hnas_tape_run(tape);
+    if (st < 0)
+        return st;
+    tape->swept = 1;
+    list = hn_tape_take(tape, (size_t)tape->n_nodes * sizeof *list);
+    if (!list || !hn_grad_whole(loss))
+        return hn_fail_nomem(tape->ctx, "backward");
+    loss->grad[0] = 1;
+    last = plan(tape, loss);
+    return run(tape, list, last);
+}

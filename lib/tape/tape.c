@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The record: nodes and their outputs, appended and forgotten. */
+#include "tape/tape.h"
+
+#include <string.h>
+
+#include "tape/image.h"
+
+hnas_status hnas_tape_create(hnas_tape **out, hnas_context *ctx)
+{
+    struct hnas_tape *tape;
+
+    if (out)
+        *out = NULL;
+    if (!out || !ctx)
+        return HNAS_E_ARG;
+    tape = hn_zalloc(&ctx->alloc, sizeof *tape);
+    if (!tape)
+        return hn_fail_nomem(ctx, "tape");
+    tape->ctx = ctx;
+    hn_arena_init(&tape->arena, &ctx->alloc);
+    *out = tape;
+    return HNAS_OK;
+}
+
+/* A tensor that outlives its record has no value any more. */
+static void detach(struct hnas_tensor *t)
+{
+    struct hnas_tensor *source = t->record->source;
+
+    t->record = NULL;
+    t->data = NULL;
+    t->grad = NULL;
+    hnas_tensor_unref(source);
+    hnas_tensor_unref(t);
+}
+
+static void forget(struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++)
+        if (!node->in[i]->record)
+            hnas_tensor_unref(node->in[i]);
+}
+
+static void forget_all(struct hnas_tape *tape)
+{
+    /* inputs first: whether one is a leaf shows in its record */
+    for (int64_t i = 0; i < tape->n_nodes; i++)
+        forget(tape->node[i]);
+    for (int64_t i = 0; i < tape->n_nodes; i++)
+        detach(tape->node[i]->out);
+    tape->n_nodes = tape->n_run = 0;
+}
+
+void hnas_tape_destroy(hnas_tape *tape)
+{
+    if (!tape)
+        return;
+    forget_all(tape);
+    hn_arena_finish(&tape->arena);
+    hn_free(&tape->ctx->alloc, tape->node);
+    hn_free(&tape->ctx->alloc, tape);
+}
+
+hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
+{
+    const int32_t known =
+        HNAS_TAPE_RUNNING_STATS | HNAS_TAPE_NO_GRADIENT | HNAS_TAPE_PLAIN;
+
+    if (!tape)
+        return HNAS_E_ARG;
+    if (mode & ~known)
+        return hn_fail(tape->ctx, HNAS_E_RANGE, "mode: 0x%x, want HNAS_TAPE_",
+                       (unsigned)mode);
+    forget_all(tape);
+    hn_arena_reset(&tape->arena);
+    tape->mode = mode;
+    tape->deferred = tape->swept = 0;
+    return HNAS_OK;
+}
+
+void hnas_tape_defer(hnas_tape *tape)
+{
+    tape->deferred = 1;
+}
+
+hnas_status hnas_tape_run(hnas_tape *tape)
+{
+    if (!tape)
+        return HNAS_E_ARG;
+    tape->deferred = 0;
+    return hn_tape_compute(tape);
+}
+
+void hnas_tape_get_memory(const hnas_tape *tape, size_t *now_bytes,
+                          size_t *peak_bytes)
+{
+    if (now_bytes)
+        *now_bytes = tape->arena.now_bytes;
+    if (peak_bytes)
+        *peak_bytes = tape->arena.peak_bytes;
+}
+
+int64_t hnas_tape_get_count(const hnas_tape *tape)
+{
+    return tape->n_nodes;
+}
+
+void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes)
+{
+    return hn_arena_take_zero(&tape->arena, size_bytes);
+}
+
+real *hn_take_partials(struct hn_node *node, int64_t count)
+{
+    const size_t n = (size_t)(hn_chunk_count(node->n_images) * count);
+
+    return hn_arena_take_zero(&node->tape->arena, n * sizeof(real));
+}
+
+/* Make a held-back value readable by the host: compute it, and apply its
+ * pending map. */
+static hnas_status settle(struct hnas_tensor *t)
+{
+    struct hn_record *r = t->record;
+    const size_t bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
+    hnas_status st = hn_tape_compute(r->tape);
+    const int64_t n_pix = t->dim[2] * t->dim[3];
+    real *dense;
+
+    if (st < 0 || !r->scale || !t->data)
+        return st;
+    dense = hn_arena_take(&r->tape->arena, bytes);
+    if (!dense)
+        return hn_fail_nomem(t->ctx, "a value on the tape");
+    for (int64_t n = 0; n < t->dim[0]; n++) {
+        const real *z[1] = {hn_image_at(r->source, n)};
+        const real *scale[1] = {r->scale};
+        const struct hn_terms terms = {1, z, scale};
+
+        t->ctx->k.mix(dense + n * t->stride[0], terms, r->shift, n_pix, t->cp);
+    }
+    t->data = dense;
+    r->data_bytes = bytes;
+    r->scale = r->shift = NULL;
+    return HNAS_OK;
+}
+
+static hnas_status grow(struct hnas_tape *tape)
+{
+    const int64_t capacity = tape->capacity ? 2 * tape->capacity : 256;
+    struct hn_node **node =
+        hn_alloc_array(&tape->ctx->alloc, (size_t)capacity, sizeof *node);
+
+    if (!node)
+        return hn_fail_nomem(tape->ctx, "tape");
+    if (tape->n_nodes)
+        memcpy(node, tape->node, (size_t)tape->n_nodes * sizeof *node);
+    hn_free(&tape->ctx->alloc, tape->node);
+    tape->node = node;
+    tape->capacity = capacity;
+    return HNAS_OK;
+}
+
+static hnas_status make_output(struct hn_node *node,
+                               const struct hn_make *make)
+{
+    struct hnas_tape *tape = node->tape;
+    struct hnas_tensor *t;
+    struct hn_record *r;
+    hnas_status st = hn_tensor_bare(&t, node->ctx, make->layout, make->rank,
+                                    make->dims);
+
+    if (st < 0)
+        return st;
+    r = hn_tape_take(tape, sizeof *r);
+    if (r && make->pending) {
+        t->data = make->pending->data;
+        r->source = hnas_tensor_ref(make->pending);
+    } else if (r) {
+        r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
+        t->data = hn_arena_take(&tape->arena, r->data_bytes);
+    }
+    if (!t->data) {
+        hnas_tensor_unref(t);
+        return hn_fail(node->ctx, HNAS_E_NOMEM,
+                       "%s: out of memory for its output", node->rule->name);
+    }
+    t->settle = settle;
+    r->tape = tape;
+    r->node = node;
+    r->last_term = &r->terms;
+    t->record = r;
+    node->out = t;
+    return HNAS_OK;
+}
+
+static int wants(const struct hnas_tensor *t)
+{
+    return t->record ? t->record->node->active : t->wanted;
+}
+
+static hnas_status set_inputs(struct hn_node *node, const struct hn_make *make)
+{
+    const size_t n = (size_t)make->n_in;
+
+    node->in = hn_tape_take(node->tape, (n + 1) * sizeof *node->in);
+    node->want = hn_tape_take(node->tape, n + 1);
+    node->manner = hn_tape_take(node->tape, n + 1);
+    node->aux = hn_tape_take(node->tape, make->aux_bytes);
+    if (!node->in || !node->want || !node->manner || !node->aux)
+        return hn_fail_nomem(node->ctx, "a node of the tape");
+    for (int32_t i = 0; i < make->n_in; i++) {
+        struct hnas_tensor *t = make->in[i];
+
+        if (t->record && t->record->tape != node->tape)
+            return hn_fail(node->ctx, HNAS_E_STATE,
+                           "%s: input %d was recorded on another tape",
+                           make->rule->name, (int)i);
+        node->in[i] = t;
+        node->want[i] = (uint8_t)(wants(t) != 0);
+        node->active |= node->want[i];
+    }
+    if (node->tape->mode & HNAS_TAPE_NO_GRADIENT) {
+        memset(node->want, 0, n);
+        node->active = 0;
+    }
+    return HNAS_OK;
+}
+
+static void set_phases(struct hn_node *node)
+{
+    const struct hn_rule *r = node->rule;
+
+    node->fimage = r->forward_image != NULL;
+    node->fjoin = r->forward_join != NULL;
+    node->fdelay = node->fjoin;
+    node->bimage = r->backward_image != NULL;
+    node->bjoin = r->backward_join != NULL;
+    node->bdelay = node->bjoin;
+}
+
+static void destroy_loose(void *tape)
+{
+    hnas_tape_destroy(tape);
+}
+
+/* Where a func without a tape computes: a tape of the context that forgets
+ * each func at its end. */
+static hnas_status loose_tape(struct hnas_tape **out, struct hnas_context *ctx)
+{
+    if (!ctx->loose_tape) {
+        hnas_tape *tape;
+        hnas_status st = hnas_tape_create(&tape, ctx);
+
+        if (st < 0)
+            return st;
+        tape->mode = HNAS_TAPE_NO_GRADIENT;
+        ctx->loose_tape = tape;
+        ctx->destroy_loose_tape = destroy_loose;
+    }
+    *out = ctx->loose_tape;
+    return HNAS_OK;
+}
+
+/* Copy a loose result to memory of its own. */
+static hnas_status keep_loose(struct hnas_tensor **out, struct hn_node *node)
+{
+    struct hnas_tensor *t = node->out;
+    hnas_status st = settle(t);
+
+    if (st == HNAS_OK)
+        st = hn_tensor_new(out, t->ctx, t->layout, t->rank, t->dim);
+    if (st == HNAS_OK)
+        memcpy((*out)->data, t->data,
+               (size_t)hn_tensor_extent(t) * sizeof(real));
+    hnas_tape_reset(node->tape, HNAS_TAPE_NO_GRADIENT);
+    return st;
+}
+
+/* Take back the last node, whose func failed. */
+static void drop_last(struct hnas_tape *tape)
+{
+    struct hn_node *node = tape->node[--tape->n_nodes];
+
+    forget(node);
+    detach(node->out);
+}
+
+hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
+                      const struct hn_make *make)
+{
+    struct hn_node *node;
+    hnas_status st = HNAS_OK;
+
+    *out = NULL;
+    if (!tape)
+        st = loose_tape(&tape, make->in[0]->ctx);
+    if (st < 0)
+        return st;
+    if (tape->swept)
+        return hn_fail(tape->ctx, HNAS_E_STATE,
+                       "%s: the tape was swept, reset it first",
+                       make->rule->name);
+    if (tape->n_nodes == tape->capacity)
+        st = grow(tape);
+    if (st < 0)
+        return st;
+    node = hn_tape_take(tape, sizeof *node);
+    if (!node)
+        return hn_fail_nomem(tape->ctx, "a node of the tape");
+    node->rule = make->rule;
+    node->tape = tape;
+    node->ctx = tape->ctx;
+    node->n_images = make->n_images;
+    st = set_inputs(node, make);
+    if (st == HNAS_OK)
+        st = make_output(node, make);
+    if (st < 0)
+        return st;
+    node->n_in = make->n_in;
+    for (int32_t i = 0; i < node->n_in; i++)
+        if (!node->in[i]->record)
+            hnas_tensor_ref(node->in[i]);
+    set_phases(node);
+    tape->node[tape->n_nodes++] = node;
+    *out = node;
+    return HNAS_OK;
+}
+
+hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node)
+{
+    struct hnas_tape *tape = node->tape;
+    hnas_status st = HNAS_OK;
+
+    if (!tape->deferred)
+        st = hn_tape_compute(tape);
+    if (st == HNAS_OK && tape == node->ctx->loose_tape)
+        return keep_loose(out, node);
+    if (st == HNAS_OK)
+        *out = hnas_tensor_ref(node->out);
+    else if (tape->n_run == tape->n_nodes - 1)
+        drop_last(tape);
+    return st;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOOR 4.  The append-only record and the machine that runs it.
+ *
+ * A func appends a node.  A node works on one image at a time (the image
+ * phase, on any worker) and, where it needs the whole batch, once more after
+ * all images (the join, on the calling thread).  Nodes are grouped into
+ * stages: all image phases of a stage run image by image, node by node, so
+ * that an image stays in cache; then the stage's joins run in order.  Forward,
+ * stages follow from who reads what; backward, from who waits for whose
+ * gradient.  Results depend on the record only, never on threads: each image
+ * is computed whole by one worker, and sums over images are joined by a fixed
+ * binary tree of chunks.
+ *
+ * Two things are lazy, and make batch-norm and mixing cheap:
+ *
+ *   a value may be pending:     v = scale[c] * source + shift[c]
+ *   a gradient may be pending:  dv[n] = sum_t gate_t[n] * dy_t[n]   (terms)
+ *                               dz = scale * dv + b * z + k         (norm)
+ *
+ * Readers apply them on the fly (image.h); others ask for a dense copy. */
+#ifndef HN_TAPE_TAPE_H
+#define HN_TAPE_TAPE_H
+
+#include "base/arena.h"
+#include "hnas/tape.h"
+#include "tensor/tensor.h"
+
+struct hn_node;
+struct hn_worker;
+
+/* How the gradient of an input travels. */
+enum hn_manner {
+    HN_PUSH = 0, /* added to the input's dense gradient */
+    HN_RELU = 1, /* likewise, through the worker's rectifier accumulator */
+    HN_PULL = 2  /* left as terms; the input's producer collects them */
+};
+
+struct hn_rule {
+    const char *name;
+    void (*forward_image)(const struct hn_node *node, int64_t image,
+                          struct hn_worker *worker);
+    hnas_status (*forward_join)(struct hn_node *node);
+    /* Decide whether the image phase is needed; sets node->bimage. */
+    void (*backward_plan)(struct hn_node *node);
+    /* Take the memory of the backward; called once before its stage. */
+    hnas_status (*backward_begin)(struct hn_node *node);
+    void (*backward_image)(const struct hn_node *node, int64_t image,
+                           struct hn_worker *worker);
+    /* Sum partial results; may run beside other nodes' reductions. */
+    void (*backward_reduce)(const struct hn_node *node);
+    hnas_status (*backward_join)(struct hn_node *node);
+};
+
+/* Scratch that a node needs of a worker, in reals. */
+struct hn_need {
+    int64_t relu;  /* padded, rectified input */
+    int64_t plain; /* padded input */
+    int64_t dz;    /* padded gradient of an output */
+    int64_t acc;   /* dense gradient behind a rectifier */
+    int64_t rows;  /* each of two row buffers */
+    int64_t image; /* each of two dense images */
+    int64_t vec;   /* channel vectors and pointers */
+};
+
+struct hn_node {
+    const struct hn_rule *rule;
+    struct hnas_tape *tape;
+    struct hnas_context *ctx;
+    struct hnas_tensor **in;
+    struct hnas_tensor *out;
+    void *aux; /* the func's own, from the arena */
+    uint8_t *want, *manner;
+    int32_t n_in;
+    int32_t stage, bstage;
+    int64_t n_images; /* 0: no image phase */
+    struct hn_need need;
+    uint8_t fimage, fjoin, fdelay; /* delay: readers wait for the join */
+    uint8_t bimage, bjoin, bdelay;
+    uint8_t active, done;
+};
+
+/* gradient += gate[n * gate_step] * base's dense gradient. */
+struct hn_term {
+    struct hnas_tensor *base;
+    const real *gate;
+    int64_t gate_step;
+    struct hn_term *next;
+};
+
+/* The pending gradient of a batch-norm's input z, whose result is v. */
+struct hn_norm_grad {
+    struct hnas_tensor *v;
+    const real *scale, *b, *k; /* [cp] */
+};
+
+struct hn_record {
+    struct hnas_tape *tape;
+    struct hn_node *node;
+    size_t data_bytes; /* of data taken from the arena, 0: borrowed */
+
+    struct hnas_tensor *source; /* a pending value's; holds a reference */
+    const real *scale, *shift;  /* NULL: not pending */
+    real *sums;                 /* [N][2][cp] moments of the value, or NULL */
+    int32_t ready_image, ready_join;
+
+    int32_t active, n_push, n_relu, n_pull; /* who sends gradients */
+    int32_t gready_image, gready_join;
+    uint8_t *grad_set;  /* [N] bits: 1 written, 2 terms and norm folded in */
+    struct hn_term *terms, **last_term;
+    struct hn_norm_grad *norm;
+    real *grad_sums;    /* [N][2][cp] sum g, sum g z of a pending value */
+    double *s1, *s2;    /* [cp] the same over the batch, from mixes */
+    int32_t pins;       /* terms that still need this gradient */
+    uint8_t finished;   /* the producer's backward is done */
+    uint8_t normed;     /* a batch-norm reads it */
+};
+
+struct hnas_tape {
+    struct hnas_context *ctx;
+    struct hn_arena arena;
+    int32_t mode;
+    int32_t deferred, swept;
+    struct hn_node **node;
+    int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
+};
+
+/* ---- recording (tape.c) ---- */
+
+/* What a func asks for. */
+struct hn_make {
+    const struct hn_rule *rule;
+    struct hnas_tensor *const *in;
+    int32_t n_in;
+    size_t aux_bytes;
+    enum hn_layout layout; /* of the output */
+    int32_t rank;
+    const int64_t *dims;
+    struct hnas_tensor *pending; /* output borrows this one's memory */
+    int64_t n_images;
+};
+
+/* Append a node with its output; want and manner are filled from the inputs
+ * (a func may still change them), phases from the rule.  tape NULL: the
+ * context's own, see hn_finish.  On success the caller holds a reference to
+ * (*node)->out. */
+hnas_status hn_append(struct hn_node **node, struct hnas_tape *tape,
+                      const struct hn_make *make);
+
+/* End a func: compute at once unless deferred.  On failure the node is taken
+ * back.  Moves the output's reference to *out. */
+hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node);
+
+/* Memory that lives until the reset; NULL without memory. */
+void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes);
+
+/* A node's partial sums a chunk: n_chunks * count zeroed reals. */
+real *hn_take_partials(struct hn_node *node, int64_t count);
+
+/* Add the first part (after hn_tree_sum) to the gradient of an input. */
+hnas_status hn_add_partials(struct hn_node *node, int32_t input,
+                            const real *part);
+
+/* Compute all nodes that are not computed yet (run.c). */
+hnas_status hn_tape_compute(struct hnas_tape *tape);
+
+/* ---- chunks of images ---- */
+
+/* Images in a chunk and chunks in a batch: functions of the batch only. */
+int64_t hn_chunk_images(int64_t n_images);
+int64_t hn_chunk_count(int64_t n_images);
+
+/* dst[i] = sum over parts of part[p * step + i] by a balanced tree.  The
+ * parts are overwritten.  hn_tree_double leaves sums of pairs in double. */
+void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count);
+void hn_tree_double(double *dst, const real *part, int64_t n_parts,
+                    int64_t step, int64_t count);
+
+/* ---- gradients of whole tensors ---- */
+
+/* The dense gradient of an input to add to, zero at first; NULL without
+ * memory. */
+real *hn_grad_whole(struct hnas_tensor *t);
+
+/* The complete gradient of a node's output, for a join to read. */
+const real *hn_out_grad(struct hn_node *node);
+
+#endif
