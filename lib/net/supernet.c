@@ -180,7 +180,7 @@ static hnas_status make_cell(struct hnas_supernet *net, int32_t index,
                              const struct flow *s0, const struct flow *s1)
 {
     struct hn_supernet_cell *c = &net->cell[index];
-    const int halve = s0->size[0] != s1->size[0] || s0->size[1] != s1->size[1];
+    const int halve = index > 0 && net->cell[index - 1].kind == HNAS_REDUCE;
     char prefix[PREFIX_BYTES];
     hnas_status st;
 
