@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The list of generators. */
+#include "hyper/hyper.h"
+#include "hyper/builtin.h"
+
+static const struct hn_generator *const generators[] = {
+    &hn_generator_linear,
+    &hn_generator_constant,
+};
+
+const struct hn_generator *hn_generator_find(int32_t kind)
+{
+    for (size_t i = 0; i < sizeof generators / sizeof *generators; i++)
+        if (generators[i]->kind == kind)
+            return generators[i];
+    return NULL;
+}

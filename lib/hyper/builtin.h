@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef HN_HYPER_BUILTIN_H
+#define HN_HYPER_BUILTIN_H
+
+#include "hyper/hyper.h"
+
+extern const struct hn_generator hn_generator_linear;
+extern const struct hn_generator hn_generator_constant;
+
+#endif

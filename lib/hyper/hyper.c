@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hyper/hyper.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+void hnas_hyper_opts_init(hnas_hyper_opts *opts, size_t size)
+{
+    hnas_hyper_opts o;
+
+    memset(&o, 0, sizeof o);
+    o.size = size < sizeof o ? size : sizeof o;
+    o.kind = HNAS_HYPER_LINEAR;
+    o.scale = HNAS_SCALE_LOG;
+    o.lambda_lo = 1e-4;
+    o.lambda_hi = 1e-1;
+    o.init_std = 1e-3;
+    memcpy(opts, &o, o.size);
+}
+
+static hnas_status check_tables(struct hnas_context *ctx,
+                                const hnas_hyper_opts *o)
+{
+    if (o->n_tables < 1 || o->n_tables > HNAS_MAX_TABLES)
+        return hn_fail(ctx, HNAS_E_RANGE, "n_tables: %d, want 1..%d",
+                       (int)o->n_tables, HNAS_MAX_TABLES);
+    for (int32_t i = 0; i < o->n_tables; i++) {
+        if (!o->names[i] || !*o->names[i])
+            return hn_fail(ctx, HNAS_E_NAME, "names[%d]: no name", (int)i);
+        if (o->rows[i] < 1 || o->cols[i] < 1 || o->rows[i] > INT32_MAX ||
+            o->cols[i] > INT32_MAX)
+            return hn_fail(ctx, HNAS_E_SHAPE,
+                           "table %.100s: %lld x %lld, want 1..2^31-1 each",
+                           o->names[i], (long long)o->rows[i],
+                           (long long)o->cols[i]);
+    }
+    return HNAS_OK;
+}
+
+static hnas_status check_opts(struct hnas_context *ctx,
+                              const hnas_hyper_opts *o)
+{
+    hnas_status st;
+
+    if (!hn_generator_find(o->kind))
+        return hn_fail(ctx, HNAS_E_RANGE, "kind: %d, want HNAS_HYPER_",
+                       (int)o->kind);
+    if (!(o->init_std >= 0) || isinf(o->init_std))
+        return hn_fail(ctx, HNAS_E_RANGE, "init_std: %g, want >= 0",
+                       o->init_std);
+    st = hn_scale_check(ctx, o->scale, o->lambda_lo, o->lambda_hi);
+    if (st < 0)
+        return st;
+    return check_tables(ctx, o);
+}
+
+/* Make one parameter; the handle's reference is the list's. */
+static hnas_status add_param(struct hnas_tensor **out, struct hnas_hyper *hyper,
+                             const struct hn_hyper_table *table,
+                             const char *name)
+{
+    const int64_t dims[2] = {table->rows, table->cols};
+    struct hnas_tensor *t = NULL;
+    char *full = NULL;
+    size_t bytes = strlen(table->name) + strlen(name) + 2;
+    hnas_status st = hn_tensor_new(&t, hyper->ctx, HN_STRIDED, 2, dims);
+
+    if (st < 0)
+        goto done;
+    t->wanted = 1;
+    full = hn_alloc(&hyper->ctx->alloc, bytes);
+    if (!full) {
+        st = hn_fail_nomem(hyper->ctx, "name of a parameter");
+        goto done;
+    }
+    snprintf(full, bytes, "%s.%s", table->name, name);
+    st = hn_params_add(&hyper->params, "hyper.", full, HNAS_PARAM_ARCH, t);
+    if (st == HNAS_OK)
+        *out = t;
+done:
+    hn_free(&hyper->ctx->alloc, full);
+    hnas_tensor_unref(t);
+    return st;
+}
+
+static void start_offsets(struct hn_hyper_table *table, double std,
+                          uint64_t seed, int32_t index)
+{
+    const struct hn_rng rng = {seed, (uint64_t)index, HN_DRAW_HYPER, 0};
+
+    for (int64_t i = 0; i < table->rows * table->cols; i++)
+        hn_real(table->b2)[i] =
+            (real)(std * hn_random_normal(&rng, (uint64_t)i));
+}
+
+static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
+{
+    struct hn_hyper_table *table = &hyper->table[index];
+    hnas_status st = HNAS_OK;
+
+    table->rows = hyper->opts.rows[index];
+    table->cols = hyper->opts.cols[index];
+    table->name = hn_strdup(&hyper->ctx->alloc, hyper->opts.names[index]);
+    if (!table->name)
+        return hn_fail_nomem(hyper->ctx, "name of a table");
+    hyper->opts.names[index] = table->name;
+    if (hyper->generator->has_slopes)
+        st = add_param(&table->b1, hyper, table, "b1");
+    if (st == HNAS_OK)
+        st = add_param(&table->b2, hyper, table, "b2");
+    if (st == HNAS_OK)
+        start_offsets(table, hyper->opts.init_std, hyper->ctx->seed, index);
+    return st;
+}
+
+hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
+                              const hnas_hyper_opts *opts)
+{
+    hnas_hyper_opts o;
+    struct hnas_hyper *hyper = NULL;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !ctx || !opts)
+        return HNAS_E_ARG;
+    hnas_hyper_opts_init(&o, sizeof o);
+    st = hn_opts_merge(&o, sizeof o, opts);
+    if (st < 0)
+        return hn_fail(ctx, st, "opts: size not set");
+    st = check_opts(ctx, &o);
+    if (st < 0)
+        return st;
+    hyper = hn_zalloc(&ctx->alloc, sizeof *hyper);
+    if (!hyper)
+        return hn_fail_nomem(ctx, "hypernetwork");
+    hyper->ctx = ctx;
+    hyper->opts = o;
+    hyper->generator = hn_generator_find(o.kind);
+    hn_scale_init(&hyper->scale, o.scale, o.lambda_lo, o.lambda_hi);
+    hn_params_init(&hyper->params, ctx);
+    for (int32_t i = 0; i < o.n_tables; i++) {
+        st = add_table(hyper, i);
+        if (st < 0)
+            goto done;
+    }
+    *out = hyper;
+    hyper = NULL;
+done:
+    hnas_hyper_destroy(hyper);
+    return st;
+}
+
+void hnas_hyper_destroy(hnas_hyper *hyper)
+{
+    if (!hyper)
+        return;
+    hn_params_finish(&hyper->params);
+    for (int32_t i = 0; i < HNAS_MAX_TABLES; i++)
+        hn_free(&hyper->ctx->alloc, hyper->table[i].name);
+    hn_free(&hyper->ctx->alloc, hyper);
+}
+
+void hnas_hyper_get_opts(const hnas_hyper *hyper, hnas_hyper_opts *opts)
+{
+    const size_t given = opts->size;
+    const size_t size = given < sizeof *opts ? given : sizeof *opts;
+
+    memcpy(opts, &hyper->opts, size);
+    opts->size = size;
+}
+
+const hnas_params *hnas_hyper_get_params(const hnas_hyper *hyper)
+{
+    return &hyper->params;
+}
+
+hnas_status hn_hyper_check_table(const struct hnas_hyper *hyper, int32_t table)
+{
+    if (table < 0 || table >= hyper->opts.n_tables)
+        return hn_fail(hyper->ctx, HNAS_E_RANGE, "table: %d, want 0..%d",
+                       (int)table, (int)hyper->opts.n_tables - 1);
+    return HNAS_OK;
+}
+
+hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
+                             hnas_hyper *hyper, int32_t table, double lambda)
+{
+    double s;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !hyper)
+        return HNAS_E_ARG;
+    st = hn_hyper_check_table(hyper, table);
+    if (st < 0)
+        return st;
+    st = hn_hyper_place(&s, hyper, lambda);
+    if (st < 0)
+        return st;
+    if (st == HNAS_EXTRAPOLATED)
+        return hn_fail(hyper->ctx, HNAS_E_RANGE,
+                       "lambda: %g, want %g..%g while recording", lambda,
+                       hyper->opts.lambda_lo, hyper->opts.lambda_hi);
+    return hyper->generator->apply(out, tape, &hyper->table[table], s);
+}
+
+hnas_status hnas_hyper_eval(double *alpha, int64_t count,
+                            const hnas_hyper *hyper, int32_t table,
+                            double lambda)
+{
+    const struct hn_hyper_table *t;
+    double s;
+    hnas_status st;
+
+    if (!alpha || !hyper)
+        return HNAS_E_ARG;
+    st = hn_hyper_check_table(hyper, table);
+    if (st < 0)
+        return st;
+    t = &hyper->table[table];
+    if (count != t->rows * t->cols)
+        return hn_fail(hyper->ctx, HNAS_E_SHAPE, "count: %lld, want %lld",
+                       (long long)count, (long long)(t->rows * t->cols));
+    st = hn_hyper_place(&s, hyper, lambda);
+    if (st >= 0)
+        hyper->generator->eval(alpha, t, s);
+    return st;
+}

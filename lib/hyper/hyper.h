@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOOR 6.  The hypernetwork's inside: a handle with tables of parameters,
+ * and the generators, one a file, that turn s into alpha. */
+#ifndef HN_HYPER_HYPER_H
+#define HN_HYPER_HYPER_H
+
+#include "hnas/hyper.h"
+#include "tensor/params.h"
+
+/* What yields one table of alpha [E, O].  b1 is NULL where the kind has no
+ * slopes. */
+struct hn_hyper_table {
+    char *name;
+    struct hnas_tensor *b1, *b2; /* references of the list of parameters */
+    int64_t rows, cols;
+};
+
+/* A stretch [s_lo, s_hi] on which alpha = s * slope[e * O + o] + offset[...];
+ * the first and the last one are prolonged to infinity by a query.  Slopes
+ * and offsets are exact: what is stored, widened. */
+struct hn_hyper_segment {
+    double s_lo, s_hi;
+    double *slope, *offset; /* the caller's, [E * O] */
+};
+
+/* A way from s to alpha: a constant table, one a file. */
+struct hn_generator {
+    int32_t kind; /* HNAS_HYPER_ */
+    const char *name;
+    int32_t has_slopes;     /* tables have a b1 */
+    int32_t ignores_lambda; /* any lambda but NaN is inside the range */
+
+    /* Record alpha at s; *out is a new reference. */
+    hnas_status (*apply)(struct hnas_tensor **out, hnas_tape *tape,
+                         const struct hn_hyper_table *table, double s);
+    /* Compute alpha[e * O + o] at s. */
+    void (*eval)(double *alpha, const struct hn_hyper_table *table, double s);
+    /* The segments of alpha in s, in rising order; both NULL where alpha is
+     * not piecewise linear, and then there is no exact path. */
+    int32_t (*n_segments)(const struct hn_hyper_table *table);
+    void (*segment)(struct hn_hyper_segment *segment,
+                    const struct hn_hyper_table *table, int32_t index);
+};
+
+/* The generator of a kind, or NULL. */
+const struct hn_generator *hn_generator_find(int32_t kind);
+
+/* The scale between lambda and s. */
+struct hn_scale {
+    int32_t kind; /* HNAS_SCALE_ */
+    double lo, hi;
+    /* HNAS_SCALE_LOG: hi / lo = ratio * (1 + slip), and ln(hi / lo) */
+    double ratio, slip, log_ratio;
+};
+
+struct hnas_hyper {
+    struct hnas_context *ctx;
+    hnas_hyper_opts opts; /* names borrowed from the tables */
+    const struct hn_generator *generator;
+    struct hn_scale scale;
+    struct hnas_params params;
+    struct hn_hyper_table table[HNAS_MAX_TABLES];
+};
+
+/* Prepare a scale for a range that hn_scale_check accepted. */
+void hn_scale_init(struct hn_scale *scale, int32_t kind, double lo, double hi);
+hnas_status hn_scale_check(struct hnas_context *ctx, int32_t kind, double lo,
+                           double hi);
+
+/* s of a lambda for which it exists; exactly -1 and 1 at the ends of a log
+ * scale. */
+double hn_scale_s(const struct hn_scale *scale, double lambda);
+
+/* lambda of any s, within 2 ulp; 0 or infinity where it leaves the doubles.
+ * Exact in raw scale and at the ends. */
+double hn_scale_lambda(const struct hn_scale *scale, double s);
+
+/* Check lambda as a query does and give its s: HNAS_OK, HNAS_EXTRAPOLATED
+ * (outside the range by more than a relative 1e-12) or HNAS_E_RANGE. */
+hnas_status hn_hyper_place(double *s, const struct hnas_hyper *hyper,
+                           double lambda);
+
+/* Refuse a number that is no table's: HNAS_E_RANGE. */
+hnas_status hn_hyper_check_table(const struct hnas_hyper *hyper, int32_t table);
+
+/* Project one row onto the cone, in place.  order[n] lists the operations
+ * from the cheapest level to the dearest, slopes falling inside a level; from
+ * order[n_free] on slopes must be <= 0 (n_free = n: none).  work has room for
+ * 2 n doubles, sizes for n numbers. */
+void hn_cone_project_row(double *slope, const int32_t *order, int32_t n,
+                         int32_t n_free, double *work, int32_t *sizes);
+
+#endif

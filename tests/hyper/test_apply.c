@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The hypernetwork on a tape. */
+#include <check.h>
+#include <math.h>
+
+#include "hnas/func.h"
+#include "hyper/hyper.h"
+
+enum { E = 2, O = 3, N = E * O };
+
+static hnas_context *ctx;
+static hnas_tape *tape;
+static hnas_hyper *hyper;
+
+static void setup(void)
+{
+    ck_assert_int_eq(hnas_context_create(&ctx, NULL), HNAS_OK);
+    ck_assert_int_eq(hnas_tape_create(&tape, ctx), HNAS_OK);
+    ck_assert_int_eq(hnas_tape_reset(tape, 0), HNAS_OK);
+    hyper = NULL;
+}
+
+static void teardown(void)
+{
+    hnas_tape_destroy(tape);
+    hnas_hyper_destroy(hyper);
+    hnas_context_destroy(ctx);
+}
+
+static void make(int32_t kind)
+{
+    hnas_hyper_opts o;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = kind;
+    o.init_std = 1;
+    o.n_tables = 1;
+    o.names[0] = "normal";
+    o.rows[0] = E;
+    o.cols[0] = O;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    if (hyper->table[0].b1)
+        hn_fill_uniform(hyper->table[0].b1, 1, 0);
+}
+
+START_TEST(apply_records_what_eval_computes)
+{
+    const double lambdas[] = {1e-4, 3e-4, 0.05, 1e-1};
+
+    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_CONSTANT; kind++) {
+        hnas_hyper_destroy(hyper);
+        make(kind);
+        for (int i = 0; i < 4; i++) {
+            hnas_tensor *alpha;
+            double got[N], want[N];
+
+            ck_assert_int_eq(
+                hnas_hyper_apply(&alpha, tape, hyper, 0, lambdas[i]), HNAS_OK);
+            ck_assert_int_eq(hnas_tensor_get(alpha, HNAS_FLOAT64, got, N),
+                             HNAS_OK);
+            ck_assert_int_eq(hnas_hyper_eval(want, N, hyper, 0, lambdas[i]),
+                             HNAS_OK);
+            for (int j = 0; j < N; j++)
+                ck_assert_double_eq_tol(got[j], want[j], 1e-6);
+            hnas_tensor_unref(alpha);
+        }
+    }
+}
+END_TEST
+
+/* loss = sum alpha^2: d/db1 = 2 s alpha, d/db2 = 2 alpha. */
+START_TEST(apply_sends_gradients_to_slopes_and_offsets)
+{
+    hnas_tensor *alpha, *square, *loss;
+    double value[N], g1[N], g2[N], s;
+
+    make(HNAS_HYPER_LINEAR);
+    ck_assert_int_eq(hnas_hyper_apply(&alpha, tape, hyper, 0, 0.02), HNAS_OK);
+    ck_assert_int_eq(hnas_mul(&square, tape, alpha, alpha), HNAS_OK);
+    ck_assert_int_eq(hnas_sum(&loss, tape, square), HNAS_OK);
+    ck_assert_int_eq(hnas_tape_backward(tape, loss), HNAS_OK);
+    hnas_hyper_eval(value, N, hyper, 0, 0.02);
+    hnas_hyper_scale(&s, hyper, 0.02);
+    hnas_tensor_get_gradient(hyper->table[0].b1, HNAS_FLOAT64, g1, N);
+    hnas_tensor_get_gradient(hyper->table[0].b2, HNAS_FLOAT64, g2, N);
+    for (int i = 0; i < N; i++) {
+        ck_assert_double_eq_tol(g1[i], 2 * s * value[i], 1e-5);
+        ck_assert_double_eq_tol(g2[i], 2 * value[i], 1e-5);
+    }
+    hnas_tensor_unref(loss);
+    hnas_tensor_unref(square);
+    hnas_tensor_unref(alpha);
+}
+END_TEST
+
+START_TEST(apply_refuses_lambda_outside_the_range)
+{
+    const double bad[] = {1e-5, 1, 0, NAN};
+
+    make(HNAS_HYPER_LINEAR);
+    for (int i = 0; i < 4; i++) {
+        hnas_tensor *alpha = (hnas_tensor *)&alpha;
+
+        ck_assert_int_eq(hnas_hyper_apply(&alpha, tape, hyper, 0, bad[i]),
+                         HNAS_E_RANGE);
+        ck_assert_ptr_null(alpha);
+        ck_assert_str_ne(hnas_context_message(ctx), "");
+    }
+}
+END_TEST
+
+START_TEST(apply_without_a_tape_computes)
+{
+    hnas_tensor *alpha;
+
+    make(HNAS_HYPER_LINEAR);
+    ck_assert_int_eq(hnas_hyper_apply(&alpha, NULL, hyper, 0, 0.1), HNAS_OK);
+    ck_assert_int_eq(hnas_tensor_get_count(alpha), N);
+    hnas_tensor_unref(alpha);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hyper apply");
+    TCase *c = tcase_create("apply");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, apply_records_what_eval_computes);
+    tcase_add_test(c, apply_sends_gradients_to_slopes_and_offsets);
+    tcase_add_test(c, apply_refuses_lambda_outside_the_range);
+    tcase_add_test(c, apply_without_a_tape_computes);
+    suite_add_tcase(suite, c);
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

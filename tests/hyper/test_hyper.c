@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "hyper/hyper.h"
+
+static struct hnas_context *ctx;
+
+/* An allocator that fails at the n-th request; -1: never. */
+static int64_t countdown = -1;
+
+static void *counted_alloc(void *user, size_t size_bytes, size_t alignment)
+{
+    (void)user;
+    if (!countdown)
+        return NULL;
+    if (countdown > 0)
+        countdown--;
+    return aligned_alloc(alignment, size_bytes);
+}
+
+static void counted_free(void *user, void *memory, size_t size_bytes)
+{
+    (void)user;
+    (void)size_bytes;
+    free(memory);
+}
+
+static void setup(void)
+{
+    hnas_context_opts o;
+
+    countdown = -1;
+    hnas_context_opts_init(&o, sizeof o);
+    o.alloc = counted_alloc;
+    o.free = counted_free;
+    o.seed = 42;
+    ck_assert_int_eq(hn_context_open(&ctx, &o), HNAS_OK);
+}
+
+static void teardown(void)
+{
+    hn_context_close(ctx);
+}
+
+/* Two tables, 2 x 3 and 3 x 4. */
+static hnas_hyper_opts two_tables(int32_t kind)
+{
+    hnas_hyper_opts o;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = kind;
+    o.init_std = 0.5;
+    o.n_tables = 2;
+    o.names[0] = "normal";
+    o.rows[0] = 2;
+    o.cols[0] = 3;
+    o.names[1] = "reduce";
+    o.rows[1] = 3;
+    o.cols[1] = 4;
+    return o;
+}
+
+static hnas_hyper *make(int32_t kind)
+{
+    const hnas_hyper_opts o = two_tables(kind);
+    hnas_hyper *h;
+
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
+    return h;
+}
+
+static hnas_tensor *param(const hnas_hyper *h, const char *name)
+{
+    hnas_tensor *t;
+
+    ck_assert_int_eq(hnas_params_find(&t, hnas_hyper_get_params(h), name),
+                     HNAS_OK);
+    return t;
+}
+
+START_TEST(linear_tables_have_named_wanted_slopes_and_offsets)
+{
+    const char *const names[] = {"hyper.normal.b1", "hyper.normal.b2",
+                                 "hyper.reduce.b1", "hyper.reduce.b2"};
+    hnas_hyper *h = make(HNAS_HYPER_LINEAR);
+    const hnas_params *p = hnas_hyper_get_params(h);
+
+    ck_assert_int_eq(hnas_params_get_count(p), 4);
+    for (int64_t i = 0; i < 4; i++) {
+        const hnas_tensor *t = hnas_params_get_tensor(p, i);
+
+        ck_assert_str_eq(hnas_params_get_name(p, i), names[i]);
+        ck_assert_int_eq(hnas_params_get_kind(p, i), HNAS_PARAM_ARCH);
+        ck_assert_int_eq(t->wanted, 1);
+        ck_assert_int_eq(t->rank, 2);
+        ck_assert_int_eq(t->dim[0], i < 2 ? 2 : 3);
+        ck_assert_int_eq(t->dim[1], i < 2 ? 3 : 4);
+    }
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(constant_tables_have_offsets_only)
+{
+    hnas_hyper *h = make(HNAS_HYPER_CONSTANT);
+    const hnas_params *p = hnas_hyper_get_params(h);
+
+    ck_assert_int_eq(hnas_params_get_count(p), 2);
+    ck_assert_str_eq(hnas_params_get_name(p, 0), "hyper.normal.b2");
+    ck_assert_str_eq(hnas_params_get_name(p, 1), "hyper.reduce.b2");
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(slopes_start_at_zero_and_offsets_as_the_seed_says)
+{
+    hnas_hyper *h = make(HNAS_HYPER_LINEAR);
+    const real *b1 = hn_real(param(h, "hyper.reduce.b1"));
+    const real *b2 = hn_real(param(h, "hyper.reduce.b2"));
+    const struct hn_rng rng = {42, 1, HN_DRAW_HYPER, 0};
+
+    for (uint64_t i = 0; i < 12; i++) {
+        ck_assert(b1[i] == 0);
+        ck_assert(b2[i] == (real)(0.5 * hn_random_normal(&rng, i)));
+    }
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(opts_come_back_with_names_of_its_own)
+{
+    char name[] = "normal";
+    hnas_hyper_opts o = two_tables(HNAS_HYPER_LINEAR), got;
+    hnas_hyper *h;
+
+    o.names[0] = name;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
+    memset(name, 'x', 3);
+    hnas_hyper_opts_init(&got, sizeof got);
+    hnas_hyper_get_opts(h, &got);
+    ck_assert_str_eq(got.names[0], "normal");
+    ck_assert_int_eq(got.n_tables, 2);
+    ck_assert_int_eq(got.rows[1], 3);
+    ck_assert(got.init_std == 0.5);
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(eval_is_a_line_in_s)
+{
+    const double b1[6] = {1, -2, 0.5, 0, 3, 4};
+    const double b2[6] = {0.25, 1, -1, 2, 0, 8};
+    hnas_hyper *h = make(HNAS_HYPER_LINEAR);
+    double alpha[6];
+
+    hnas_tensor_set(param(h, "hyper.normal.b1"), HNAS_FLOAT64, b1, 6);
+    hnas_tensor_set(param(h, "hyper.normal.b2"), HNAS_FLOAT64, b2, 6);
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 0, 1e-4), HNAS_OK);
+    for (int i = 0; i < 6; i++)
+        ck_assert(alpha[i] == b2[i] - b1[i]);
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 0, 1e-1), HNAS_OK);
+    for (int i = 0; i < 6; i++)
+        ck_assert(alpha[i] == b2[i] + b1[i]);
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 0, 1), HNAS_EXTRAPOLATED);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq_tol(alpha[i], b2[i] + b1[i] * 5 / 3, 1e-13);
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(constant_ignores_lambda)
+{
+    hnas_hyper *h = make(HNAS_HYPER_CONSTANT);
+    const double lambdas[] = {1e-4, 0.1, 0, -5, 1e300};
+    double first[6], alpha[6];
+
+    ck_assert_int_eq(hnas_hyper_eval(first, 6, h, 0, 1e-3), HNAS_OK);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 0, lambdas[i]), HNAS_OK);
+        ck_assert_mem_eq(alpha, first, sizeof alpha);
+    }
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(eval_refuses_a_wrong_table_or_count)
+{
+    hnas_hyper *h = make(HNAS_HYPER_LINEAR);
+    double alpha[12];
+
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 2, 1e-3), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, -1, 1e-3), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 1, 1e-3), HNAS_E_SHAPE);
+    ck_assert_str_ne(hnas_context_message(ctx), "");
+    ck_assert_int_eq(hnas_hyper_eval(NULL, 6, h, 0, 1e-3), HNAS_E_ARG);
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(segments_are_the_lines_that_eval_draws)
+{
+    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_CONSTANT; kind++) {
+        hnas_hyper *h = make(kind);
+        const struct hn_hyper_table *t = &h->table[1];
+        double slope[12], offset[12], alpha[12];
+        struct hn_hyper_segment seg = {0, 0, slope, offset};
+
+        if (t->b1)
+            hn_fill_uniform(t->b1, 1, 3);
+        ck_assert_int_eq(h->generator->n_segments(t), 1);
+        h->generator->segment(&seg, t, 0);
+        ck_assert(seg.s_lo < -1 && seg.s_hi > 1);
+        h->generator->eval(alpha, t, 0.375);
+        for (int i = 0; i < 12; i++)
+            ck_assert(alpha[i] == 0.375 * slope[i] + offset[i]);
+        hnas_hyper_destroy(h);
+    }
+}
+END_TEST
+
+START_TEST(create_refuses_contradictory_settings)
+{
+    hnas_hyper_opts o[9];
+    const hnas_status want[9] = {HNAS_E_RANGE, HNAS_E_RANGE, HNAS_E_RANGE,
+                                 HNAS_E_RANGE, HNAS_E_NAME,  HNAS_E_NAME,
+                                 HNAS_E_NAME,  HNAS_E_SHAPE, HNAS_E_ARG};
+
+    for (int i = 0; i < 9; i++)
+        o[i] = two_tables(HNAS_HYPER_LINEAR);
+    o[0].kind = 99;
+    o[1].init_std = NAN;
+    o[2].n_tables = 0;
+    o[3].n_tables = HNAS_MAX_TABLES + 1;
+    o[4].names[1] = NULL;
+    o[5].names[1] = "";
+    o[6].names[1] = "normal"; /* doubled */
+    o[7].rows[0] = 0;
+    o[8].size = 0;
+    for (int i = 0; i < 9; i++) {
+        const size_t before = ctx->alloc.now_bytes;
+        hnas_hyper *h = (hnas_hyper *)&h;
+
+        ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o[i]), want[i]);
+        ck_assert_ptr_null(h);
+        ck_assert_uint_eq(ctx->alloc.now_bytes, before);
+    }
+}
+END_TEST
+
+START_TEST(create_survives_every_failing_allocation)
+{
+    const hnas_hyper_opts o = two_tables(HNAS_HYPER_LINEAR);
+    const size_t before = ctx->alloc.now_bytes;
+    int64_t n = 0;
+
+    for (;; n++) {
+        hnas_hyper *h;
+        hnas_status st;
+
+        countdown = n;
+        st = hnas_hyper_create(&h, ctx, &o);
+        countdown = -1;
+        if (st == HNAS_OK) {
+            hnas_hyper_destroy(h);
+            break;
+        }
+        ck_assert_int_eq(st, HNAS_E_NOMEM);
+        ck_assert_ptr_null(h);
+        ck_assert_uint_eq(ctx->alloc.now_bytes, before);
+    }
+    ck_assert_int_gt(n, 4);
+}
+END_TEST
+
+START_TEST(destroy_accepts_null)
+{
+    hnas_hyper_destroy(NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hyper");
+    TCase *c = tcase_create("hyper");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, linear_tables_have_named_wanted_slopes_and_offsets);
+    tcase_add_test(c, constant_tables_have_offsets_only);
+    tcase_add_test(c, slopes_start_at_zero_and_offsets_as_the_seed_says);
+    tcase_add_test(c, opts_come_back_with_names_of_its_own);
+    tcase_add_test(c, eval_is_a_line_in_s);
+    tcase_add_test(c, constant_ignores_lambda);
+    tcase_add_test(c, eval_refuses_a_wrong_table_or_count);
+    tcase_add_test(c, segments_are_the_lines_that_eval_draws);
+    tcase_add_test(c, create_refuses_contradictory_settings);
+    tcase_add_test(c, create_survives_every_failing_allocation);
+    tcase_add_test(c, destroy_accepts_null);
+    suite_add_tcase(suite, c);
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
