@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "io/dataset.h"
+
+/* Above these the counter of the random numbers would overlap. */
+static const int64_t n_epochs_max = INT64_C(1) << 48;
+static const uint64_t n_streams_max = 1 << 24;
+
+struct hnas_batches {
+    struct hnas_context *ctx;
+    const struct hnas_dataset *dataset;
+    hnas_batches_opts o;
+    int64_t n_batches;
+    int64_t epoch;  /* that `order` is of; -1: none yet */
+    int64_t *order; /* [count] images of the range, as they come */
+    struct hn_normal normal;
+    /* A full batch, and a view of its front for a smaller last one. */
+    struct hnas_tensor *images, *labels;
+    struct hnas_tensor *last_images, *last_labels; /* NULL: none smaller */
+};
+
+void hnas_batches_opts_init(hnas_batches_opts *opts, size_t size)
+{
+    hnas_batches_opts o;
+
+    memset(&o, 0, sizeof o);
+    o.size = size < sizeof o ? size : sizeof o;
+    o.batch = 64;
+    o.shuffle = 1;
+    o.std = 1;
+    memcpy(opts, &o, o.size);
+}
+
+/* Check the range of images; resolve a count of 0 and too large a batch. */
+static hnas_status check_range(struct hnas_context *ctx, hnas_batches_opts *o,
+                               int64_t n_images)
+{
+    if (o->first < 0 || o->first >= n_images)
+        return hn_fail(ctx, HNAS_E_RANGE, "first: %lld, want 0..%lld",
+                       (long long)o->first, (long long)n_images - 1);
+    if (o->count < 0 || o->count > n_images - o->first)
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "count: %lld from image %lld, want 0..%lld",
+                       (long long)o->count, (long long)o->first,
+                       (long long)(n_images - o->first));
+    if (o->count == 0)
+        o->count = n_images - o->first;
+    if (o->batch < 1 || (!o->partial && o->batch > o->count))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "batch: %lld, want 1..%lld images of the range",
+                       (long long)o->batch, (long long)o->count);
+    if (o->batch > o->count)
+        o->batch = o->count;
+    return HNAS_OK;
+}
+
+static hnas_status check_opts(struct hnas_context *ctx, hnas_batches_opts *o,
+                              int64_t n_images)
+{
+    if (!isfinite(o->mean))
+        return hn_fail(ctx, HNAS_E_RANGE, "mean: %g, want a finite number",
+                       o->mean);
+    if (!(o->std > 0 && isfinite(o->std)))
+        return hn_fail(ctx, HNAS_E_RANGE, "std: %g, want a number above 0",
+                       o->std);
+    if (o->stream >= n_streams_max)
+        return hn_fail(ctx, HNAS_E_RANGE, "stream: %llu, want below %llu",
+                       (unsigned long long)o->stream,
+                       (unsigned long long)n_streams_max);
+    return check_range(ctx, o, n_images);
+}
+
+static hnas_status make_tensors(struct hnas_batches *b)
+{
+    const int64_t rest = b->o.partial ? b->o.count % b->o.batch : 0;
+    int64_t dims[HNAS_MAX_RANK];
+    hnas_status st;
+
+    hnas_dataset_get_dims(b->dataset, dims);
+    dims[0] = b->o.batch;
+    st = hn_tensor_new(&b->images, b->ctx, HN_STRIDED, 4, dims);
+    if (st == HNAS_OK)
+        st = hnas_tensor_create(&b->labels, b->ctx, HNAS_INT32, 1, dims);
+    if (st == HNAS_OK && rest)
+        st = hnas_tensor_view(&b->last_images, b->images, 0, 0, rest);
+    if (st == HNAS_OK && rest)
+        st = hnas_tensor_view(&b->last_labels, b->labels, 0, 0, rest);
+    return st;
+}
+
+hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
+                                const hnas_dataset *dataset,
+                                const hnas_batches_opts *opts)
+{
+    hnas_batches_opts o;
+    struct hnas_batches *b;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !ctx || !dataset)
+        return HNAS_E_ARG;
+    hnas_batches_opts_init(&o, sizeof o);
+    if (hn_opts_merge(&o, sizeof o, opts) < 0)
+        return hn_fail(ctx, HNAS_E_ARG, "opts: size is not set");
+    st = check_opts(ctx, &o, dataset->images->dim[0]);
+    if (st < 0)
+        return st;
+    b = hn_zalloc(&ctx->alloc, sizeof *b);
+    if (!b)
+        return hn_fail_nomem(ctx, "batches");
+    b->ctx = ctx;
+    b->dataset = dataset;
+    b->o = o;
+    b->epoch = -1;
+    b->n_batches = (o.count + (o.partial ? o.batch - 1 : 0)) / o.batch;
+    hn_normal_init(&b->normal, o.mean, o.std);
+    b->order = hn_alloc_array(&ctx->alloc, (size_t)o.count, sizeof *b->order);
+    st = b->order ? make_tensors(b) : hn_fail_nomem(ctx, "order of images");
+    if (st < 0)
+        hnas_batches_destroy(b);
+    else
+        *out = b;
+    return st;
+}
+
+void hnas_batches_destroy(hnas_batches *batches)
+{
+    if (!batches)
+        return;
+    hnas_tensor_unref(batches->last_images);
+    hnas_tensor_unref(batches->last_labels);
+    hnas_tensor_unref(batches->images);
+    hnas_tensor_unref(batches->labels);
+    hn_free(&batches->ctx->alloc, batches->order);
+    hn_free(&batches->ctx->alloc, batches);
+}
+
+int64_t hnas_batches_get_count(const hnas_batches *batches)
+{
+    return batches->n_batches;
+}
+
+/* Fisher-Yates; the draw at position i is uniform in 0..i. */
+static void shuffle(struct hnas_batches *b, int64_t epoch)
+{
+    const struct hn_rng rng = {b->ctx->seed, (uint64_t)epoch, HN_DRAW_SHUFFLE,
+                               (uint32_t)b->o.stream};
+
+    for (int64_t i = b->o.count - 1; i > 0; i--) {
+        const double u = hn_random_uniform(&rng, (uint64_t)i);
+        const int64_t j = (int64_t)(u * (double)(i + 1));
+        const int64_t swapped = b->order[i];
+
+        b->order[i] = b->order[j];
+        b->order[j] = swapped;
+    }
+}
+
+static void set_order(struct hnas_batches *b, int64_t epoch)
+{
+    if (b->epoch == epoch || (b->epoch >= 0 && !b->o.shuffle))
+        return;
+    for (int64_t i = 0; i < b->o.count; i++)
+        b->order[i] = b->o.first + i;
+    if (b->o.shuffle)
+        shuffle(b, epoch);
+    b->epoch = epoch;
+}
+
+hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
+                             int64_t index, hnas_tensor **images,
+                             hnas_tensor **labels)
+{
+    struct hnas_batches *b = batches;
+    struct hnas_tensor *x, *y;
+    int64_t chw;
+
+    if (images)
+        *images = NULL;
+    if (labels)
+        *labels = NULL;
+    if (!b || !images || !labels)
+        return HNAS_E_ARG;
+    if (epoch < 0 || epoch >= n_epochs_max)
+        return hn_fail(b->ctx, HNAS_E_RANGE, "epoch: %lld, want 0..%lld",
+                       (long long)epoch, (long long)n_epochs_max - 1);
+    if (index < 0 || index >= b->n_batches)
+        return hn_fail(b->ctx, HNAS_E_RANGE, "index: %lld, want 0..%lld",
+                       (long long)index, (long long)b->n_batches - 1);
+    set_order(b, epoch);
+    x = b->images;
+    y = b->labels;
+    if (b->last_images && index == b->n_batches - 1) {
+        x = b->last_images;
+        y = b->last_labels;
+    }
+    chw = x->stride[0];
+    for (int64_t i = 0; i < x->dim[0]; i++) {
+        const int64_t from = b->order[index * b->o.batch + i];
+
+        hn_dataset_image(hn_real(x) + i * chw, b->dataset, from, &b->normal);
+        ((int32_t *)y->data)[i] = hn_dataset_label(b->dataset, from);
+    }
+    *images = x;
+    *labels = y;
+    return HNAS_OK;
+}

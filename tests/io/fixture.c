@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _XOPEN_SOURCE 700
+#include "fixture.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct hnas_context *ctx;
+static char folder[64];
+static char paths[4][512];
+static size_t bytes_at_start;
+
+void fixture_open(void)
+{
+    const char *parent = getenv("TMPDIR");
+
+    snprintf(folder, sizeof folder, "%.40s/hnas-io-XXXXXX",
+             parent && strlen(parent) <= 40 ? parent : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(hn_context_open(&ctx, NULL), HNAS_OK);
+    bytes_at_start = ctx->alloc.now_bytes;
+}
+
+void fixture_close(void)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *e;
+    char path[512];
+
+    ck_assert_uint_eq(ctx->alloc.now_bytes, bytes_at_start);
+    hn_context_close(ctx);
+    while ((e = readdir(dir))) {
+        snprintf(path, sizeof path, "%s/%.300s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            remove(path);
+    }
+    closedir(dir);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+const char *fixture_path(const char *name)
+{
+    static int next;
+    char *path = paths[next++ % 4];
+
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+void fixture_write(const char *path, const void *data, size_t bytes)
+{
+    FILE *f = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(data, 1, bytes, f), bytes);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+unsigned char *fixture_read(const char *path, size_t *bytes)
+{
+    FILE *f = fopen(path, "rb");
+    unsigned char *data;
+    long n;
+
+    ck_assert_ptr_nonnull(f);
+    fseek(f, 0, SEEK_END);
+    n = ftell(f);
+    rewind(f);
+    data = malloc((size_t)n + 1);
+    ck_assert_ptr_nonnull(data);
+    *bytes = fread(data, 1, (size_t)n, f);
+    ck_assert_int_eq((long)*bytes, n);
+    data[n] = 0;
+    fclose(f);
+    return data;
+}
+
+int fixture_count_files(void)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *e;
+    int n = 0;
+
+    while ((e = readdir(dir)))
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+void expect_failure(hnas_status got, hnas_status want, const char *words)
+{
+    ck_assert_msg(got == want, "%s, want %s: %s", hnas_status_name(got),
+                  hnas_status_name(want), ctx->message);
+    ck_assert_msg(strstr(ctx->message, words) != NULL,
+                  "message \"%s\" lacks \"%s\"", ctx->message, words);
+    ck_assert_ptr_null(strchr(ctx->message, '\n'));
+}
+
+int fixture_run(TCase *tests)
+{
+    Suite *suite = suite_create("io");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tests, fixture_open, fixture_close);
+    tcase_set_timeout(tests, 300);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

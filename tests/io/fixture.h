@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A context and a folder of its own for each test of floor io. */
+#ifndef HN_TESTS_IO_FIXTURE_H
+#define HN_TESTS_IO_FIXTURE_H
+
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/context.h"
+
+extern struct hnas_context *ctx;
+
+/* Set up and tear down; the latter checks that nothing leaked. */
+void fixture_open(void);
+void fixture_close(void);
+
+/* The path of a file in the folder; four may be in use at a time. */
+const char *fixture_path(const char *name);
+
+/* Write and read whole files; fixture_read returns malloc'd bytes. */
+void fixture_write(const char *path, const void *data, size_t bytes);
+unsigned char *fixture_read(const char *path, size_t *bytes);
+
+/* The number of files in the folder. */
+int fixture_count_files(void);
+
+/* Fail unless the status is as wanted and the message holds the words. */
+void expect_failure(hnas_status got, hnas_status want, const char *words);
+
+/* Run a suite of one case; the exit status of main. */
+int fixture_run(TCase *tests);
+
+#endif
