@@ -74,6 +74,7 @@ void hn_json_key(struct hn_json_writer *w, const char *key);
 void hn_json_string(struct hn_json_writer *w, const char *text);
 void hn_json_integer(struct hn_json_writer *w, int64_t value);
 void hn_json_null(struct hn_json_writer *w);
+void hn_json_space(struct hn_json_writer *w); /* a blank, where one may be */
 
 /* The shortest of 15, 16 or 17 digits that reads back as the same number;
  * NaN and infinities are null. */

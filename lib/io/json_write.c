@@ -141,6 +141,11 @@ void hn_json_null(struct hn_json_writer *w)
     put(w, "null", 4);
 }
 
+void hn_json_space(struct hn_json_writer *w)
+{
+    put(w, " ", 1);
+}
+
 void hn_json_number(struct hn_json_writer *w, double value)
 {
     char text[HN_NUMBER_BYTES];
