@@ -26,11 +26,12 @@ enum { HNAS_LOSS_TRAIN = 0, HNAS_LOSS_VALID = 1 };
 
 /** What the optimizer asks a problem for. */
 typedef struct hnas_loss_request {
-    int32_t loss;     /**< HNAS_LOSS_TRAIN or HNAS_LOSS_VALID */
-    int32_t draw;     /**< which draw of lambda, 0..n_draws-1 */
-    double lambda;    /**< its value */
-    int64_t step;     /**< the step, from 0 */
-    int32_t is_w_step; /**< 1: the pass whose gradient moves w */
+    int32_t loss;    /**< HNAS_LOSS_TRAIN or HNAS_LOSS_VALID */
+    int32_t wants_w; /**< 1: w's gradient will be asked for */
+    int32_t wants_u; /**< 1: u's gradient will be asked for */
+    int32_t draw;    /**< which draw of lambda, from 0 */
+    double lambda;   /**< its value */
+    int64_t step;    /**< the step, from 0 */
 } hnas_loss_request;
 
 /** A problem of the host's own. */
@@ -39,13 +40,13 @@ typedef struct hnas_problem {
     /** Record a loss, a single number. */
     hnas_status (*loss)(void *user, hnas_tape *tape,
                         const hnas_loss_request *request, hnas_tensor **out);
-    /** After a step is done, may project u or update statistics; NULL. */
-    void (*commit)(void *user);
-    void *user;                /**< passed to both */
-    hnas_tensor *const *w;     /**< weights */
-    int64_t n_w;               /**< their number */
-    hnas_tensor *const *u;     /**< architecture parameters */
-    int64_t n_u;               /**< their number */
+    void (*after_u)(void *user); /**< u has moved, may project it; NULL */
+    void (*after_w)(void *user); /**< the step is done; NULL */
+    void *user;                  /**< passed to all three */
+    hnas_tensor *const *w;       /**< weights */
+    int64_t n_w;                 /**< their number */
+    hnas_tensor *const *u;       /**< architecture parameters */
+    int64_t n_u;                 /**< their number */
 } hnas_problem;
 
 /** Settings of the bilevel optimizer; fill with hnas_bilevel_opts_init. */
@@ -89,6 +90,10 @@ HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out,
 
 /** Release it. */
 HNAS_API void hnas_bilevel_destroy(hnas_bilevel *bilevel);
+
+/** Ask a running step, from any thread, to stop; it answers HNAS_STOPPED and
+ * has changed nothing. */
+HNAS_API void hnas_bilevel_cancel(hnas_bilevel *bilevel);
 
 /** Do one step at n_lambda >= 1 values of lambda. */
 HNAS_API hnas_status hnas_bilevel_step(hnas_bilevel *bilevel,
@@ -173,7 +178,15 @@ HNAS_API hnas_status hnas_search_step(hnas_search *search,
                                       const double *lambda, int32_t n_lambda,
                                       hnas_step_info *info);
 
-/** Ask a running step, from any thread, to fail with HNAS_STOPPED. */
+/** Compute the gradient of the architecture parameters at lambda, into their
+ * gradients; nothing moves. */
+HNAS_API hnas_status hnas_search_gradient(hnas_search *search,
+                                          const hnas_batch *train,
+                                          const hnas_batch *valid,
+                                          double lambda);
+
+/** Ask a running step, from any thread, to stop; it answers HNAS_STOPPED and
+ * has changed nothing. */
 HNAS_API void hnas_search_cancel(hnas_search *search);
 
 /** Give its parts, borrowed. */
@@ -203,6 +216,9 @@ HNAS_API hnas_status hnas_search_calibrate(hnas_search *search,
                                            const hnas_arch *arch,
                                            double lambda, hnas_tensor *images,
                                            int64_t draw, int32_t first);
+
+/** Return to the search's own running statistics, as every step does. */
+HNAS_API void hnas_search_restore_norms(hnas_search *search);
 
 /** Derive the architecture at lambda under a rule. */
 HNAS_API hnas_status hnas_search_derive(hnas_arch **out,

@@ -123,8 +123,8 @@ static void backward(const struct hn_node *node, int64_t image,
     dst.p = dz.p;
     dst.row = dz.row * c->win.stride[0];
     dst.pix = dz.pix * c->win.stride[1];
-    node->ctx->k.bn_grad_rows(dst, g.terms, hn_image_at(y, image), g.b, g.k,
-                              y->dim[2], y->dim[3], y->cp);
+    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2],
+                              y->dim[3], y->cp);
     if (c->d_weight) {
         const struct hn_taps taps = {c->forth, c->n_taps, node->in[X]->dim[1],
                                      y->cp};

@@ -88,8 +88,8 @@ static void backward(const struct hn_node *node, int64_t image,
     dst.p = dz.p;
     dst.row = dz.row * s;
     dst.pix = dz.pix * s;
-    node->ctx->k.bn_grad_rows(dst, g.terms, hn_image_at(y, image), g.b, g.k,
-                              y->dim[2], y->dim[3], y->cp);
+    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2],
+                              y->dim[3], y->cp);
     if (d->d_weight) {
         const struct hn_cplane cdz = {dst.p, dst.row, dst.pix};
         const int64_t n = hn_tensor_extent(node->in[WEIGHT]);

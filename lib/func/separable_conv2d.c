@@ -116,8 +116,7 @@ static hnas_status begin(struct hn_node *node)
 /* One group of rows: dz, dW, and dd into the spread plane. */
 static void backward_rows(const struct hn_node *node, struct hn_worker *w,
                           struct hn_grad_view *g, struct hn_cplane src,
-                          struct hn_plane dd, int64_t h, int64_t rows,
-                          const real *z)
+                          struct hn_plane dd, int64_t h, int64_t rows)
 {
     const struct separable *s = node->aux;
     const int64_t cols = s->win.out[1], cp = node->in[X]->cp;
@@ -128,8 +127,8 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
     const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo};
     const struct hn_taps back = {&zero, 1, node->out->dim[1], cp};
 
-    node->ctx->k.bn_grad_rows(dz, g->terms, z + h * cols * cpo, g->b, g->k,
-                              rows, cols, cpo);
+    node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols,
+                              cpo);
     hn_advance_view(g, rows * cols * cpo);
     if (node->want[POINTWISE]) {
         const int64_t nw = hn_tensor_extent(node->in[POINTWISE]);
@@ -185,8 +184,7 @@ static void backward(const struct hn_node *node, int64_t image,
         const int64_t left = s->win.out[0] - h;
 
         backward_rows(node, w, &g, src, dd, h,
-                      left < s->group ? left : s->group,
-                      hn_image_at(node->out, image));
+                      left < s->group ? left : s->group);
     }
     if (node->want[DEPTHWISE]) {
         const struct hn_dwindow win = {(int32_t)s->win.k[0],

@@ -224,21 +224,24 @@ void hn_view_grad(struct hn_grad_view *view, struct hn_worker *w,
     if (w->acc.tensor == t || (r->norm && w->acc.tensor == r->norm->v))
         hn_flush_relu_grad(w);
     add_record(&l, t, image, NULL);
-    view->b = view->k = NULL;
+    view->z = view->b = view->k = NULL;
     if (r->norm && !(r->grad_set && (r->grad_set[image] & 2))) {
         add_record(&l, r->norm->v, image, r->norm->scale);
+        view->z = r->norm->b ? hn_image_at(t, image) : NULL;
         view->b = r->norm->b;
         view->k = r->norm->k;
     }
     view->terms.n_terms = l.n;
-    view->terms.z = view->z = l.z;
+    view->terms.z = view->g = l.z;
     view->terms.scale = l.scale;
 }
 
 void hn_advance_view(struct hn_grad_view *view, int64_t reals)
 {
     for (int64_t t = 0; t < view->terms.n_terms; t++)
-        view->z[t] += reals;
+        view->g[t] += reals;
+    if (view->z)
+        view->z += reals;
 }
 
 const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
@@ -257,7 +260,7 @@ const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
         dst.p = t->grad + image * t->stride[0];
         r->grad_set[image] |= 3;
     }
-    w->ctx->k.bn_grad_rows(dst, view.terms, hn_image_at(t, image), view.b,
-                           view.k, h, wd, t->cp);
+    w->ctx->k.bn_grad_rows(dst, view.terms, view.z, view.b, view.k, h, wd,
+                           t->cp);
     return dst.p;
 }

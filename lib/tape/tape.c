@@ -331,15 +331,22 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
 hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node)
 {
     struct hnas_tape *tape = node->tape;
+    struct hnas_tensor *t = hnas_tensor_ref(node->out);
     hnas_status st = HNAS_OK;
 
     if (!tape->deferred)
         st = hn_tape_compute(tape);
-    if (st == HNAS_OK && tape == node->ctx->loose_tape)
-        return keep_loose(out, node);
-    if (st == HNAS_OK)
-        *out = hnas_tensor_ref(node->out);
-    else if (tape->n_run == tape->n_nodes - 1)
+    if (st == HNAS_OK && tape == node->ctx->loose_tape) {
+        st = keep_loose(out, node);
+        hnas_tensor_unref(t);
+        return st;
+    }
+    if (st == HNAS_OK) {
+        *out = t; /* the reference moves to the caller */
+        return HNAS_OK;
+    }
+    hnas_tensor_unref(t);
+    if (tape->n_run == tape->n_nodes - 1)
         drop_last(tape);
     return st;
 }

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The bilevel optimizer: u by Adam on the validation loss, then w by SGD on
+ * the training loss.  A step that fails leaves everything as it was. */
+#include "bilevel/bilevel.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_DRAWS = 1024 };
+
+void hnas_bilevel_opts_init(hnas_bilevel_opts *opts, size_t size)
+{
+    hnas_bilevel_opts o;
+
+    memset(&o, 0, sizeof o);
+    o.size = size < sizeof o ? size : sizeof o;
+    hnas_sgd_opts_init(&o.w, sizeof o.w);
+    hnas_adam_opts_init(&o.u, sizeof o.u);
+    o.w_rate = 0.025;
+    o.w_rate_last = 0.001;
+    o.u_rate = 3e-4;
+    o.rate_steps = 1;
+    memcpy(opts, &o, o.size);
+}
+
+static hnas_status check_opts(struct hnas_context *ctx,
+                              const hnas_bilevel_opts *o)
+{
+    if (o->order < HNAS_ORDER_FIRST || o->order > HNAS_ORDER_SECOND_FD)
+        return hn_fail(ctx, HNAS_E_RANGE, "bilevel: order %d, want HNAS_ORDER_",
+                       (int)o->order);
+    if (!(o->w_rate >= 0 && o->w_rate_last >= 0 && o->u_rate >= 0 &&
+          isfinite(o->w_rate + o->w_rate_last + o->u_rate)))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "bilevel: rates %g, %g, %g, want finite and >= 0",
+                       o->w_rate, o->w_rate_last, o->u_rate);
+    if (o->total_steps < 0 || o->rate_steps < 1 ||
+        !(o->warmup >= 0 && o->warmup <= 1))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "bilevel: total_steps %lld, rate_steps %lld, warmup %g",
+                       (long long)o->total_steps, (long long)o->rate_steps,
+                       o->warmup);
+    return HNAS_OK;
+}
+
+static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,
+                             hnas_tensor *const *list, int64_t n)
+{
+    hnas_tensor **copy = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *copy);
+
+    if (!copy)
+        return hn_fail_nomem(ctx, "bilevel optimizer");
+    for (int64_t i = 0; i < n; i++)
+        copy[i] = hnas_tensor_ref(list[i]);
+    *out = copy;
+    return HNAS_OK;
+}
+
+static hnas_status fill(struct hnas_bilevel *b, const hnas_problem *p)
+{
+    hnas_status st = copy_list(&b->w, b->ctx, p->w, p->n_w);
+
+    if (st == HNAS_OK)
+        st = copy_list(&b->u, b->ctx, p->u, p->n_u);
+    b->problem = *p;
+    b->problem.w = b->w;
+    b->problem.u = b->u;
+    if (st == HNAS_OK)
+        st = hnas_tape_create(&b->tape, b->ctx);
+    if (st == HNAS_OK)
+        st = hnas_sgd_create(&b->sgd, b->ctx, b->w, p->n_w, &b->opts.w);
+    if (st == HNAS_OK)
+        st = hnas_adam_create(&b->adam, b->ctx, b->u, p->n_u, &b->opts.u);
+    if (st == HNAS_OK)
+        st = hn_copies_init(&b->u_sum, b->ctx, b->u, p->n_u);
+    return st;
+}
+
+hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
+                                const hnas_problem *problem,
+                                const hnas_bilevel_opts *opts)
+{
+    hnas_bilevel_opts o;
+    struct hnas_bilevel *b;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !ctx || !problem)
+        return HNAS_E_ARG;
+    if (problem->size < sizeof *problem || !problem->loss || !problem->w ||
+        !problem->u || problem->n_w < 1 || problem->n_u < 1)
+        return hn_fail(ctx, HNAS_E_ARG,
+                       "problem: size, loss, w and u must be set");
+    hnas_bilevel_opts_init(&o, sizeof o);
+    st = hn_opts_merge(&o, sizeof o, opts);
+    if (st == HNAS_OK)
+        st = check_opts(ctx, &o);
+    if (st < 0)
+        return st;
+    b = hn_zalloc(&ctx->alloc, sizeof *b);
+    if (!b)
+        return hn_fail_nomem(ctx, "bilevel optimizer");
+    b->ctx = ctx;
+    b->opts = o;
+    st = fill(b, problem);
+    if (st < 0) {
+        hnas_bilevel_destroy(b);
+        return st;
+    }
+    *out = b;
+    return HNAS_OK;
+}
+
+static void unref_list(struct hnas_context *ctx, hnas_tensor **list, int64_t n)
+{
+    for (int64_t i = 0; list && i < n; i++)
+        hnas_tensor_unref(list[i]);
+    hn_free(&ctx->alloc, list);
+}
+
+void hnas_bilevel_destroy(hnas_bilevel *bilevel)
+{
+    struct hnas_context *ctx;
+
+    if (!bilevel)
+        return;
+    ctx = bilevel->ctx;
+    hnas_optim_destroy(bilevel->sgd);
+    hnas_optim_destroy(bilevel->adam);
+    hnas_tape_destroy(bilevel->tape);
+    hn_copies_finish(&bilevel->u_sum, ctx);
+    hn_copies_finish(&bilevel->w_saved, ctx);
+    hn_copies_finish(&bilevel->v, ctx);
+    hn_copies_finish(&bilevel->u_plus, ctx);
+    hn_copies_finish(&bilevel->u_valid, ctx);
+    unref_list(ctx, bilevel->w, bilevel->problem.n_w);
+    unref_list(ctx, bilevel->u, bilevel->problem.n_u);
+    hn_free(&ctx->alloc, bilevel);
+}
+
+void hnas_bilevel_cancel(hnas_bilevel *bilevel)
+{
+    atomic_store(&bilevel->cancel, 1);
+}
+
+double hn_bilevel_rate(const struct hnas_bilevel *b)
+{
+    const hnas_bilevel_opts *o = &b->opts;
+    const int64_t step = b->step / o->rate_steps * o->rate_steps;
+
+    return o->total_steps ? hnas_schedule_cosine(o->w_rate, o->w_rate_last,
+                                                 step, o->total_steps)
+                          : o->w_rate;
+}
+
+static void want(hnas_tensor *const *t, int64_t n, int32_t wanted)
+{
+    for (int64_t i = 0; i < n; i++) {
+        hnas_tensor_clear_gradient(t[i]);
+        t[i]->wanted = wanted;
+    }
+}
+
+hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
+                            double *value)
+{
+    const hnas_loss_request request = {pass->loss,   pass->wants_w,
+                                       pass->wants_u, pass->draw,
+                                       pass->lambda, b->step};
+    hnas_tensor *loss = NULL;
+    hnas_status st;
+
+    if (atomic_exchange(&b->cancel, 0)) {
+        hn_fail(b->ctx, HNAS_STOPPED, "step: cancelled");
+        return HNAS_STOPPED;
+    }
+    want(b->w, b->problem.n_w, pass->wants_w);
+    want(b->u, b->problem.n_u, pass->wants_u);
+    st = hnas_tape_reset(b->tape, 0);
+    if (st == HNAS_OK)
+        st = b->problem.loss(b->problem.user, b->tape, &request, &loss);
+    if (st == HNAS_OK)
+        st = hnas_tensor_get(loss, HNAS_FLOAT64, value, 1);
+    if (st == HNAS_OK && !isfinite(*value))
+        st = hn_fail(b->ctx, HNAS_E_NAN, "step %lld: the %s loss is %g",
+                     (long long)b->step,
+                     pass->loss == HNAS_LOSS_TRAIN ? "training" : "validation",
+                     *value);
+    if (st == HNAS_OK)
+        st = hnas_tape_backward(b->tape, loss);
+    hnas_tensor_unref(loss);
+    return st;
+}
+
+static hnas_status u_gradient(struct hnas_bilevel *b, double lambda,
+                              int32_t draw, double *value)
+{
+    return b->opts.order == HNAS_ORDER_FIRST
+               ? hn_order_first(b, lambda, draw, value)
+               : hn_order_second_fd(b, lambda, draw, value);
+}
+
+/* The mean of u's gradient over the draws, into u's gradients. */
+static hnas_status mean_u_gradient(struct hnas_bilevel *b,
+                                   const double *lambda, int32_t n,
+                                   double *value)
+{
+    *value = 0;
+    for (int32_t d = 0; d < n; d++) {
+        double one;
+        hnas_status st = u_gradient(b, lambda[d], d, &one);
+
+        if (st != HNAS_OK)
+            return st;
+        *value += one / n;
+        for (int64_t i = 0; i < b->problem.n_u; i++) {
+            const int64_t k = hn_tensor_extent(b->u[i]);
+            real *sum = b->u_sum.copy[i];
+
+            if (d == 0)
+                memset(sum, 0, (size_t)k * sizeof *sum);
+            if (b->u[i]->grad)
+                b->ctx->k.axpy(sum, (real)(1.0 / n), b->u[i]->grad, k);
+        }
+    }
+    for (int64_t i = 0; i < b->problem.n_u; i++) {
+        real *d = hn_tensor_grad(b->u[i]);
+
+        if (!d)
+            return hn_fail_nomem(b->ctx, "bilevel step");
+        memcpy(d, b->u_sum.copy[i],
+               (size_t)hn_tensor_extent(b->u[i]) * sizeof *d);
+    }
+    return HNAS_OK;
+}
+
+static int is_frozen(const struct hnas_bilevel *b)
+{
+    return (double)b->step < b->opts.warmup * (double)b->opts.total_steps;
+}
+
+static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
+                          int32_t n, hnas_step_info *info)
+{
+    hnas_status st;
+
+    info->valid_loss = info->u_norm = NAN;
+    if (is_frozen(b))
+        return HNAS_OK;
+    st = mean_u_gradient(b, lambda, n, &info->valid_loss);
+    if (st == HNAS_OK)
+        st = hnas_optim_step(b->adam, b->opts.u_rate);
+    if (st != HNAS_OK)
+        return st;
+    info->u_norm = hn_optim_get_norm(b->adam);
+    if (b->problem.after_u)
+        b->problem.after_u(b->problem.user);
+    return HNAS_OK;
+}
+
+static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
+                          int32_t n, hnas_step_info *info)
+{
+    const int32_t draw = (int32_t)(b->step % n);
+    const struct hn_pass pass = {HNAS_LOSS_TRAIN, 1, 0, draw, lambda[draw]};
+    hnas_status st = hn_bilevel_pass(b, &pass, &info->train_loss);
+
+    info->lambda = lambda[draw];
+    info->w_rate = hn_bilevel_rate(b);
+    if (st == HNAS_OK)
+        st = hnas_optim_step(b->sgd, info->w_rate);
+    if (st == HNAS_OK)
+        info->w_norm = hn_optim_get_norm(b->sgd);
+    return st;
+}
+
+hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
+                              int32_t n_lambda, hnas_step_info *info)
+{
+    struct hnas_bilevel *b = bilevel;
+    hnas_step_info done;
+    hnas_status st;
+
+    if (!b || !lambda)
+        return HNAS_E_ARG;
+    if (n_lambda < 1 || n_lambda > MOST_DRAWS)
+        return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
+                       (int)n_lambda);
+    memset(&done, 0, sizeof done);
+    st = hn_optim_snapshot(b->adam);
+    if (st < 0)
+        return st;
+    st = move_u(b, lambda, n_lambda, &done);
+    if (st == HNAS_OK)
+        st = move_w(b, lambda, n_lambda, &done);
+    if (st != HNAS_OK) {
+        hn_optim_restore(b->adam);
+        return st;
+    }
+    if (b->problem.after_w)
+        b->problem.after_w(b->problem.user);
+    done.step = ++b->step;
+    if (info)
+        *info = done;
+    return HNAS_OK;
+}
+
+hnas_status hnas_bilevel_gradient(hnas_bilevel *bilevel, double lambda)
+{
+    double ignored;
+
+    if (!bilevel)
+        return HNAS_E_ARG;
+    return u_gradient(bilevel, lambda, 0, &ignored);
+}

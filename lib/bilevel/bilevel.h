@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOOR 9.  The bilevel optimizer's inside. */
+#ifndef HN_BILEVEL_BILEVEL_H
+#define HN_BILEVEL_BILEVEL_H
+
+#include <stdatomic.h>
+
+#include "hnas/bilevel.h"
+#include "optim/optim.h"
+#include "tape/tape.h"
+
+/* Copies of a list of tensors' extents. */
+struct hn_copies {
+    real **copy; /* [n] */
+    int64_t n;
+};
+
+struct hnas_bilevel {
+    struct hnas_context *ctx;
+    hnas_problem problem; /* w and u point to the arrays below */
+    hnas_bilevel_opts opts;
+    hnas_tensor **w, **u;
+    hnas_tape *tape;
+    hnas_optim *sgd, *adam;
+    int64_t step;
+    struct hn_copies u_sum;              /* over the draws of a step */
+    struct hn_copies w_saved, v, u_plus, u_valid; /* of the second order */
+    atomic_int cancel;
+};
+
+/* One pass: record a loss at lambda, and sweep for the gradients wanted. */
+struct hn_pass {
+    int32_t loss, wants_w, wants_u, draw;
+    double lambda;
+};
+hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
+                            double *value);
+
+/* u's gradient at one lambda, into u's gradients; *value is the validation
+ * loss.  One file an order. */
+hnas_status hn_order_first(struct hnas_bilevel *b, double lambda, int32_t draw,
+                           double *value);
+hnas_status hn_order_second_fd(struct hnas_bilevel *b, double lambda,
+                               int32_t draw, double *value);
+
+/* w's rate at the coming step. */
+double hn_bilevel_rate(const struct hnas_bilevel *b);
+
+hnas_status hn_copies_init(struct hn_copies *c, struct hnas_context *ctx,
+                           hnas_tensor *const *t, int64_t n);
+void hn_copies_finish(struct hn_copies *c, struct hnas_context *ctx);
+void hn_copies_keep(struct hn_copies *c, hnas_tensor *const *t);
+void hn_copies_bring_back(const struct hn_copies *c, hnas_tensor *const *t);
+void hn_copies_keep_grad(struct hn_copies *c, hnas_tensor *const *t);
+
+#endif

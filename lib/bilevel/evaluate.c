@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A search looked at from outside: predictions of the relaxed supernet or of
+ * a derived architecture with the supernet's weights. */
+#include <string.h>
+
+#include "bilevel/search.h"
+#include "net/supernet.h"
+
+/* One-hot gates of an architecture. */
+static hnas_status arch_gates(struct hnas_search *s, const hnas_arch *arch,
+                              hnas_tensor *gates[2])
+{
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        const struct hn_search_kind *kind = &s->kind[k];
+        const struct hn_space_kind *space = &hn_supernet_space(s->net)->kind[k];
+        const int64_t dims[2] = {kind->n_edges, kind->n_ops};
+        const hnas_arch_edge *kept = hnas_arch_get_edges(arch, k);
+        hnas_status st;
+
+        if (kind->table < 0)
+            continue;
+        st = hn_tensor_new(&gates[k], s->ctx, HN_STRIDED, 2, dims);
+        if (st < 0)
+            return st;
+        for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, k); i++)
+            for (int32_t e = 0; e < space->n_edges; e++)
+                if (space->from[e] == kept[i].from &&
+                    space->to[e] == kept[i].to)
+                    hn_real(gates[k])[e * kind->n_ops + kept[i].op] = 1;
+    }
+    return HNAS_OK;
+}
+
+static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
+                           double lambda, hnas_tensor *images, int64_t draw,
+                           int32_t mode, hnas_tensor **logits)
+{
+    hnas_tensor *alpha[2] = {NULL, NULL}, *gates[2] = {NULL, NULL};
+    int32_t flags = 0;
+    hnas_status st = hnas_tape_reset(s->tape, mode | HNAS_TAPE_NO_GRADIENT);
+
+    if (arch || s->opts.relax == HNAS_RELAX_GUMBEL_HARD)
+        flags = HNAS_CELL_HARD | HNAS_CELL_DRAWN_ONLY;
+    if (st == HNAS_OK)
+        st = arch ? arch_gates(s, arch, gates)
+                  : hn_search_gates(s, s->tape, lambda, draw, images->dim[0],
+                                    alpha, gates);
+    if (st == HNAS_OK)
+        st = hnas_supernet_apply(logits, s->tape, s->net, images, gates,
+                                 flags);
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        hnas_tensor_unref(alpha[k]);
+        hnas_tensor_unref(gates[k]);
+    }
+    return st;
+}
+
+static hnas_status check(struct hnas_search *s, hnas_tensor *images,
+                         int64_t draw)
+{
+    if (draw < 0)
+        return hn_fail(s->ctx, HNAS_E_RANGE, "draw: %lld, want >= 0",
+                       (long long)draw);
+    return hn_expect(images, 4, "images [N, C, H, W]");
+}
+
+hnas_status hnas_search_predict(hnas_search *search, const hnas_arch *arch,
+                                double lambda, hnas_tensor *images,
+                                int64_t draw, float *logits, int64_t count)
+{
+    hnas_tensor *out = NULL;
+    hnas_status st;
+
+    if (!search || !images || !logits)
+        return HNAS_E_ARG;
+    st = check(search, images, draw);
+    if (st == HNAS_OK)
+        st = forward(search, arch, lambda, images, draw,
+                     HNAS_TAPE_RUNNING_STATS, &out);
+    if (st == HNAS_OK)
+        st = hnas_tensor_get(out, HNAS_FLOAT32, logits, count);
+    hnas_tensor_unref(out);
+    return st;
+}
+
+static void begin_calibration(hnas_search *s)
+{
+    const hnas_params *p = hnas_supernet_get_params(s->net);
+    int64_t k = 0;
+
+    if (!s->calibrating)
+        hn_copies_keep(&s->own, s->buffer);
+    s->calibrating = 1;
+    s->n_calibrated = 0;
+    for (int64_t i = 0; i < hnas_params_get_count(p); i++) {
+        const char *name = hnas_params_get_name(p, i);
+        const int variance = strstr(name, "running_var") != NULL;
+        hnas_tensor *t;
+
+        if (hnas_params_get_kind(p, i) != HNAS_PARAM_BUFFER)
+            continue;
+        t = s->buffer[k++];
+        for (int64_t c = 0; c < hn_tensor_extent(t); c++)
+            hn_real(t)[c] = variance;
+    }
+}
+
+hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
+                                  double lambda, hnas_tensor *images,
+                                  int64_t draw, int32_t first)
+{
+    hnas_tensor *out = NULL;
+    hnas_status st;
+
+    if (!search || !images)
+        return HNAS_E_ARG;
+    st = check(search, images, draw);
+    if (st == HNAS_OK)
+        st = forward(search, arch, lambda, images, draw, 0, &out);
+    hnas_tensor_unref(out);
+    if (st < 0)
+        return st;
+    if (first || !search->calibrating)
+        begin_calibration(search);
+    search->n_calibrated++;
+    hnas_supernet_update_norms(search->net,
+                               1.0 / (double)search->n_calibrated);
+    return HNAS_OK;
+}
+
+void hnas_search_restore_norms(hnas_search *search)
+{
+    if (search->calibrating)
+        hn_copies_bring_back(&search->own, search->buffer);
+    search->calibrating = 0;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The six presets, as the method lists them. */
+#include <string.h>
+
+#include "bilevel/search.h"
+
+static const char *const darts_ops[] = {
+    "none",         "max_pool_3x3", "avg_pool_3x3", "skip_connect",
+    "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
+};
+
+static const char *const names[] = {"default",    "seed",    "darts",
+                                    "darts_l1", "fair_darts", "darts_cc"};
+
+/* DARTS' own settings, which the others start from. */
+static void set_darts(hnas_preset *p)
+{
+    hnas_search_opts *s = &p->search;
+
+    memset(p, 0, sizeof *p);
+    p->size = sizeof *p;
+    s->size = sizeof *s;
+    hnas_bilevel_opts_init(&s->bilevel, sizeof s->bilevel);
+    s->bilevel.order = HNAS_ORDER_SECOND_FD;
+    s->relax = HNAS_RELAX_SOFTMAX;
+    s->tau = s->tau_last = 1;
+    s->tau_steps = 1;
+    s->draws = 1;
+    s->sample = HNAS_SAMPLE_FIXED;
+    s->lambda = 1e-2;
+    s->norm_momentum = 0.1;
+    s->rule = HNAS_RULE_TOP2;
+    hnas_hyper_opts_init(&p->hyper, sizeof p->hyper);
+    p->hyper.kind = HNAS_HYPER_CONSTANT;
+    p->n_ops = 8;
+    p->ops = darts_ops;
+    p->epochs = 50;
+    p->batch = 64;
+    p->valid_fraction = 0.5;
+    p->running_stats = 1;
+}
+
+static void set_seed(hnas_preset *p)
+{
+    p->search.relax = HNAS_RELAX_RAW;
+    p->search.sample = HNAS_SAMPLE_UNIFORM;
+    p->search.rule = HNAS_RULE_ARGMAX;
+    p->hyper.kind = HNAS_HYPER_LINEAR;
+    p->hyper.scale = HNAS_SCALE_RAW;
+    p->epochs = 100;
+}
+
+static void set_darts_l1(hnas_preset *p)
+{
+    p->search.l1 = 1;
+    p->search.l1_lambda = 1;
+    p->running_stats = 0;
+}
+
+static void set_fair_darts(hnas_preset *p)
+{
+    hnas_bilevel_opts *b = &p->search.bilevel;
+
+    b->order = HNAS_ORDER_FIRST;
+    b->w_rate = 0.005;
+    b->u_rate = 3e-3;
+    b->u.beta1 = 0.9;
+    p->search.relax = HNAS_RELAX_SIGMOID;
+    p->search.zero_one = 10;
+    p->hyper.init_std = 0;
+    p->ops = darts_ops + 1; /* no "none" */
+    p->n_ops = 7;
+    p->batch = 128;
+}
+
+static void set_darts_cc(hnas_preset *p)
+{
+    p->search.relax = HNAS_RELAX_GUMBEL;
+    p->search.gumbel_per_image = 1;
+    p->search.tau_last = 0.2; /* 1 - 0.016 an epoch, over 50 epochs */
+    p->search.tau_schedule = HNAS_TAU_LINEAR;
+    p->search.cost_weight = 1;
+    p->search.raw_cost = 1;
+    p->search.sample = HNAS_SAMPLE_UNIFORM;
+    p->search.bilevel.u_rate = 1e-3;
+    p->search.rule = HNAS_RULE_ARGMAX;
+    p->hyper.kind = HNAS_HYPER_LINEAR;
+    p->hyper.lambda_lo = 1e-8;
+    p->hyper.lambda_hi = 1e-4;
+    p->running_stats = 0;
+}
+
+static void set_default(hnas_preset *p)
+{
+    hnas_bilevel_opts *b = &p->search.bilevel;
+
+    b->order = HNAS_ORDER_FIRST;
+    b->u_rate = 2e-2;
+    b->u.weight_decay = 0;
+    b->warmup = 1.0 / 6;
+    p->search.relax = HNAS_RELAX_GUMBEL_HARD;
+    p->search.tau_last = 0.2;
+    p->search.tau_schedule = HNAS_TAU_LINEAR;
+    p->search.cost_weight = 10;
+    p->search.sample = HNAS_SAMPLE_ANTITHETIC;
+    p->search.draws = 2;
+    p->search.monotone = 1;
+    p->search.rule = HNAS_RULE_ARGMAX;
+    p->hyper.kind = HNAS_HYPER_LINEAR;
+    p->running_stats = 0;
+}
+
+static hnas_status fill(hnas_preset *p, const char *name)
+{
+    static void (*const set[])(hnas_preset *) = {
+        set_default,  set_seed, NULL, set_darts_l1, set_fair_darts,
+        set_darts_cc,
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]))
+            continue;
+        set_darts(p);
+        if (set[i])
+            set[i](p);
+        p->name = names[i];
+        return HNAS_OK;
+    }
+    return HNAS_E_NAME;
+}
+
+hnas_status hnas_preset_find(hnas_preset *preset, size_t size,
+                             hnas_context *ctx, const char *name)
+{
+    hnas_preset p;
+
+    if (!preset || !ctx || !name)
+        return HNAS_E_ARG;
+    if (fill(&p, name) < 0)
+        return hn_fail(ctx, HNAS_E_NAME,
+                       "preset %.80s: unknown; known are default, seed, "
+                       "darts, darts_l1, fair_darts, darts_cc",
+                       name);
+    p.size = size < sizeof p ? size : sizeof p;
+    memcpy(preset, &p, p.size);
+    return HNAS_OK;
+}
+
+void hnas_search_opts_init(hnas_search_opts *opts, size_t size)
+{
+    hnas_preset p;
+
+    (void)fill(&p, "default");
+    p.search.size = size < sizeof p.search ? size : sizeof p.search;
+    memcpy(opts, &p.search, p.search.size);
+}
+
+/* ---- checks ---- */
+
+static int is_rate(double v)
+{
+    return v >= 0 && v <= 1e30;
+}
+
+hnas_status hn_search_check_opts(struct hnas_context *ctx,
+                                 const hnas_search_opts *o)
+{
+    if (o->relax < HNAS_RELAX_RAW || o->relax > HNAS_RELAX_GUMBEL_HARD ||
+        o->sample < HNAS_SAMPLE_FIXED || o->sample > HNAS_SAMPLE_SANDWICH ||
+        o->metric < 0 || o->metric >= HNAS_N_COSTS ||
+        o->tau_schedule < HNAS_TAU_CONSTANT || o->tau_schedule > HNAS_TAU_EXP)
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: relax %d, sample %d, metric %d, tau_schedule "
+                       "%d: not all known",
+                       (int)o->relax, (int)o->sample, (int)o->metric,
+                       (int)o->tau_schedule);
+    if (o->draws < 1 || o->draws > HN_MOST_DRAWS ||
+        (o->sample == HNAS_SAMPLE_ANTITHETIC && o->draws % 2) ||
+        (o->sample == HNAS_SAMPLE_SANDWICH && o->draws < 2))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: %d draws, want 1..%d, even for antithetic, "
+                       ">= 2 for sandwich",
+                       (int)o->draws, HN_MOST_DRAWS);
+    if (!(o->tau >= 1e-4 && o->tau <= 1e4 && o->tau_last >= 1e-4 &&
+          o->tau_last <= 1e4))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: tau %g to %g, want 1e-4..1e4", o->tau,
+                       o->tau_last);
+    if (!is_rate(o->cost_weight) || !is_rate(o->l1) || !is_rate(o->zero_one) ||
+        !(o->norm_momentum >= 0 && o->norm_momentum <= 1))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: cost_weight %g, l1 %g, zero_one %g, "
+                       "norm_momentum %g: want finite and >= 0",
+                       o->cost_weight, o->l1, o->zero_one, o->norm_momentum);
+    return HNAS_OK;
+}

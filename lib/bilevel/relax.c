@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Gates, noise, schedules and penalties of a search. */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "bilevel/search.h"
+#include "hyper/hyper.h"
+
+double hn_search_tau(const struct hnas_search *s)
+{
+    const hnas_search_opts *o = &s->opts;
+    const int64_t every = o->tau_steps > 1 ? o->tau_steps : 1;
+    const int64_t step = s->bilevel->step / every * every;
+    const int64_t total = o->bilevel.total_steps;
+    double t;
+
+    if (o->tau_schedule == HNAS_TAU_CONSTANT || total <= 0)
+        return o->tau;
+    t = (double)(step < total ? step : total) / (double)total;
+    if (o->tau_schedule == HNAS_TAU_EXP)
+        return o->tau * pow(o->tau_last / o->tau, t);
+    return o->tau + (o->tau_last - o->tau) * t;
+}
+
+/* ---- draws of lambda ---- */
+
+/* Uniform in ln lambda where the range allows it (that is, in s of a log
+ * scale), else in lambda. */
+static double lambda_at(const hnas_hyper_opts *h, double t)
+{
+    if (t <= 0)
+        return h->lambda_lo;
+    if (t >= 1)
+        return h->lambda_hi;
+    if (h->lambda_lo > 0) {
+        const double v =
+            exp(log(h->lambda_lo) +
+                t * (log(h->lambda_hi) - log(h->lambda_lo)));
+
+        return fmin(fmax(v, h->lambda_lo), h->lambda_hi);
+    }
+    return h->lambda_lo + t * (h->lambda_hi - h->lambda_lo);
+}
+
+int32_t hn_search_draw(const struct hnas_search *s,
+                       double lambda[HN_MOST_DRAWS])
+{
+    const struct hn_rng rng = {s->ctx->seed, (uint64_t)s->bilevel->step,
+                               HN_DRAW_LAMBDA, 0};
+    const int32_t m = s->opts.draws;
+    hnas_hyper_opts h;
+
+    h.size = sizeof h;
+    hnas_hyper_get_opts(s->hyper, &h);
+    for (int32_t d = 0; d < m; d++) {
+        double t = hn_random_uniform(&rng, (uint64_t)d);
+
+        if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC) {
+            t = hn_random_uniform(&rng, (uint64_t)(d / 2));
+            t = d % 2 ? 1 - t : t;
+        } else if (s->opts.sample == HNAS_SAMPLE_SANDWICH && d < 2) {
+            t = d;
+        }
+        lambda[d] = s->opts.sample == HNAS_SAMPLE_FIXED ? s->opts.lambda
+                                                        : lambda_at(&h, t);
+    }
+    return m;
+}
+
+/* ---- gates ---- */
+
+static int is_gumbel(const struct hnas_search *s)
+{
+    return s->opts.relax == HNAS_RELAX_GUMBEL ||
+           s->opts.relax == HNAS_RELAX_GUMBEL_HARD;
+}
+
+/* The noise of a kind: a pure function of (seed, step or draw, kind), the
+ * same for every pass of a step. */
+static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
+                              int64_t n_images)
+{
+    struct hn_search_kind *kind = &s->kind[k];
+    const int per_image =
+        s->opts.relax == HNAS_RELAX_GUMBEL && s->opts.gumbel_per_image;
+    const int64_t dims[3] = {n_images, kind->n_edges, kind->n_ops};
+    const uint32_t purpose =
+        (uint32_t)((draw < 0 ? HN_DRAW_GUMBEL : HN_DRAW_EVAL) + k);
+    const int64_t step = draw < 0 ? s->bilevel->step : draw;
+    const struct hn_rng rng = {s->ctx->seed, (uint64_t)step, purpose, 0};
+    const int fits = kind->noise && (!per_image ||
+                                     kind->noise->dim[0] == n_images);
+
+    if (fits && kind->noise_step == step && kind->noise_purpose == purpose)
+        return HNAS_OK;
+    if (!fits) {
+        hnas_status st;
+
+        hnas_tensor_unref(kind->noise);
+        kind->noise = NULL;
+        st = hn_tensor_new(&kind->noise, s->ctx, HN_STRIDED,
+                           per_image ? 3 : 2, per_image ? dims : dims + 1);
+        if (st < 0)
+            return st;
+    }
+    for (int64_t i = 0; i < hnas_tensor_get_count(kind->noise); i++)
+        hn_real(kind->noise)[i] =
+            (real)hn_random_gumbel(&rng, (uint64_t)i);
+    kind->noise_step = step;
+    kind->noise_purpose = purpose;
+    return HNAS_OK;
+}
+
+static hnas_status relax(struct hnas_search *s, hnas_tape *tape, int k,
+                         int64_t draw, int64_t n_images, hnas_tensor *alpha,
+                         hnas_tensor **gates)
+{
+    hnas_status st = HNAS_OK;
+
+    switch (s->opts.relax) {
+    case HNAS_RELAX_RAW:
+        *gates = hnas_tensor_ref(alpha);
+        return HNAS_OK;
+    case HNAS_RELAX_SOFTMAX:
+        return hnas_relax_softmax(gates, tape, alpha, hn_search_tau(s));
+    case HNAS_RELAX_SIGMOID:
+        return hnas_relax_sigmoid(gates, tape, alpha);
+    default:
+        st = draw_noise(s, k, draw, n_images);
+        if (st < 0)
+            return st;
+        return hnas_relax_gumbel(gates, tape, alpha, s->kind[k].noise,
+                                 hn_search_tau(s),
+                                 s->opts.relax == HNAS_RELAX_GUMBEL_HARD);
+    }
+}
+
+hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
+                            double lambda, int64_t draw, int64_t n_images,
+                            hnas_tensor *alpha[2], hnas_tensor *gates[2])
+{
+    hnas_status st = HNAS_OK;
+
+    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
+        if (s->kind[k].table < 0)
+            continue;
+        st = hnas_hyper_apply(&alpha[k], tape, s->hyper, s->kind[k].table,
+                              lambda);
+        if (st == HNAS_OK)
+            st = relax(s, tape, k, draw, n_images, alpha[k], &gates[k]);
+    }
+    return st;
+}
+
+/* ---- penalties ---- */
+
+/* *loss += factor * term; takes the term's reference. */
+static hnas_status add_term(hnas_tape *tape, hnas_tensor **loss,
+                            hnas_tensor *term, double factor)
+{
+    hnas_tensor *scaled = NULL, *sum = NULL;
+    hnas_status st = hnas_affine(&scaled, tape, term, factor, 0);
+
+    if (st == HNAS_OK)
+        st = hnas_add(&sum, tape, *loss, scaled);
+    if (st == HNAS_OK) {
+        hnas_tensor_unref(*loss);
+        *loss = sum;
+    }
+    hnas_tensor_unref(scaled);
+    hnas_tensor_unref(term);
+    return st;
+}
+
+/* The p of the cost: that of the forward pass, but for gumbel kinds the
+ * probability that an operation is the drawn one. */
+static hnas_status add_cost(struct hnas_search *s, hnas_tape *tape, int k,
+                            double factor, hnas_tensor *alpha,
+                            hnas_tensor *gates, hnas_tensor **loss)
+{
+    hnas_tensor *p = NULL, *cost = NULL;
+    hnas_status st = HNAS_OK;
+
+    if (is_gumbel(s))
+        st = hnas_relax_softmax(&p, tape, alpha, 1);
+    else
+        p = hnas_tensor_ref(gates);
+    if (st == HNAS_OK)
+        st = hnas_weighted_norm(&cost, tape, p, s->kind[k].cost, 1);
+    if (st == HNAS_OK)
+        st = add_term(tape, loss, cost, factor);
+    hnas_tensor_unref(p);
+    return st;
+}
+
+/* -w mean((sigma - 1/2)^2) over n entries. */
+static hnas_status add_zero_one(struct hnas_search *s, hnas_tape *tape, int k,
+                                double n, hnas_tensor *alpha,
+                                hnas_tensor **loss)
+{
+    hnas_tensor *p = NULL, *centred = NULL, *square = NULL;
+    hnas_status st = hnas_relax_sigmoid(&p, tape, alpha);
+
+    if (st == HNAS_OK)
+        st = hnas_affine(&centred, tape, p, 1, -0.5);
+    if (st == HNAS_OK)
+        st = hnas_weighted_norm(&square, tape, centred, s->kind[k].ones, 2);
+    if (st == HNAS_OK)
+        st = add_term(tape, loss, square, -s->opts.zero_one / n);
+    hnas_tensor_unref(p);
+    hnas_tensor_unref(centred);
+    return st;
+}
+
+hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
+                              double lambda, hnas_tensor *const alpha[2],
+                              hnas_tensor *const gates[2],
+                              hnas_tensor **loss)
+{
+    const hnas_search_opts *o = &s->opts;
+    const double mu = o->l1 * (o->l1_lambda ? lambda : 1);
+    double n = 0;
+    hnas_status st = HNAS_OK;
+
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        n += s->kind[k].table < 0
+                 ? 0
+                 : (double)(s->kind[k].n_edges * s->kind[k].n_ops);
+    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
+        if (s->kind[k].table < 0)
+            continue;
+        if (o->cost_weight > 0)
+            st = add_cost(s, tape, k, o->cost_weight * lambda, alpha[k],
+                          gates[k], loss);
+        if (st == HNAS_OK && mu > 0) {
+            hnas_tensor *l1 = NULL;
+
+            st = hnas_weighted_norm(&l1, tape, alpha[k], s->kind[k].ones, 1);
+            if (st == HNAS_OK)
+                st = add_term(tape, loss, l1, mu);
+        }
+        if (st == HNAS_OK && o->zero_one > 0)
+            st = add_zero_one(s, tape, k, n, alpha[k], loss);
+    }
+    return st;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A search: the bilevel optimizer over supernet and hypernetwork. */
+#include "bilevel/search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "hyper/hyper.h"
+#include "net/supernet.h"
+
+/* ---- making ---- */
+
+static hnas_status fill_table(hnas_tensor **out, struct hnas_context *ctx,
+                              const int64_t dims[2], const double *value)
+{
+    hnas_status st = hn_tensor_new(out, ctx, HN_STRIDED, 2, dims);
+
+    for (int64_t i = 0; st == HNAS_OK && i < dims[0] * dims[1]; i++)
+        hn_real(*out)[i] = (real)(value ? value[i] : 1);
+    return st;
+}
+
+/* C_ref: the cost at p = 1/O, over both kinds. */
+static double reference_cost(const struct hnas_search *s)
+{
+    const struct hn_space *space = hn_supernet_space(s->net);
+    double sum = 0;
+
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        for (int64_t i = 0;
+             space->kind[k].n_cells &&
+             i < (int64_t)space->kind[k].n_edges * space->n_ops;
+             i++)
+            sum += space->kind[k].cost[s->opts.metric][i] / space->n_ops;
+    return sum;
+}
+
+static hnas_status make_kind(struct hnas_search *s, int k, int32_t table)
+{
+    const struct hn_space *space = hn_supernet_space(s->net);
+    const int64_t dims[2] = {space->kind[k].n_edges, space->n_ops};
+    struct hn_search_kind *kind = &s->kind[k];
+    const double ref = s->opts.raw_cost ? 1 : reference_cost(s);
+    hnas_status st;
+
+    kind->table = table;
+    kind->n_edges = dims[0];
+    kind->n_ops = dims[1];
+    kind->noise_step = -1;
+    st = fill_table(&kind->ones, s->ctx, dims, NULL);
+    if (st == HNAS_OK)
+        st = fill_table(&kind->cost, s->ctx, dims,
+                        space->kind[k].cost[s->opts.metric]);
+    for (int64_t i = 0; st == HNAS_OK && i < dims[0] * dims[1]; i++)
+        hn_real(kind->cost)[i] =
+            ref > 0 ? (real)(space->kind[k].cost[s->opts.metric][i] / ref)
+                    : 0;
+    return st;
+}
+
+static hnas_status make_kinds(struct hnas_search *s)
+{
+    const struct hn_space *space = hn_supernet_space(s->net);
+    hnas_hyper_opts h;
+    int32_t table = 0;
+
+    h.size = sizeof h;
+    hnas_hyper_get_opts(s->hyper, &h);
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        hnas_status st;
+
+        s->kind[k].table = -1;
+        if (!space->kind[k].n_cells)
+            continue;
+        if (table >= h.n_tables || h.rows[table] != space->kind[k].n_edges ||
+            h.cols[table] != space->n_ops)
+            return hn_fail(s->ctx, HNAS_E_MISMATCH,
+                           "search: hypernetwork table %d is not %d x %d",
+                           (int)table, (int)space->kind[k].n_edges,
+                           (int)space->n_ops);
+        st = make_kind(s, k, table++);
+        if (st < 0)
+            return st;
+    }
+    return HNAS_OK;
+}
+
+static hnas_status select_params(hnas_tensor ***out, int64_t *n,
+                                 struct hnas_context *ctx,
+                                 const hnas_params *params, int32_t kind)
+{
+    *out = hn_alloc_array(&ctx->alloc, (size_t)params->n + 1, sizeof **out);
+    if (!*out)
+        return hn_fail_nomem(ctx, "search");
+    *n = hn_params_select(*out, params, kind);
+    return HNAS_OK;
+}
+
+static hnas_status loss(void *user, hnas_tape *tape,
+                        const hnas_loss_request *request, hnas_tensor **out);
+static void after_u(void *user);
+static void after_w(void *user);
+
+static hnas_status make_bilevel(struct hnas_search *s)
+{
+    const hnas_params *net = hnas_supernet_get_params(s->net);
+    hnas_problem problem;
+    hnas_status st;
+
+    memset(&problem, 0, sizeof problem);
+    problem.size = sizeof problem;
+    problem.loss = loss;
+    problem.after_u = after_u;
+    problem.after_w = after_w;
+    problem.user = s;
+    st = select_params(&s->w, &problem.n_w, s->ctx, net, HNAS_PARAM_WEIGHT);
+    if (st == HNAS_OK)
+        st = select_params(&s->u, &problem.n_u, s->ctx,
+                           hnas_hyper_get_params(s->hyper), HNAS_PARAM_ARCH);
+    if (st == HNAS_OK)
+        st = select_params(&s->buffer, &s->n_buffers, s->ctx, net,
+                           HNAS_PARAM_BUFFER);
+    problem.w = s->w;
+    problem.u = s->u;
+    if (st == HNAS_OK)
+        st = hn_copies_init(&s->own, s->ctx, s->buffer, s->n_buffers);
+    if (st == HNAS_OK)
+        st = hnas_bilevel_create(&s->bilevel, s->ctx, &problem,
+                                 &s->opts.bilevel);
+    return st;
+}
+
+hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
+                               hnas_hyper *hyper, const hnas_search_opts *opts)
+{
+    struct hnas_search *s;
+    hnas_search_opts o;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !net || !hyper)
+        return HNAS_E_ARG;
+    hnas_search_opts_init(&o, sizeof o);
+    st = hn_opts_merge(&o, sizeof o, opts);
+    if (st == HNAS_OK)
+        st = hn_search_check_opts(net->ctx, &o);
+    if (st < 0)
+        return st;
+    s = hn_zalloc(&net->ctx->alloc, sizeof *s);
+    if (!s)
+        return hn_fail_nomem(net->ctx, "search");
+    s->ctx = net->ctx;
+    s->net = net;
+    s->hyper = hyper;
+    s->opts = o;
+    st = make_kinds(s);
+    if (st == HNAS_OK)
+        st = make_bilevel(s);
+    if (st == HNAS_OK)
+        st = hnas_tape_create(&s->tape, s->ctx);
+    if (st < 0) {
+        hnas_search_destroy(s);
+        return st;
+    }
+    *out = s;
+    return HNAS_OK;
+}
+
+void hnas_search_destroy(hnas_search *search)
+{
+    struct hnas_context *ctx;
+
+    if (!search)
+        return;
+    ctx = search->ctx;
+    hnas_bilevel_destroy(search->bilevel);
+    hnas_tape_destroy(search->tape);
+    hn_copies_finish(&search->own, ctx);
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        hnas_tensor_unref(search->kind[k].cost);
+        hnas_tensor_unref(search->kind[k].ones);
+        hnas_tensor_unref(search->kind[k].noise);
+    }
+    hn_free(&ctx->alloc, search->w);
+    hn_free(&ctx->alloc, search->u);
+    hn_free(&ctx->alloc, search->buffer);
+    hn_free(&ctx->alloc, search->text);
+    if (search->owns) {
+        hnas_supernet_destroy(search->net);
+        hnas_hyper_destroy(search->hyper);
+    }
+    hn_free(&ctx->alloc, search);
+}
+
+/* ---- the problem ---- */
+
+static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
+                               const hnas_loss_request *request,
+                               const hnas_batch *batch, hnas_tensor *alpha[2],
+                               hnas_tensor *gates[2], hnas_tensor **out)
+{
+    hnas_tensor *logits = NULL;
+    int32_t flags = 0;
+    hnas_status st;
+
+    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD)
+        flags = HNAS_CELL_HARD |
+                (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
+    hnas_tape_defer(tape);
+    st = hn_search_gates(s, tape, request->lambda, -1, batch->images->dim[0],
+                         alpha, gates);
+    if (st == HNAS_OK)
+        st = hnas_supernet_apply(&logits, tape, s->net, batch->images, gates,
+                                 flags);
+    if (st == HNAS_OK)
+        st = hnas_cross_entropy(out, tape, logits, batch->labels);
+    if (st == HNAS_OK && request->loss == HNAS_LOSS_VALID)
+        st = hn_search_penalty(s, tape, request->lambda, alpha, gates, out);
+    hnas_tensor_unref(logits);
+    if (st == HNAS_OK)
+        st = hnas_tape_run(tape);
+    return st;
+}
+
+static hnas_status loss(void *user, hnas_tape *tape,
+                        const hnas_loss_request *request, hnas_tensor **out)
+{
+    struct hnas_search *s = user;
+    hnas_tensor *alpha[2] = {NULL, NULL}, *gates[2] = {NULL, NULL};
+    const hnas_batch *batch =
+        request->loss == HNAS_LOSS_TRAIN ? s->train : s->valid;
+    hnas_status st = record_loss(s, tape, request, batch, alpha, gates, out);
+
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        hnas_tensor_unref(alpha[k]);
+        hnas_tensor_unref(gates[k]);
+    }
+    return st;
+}
+
+static void after_u(void *user)
+{
+    struct hnas_search *s = user;
+    const struct hn_space *space = hn_supernet_space(s->net);
+    int32_t zero[64];
+
+    if (!s->opts.monotone)
+        return;
+    for (int32_t o = 0; o < space->n_ops; o++)
+        zero[o] = (space->op_flags[o] & HNAS_OP_ZERO) != 0;
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        if (s->kind[k].table >= 0)
+            (void)hnas_hyper_project(s->hyper, s->kind[k].table,
+                                     space->kind[k].cost[s->opts.metric], zero,
+                                     s->opts.relax == HNAS_RELAX_SIGMOID);
+}
+
+static void after_w(void *user)
+{
+    struct hnas_search *s = user;
+
+    hnas_supernet_update_norms(s->net, s->opts.norm_momentum);
+}
+
+/* ---- the step ---- */
+
+static hnas_status check_batch(struct hnas_search *s, const hnas_batch *b,
+                               const char *what)
+{
+    if (!b || !b->images || !b->labels)
+        return hn_fail(s->ctx, HNAS_E_ARG, "step: no %s batch", what);
+    return hn_expect(b->images, 4, what);
+}
+
+static hnas_status check_lambda(struct hnas_search *s, const double *lambda,
+                                int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        double ignored;
+        hnas_status st = hnas_hyper_scale(&ignored, s->hyper, lambda[i]);
+
+        if (st < 0)
+            return st;
+        if (st == HNAS_EXTRAPOLATED)
+            return hn_fail(s->ctx, HNAS_E_RANGE,
+                           "step: lambda %g lies outside the stored range",
+                           lambda[i]);
+        if (s->opts.cost_weight > 0 && lambda[i] < 0)
+            return hn_fail(s->ctx, HNAS_E_RANGE,
+                           "step: lambda %g, the penalty wants >= 0",
+                           lambda[i]);
+    }
+    return HNAS_OK;
+}
+
+hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
+                             const hnas_batch *valid, const double *lambda,
+                             int32_t n_lambda, hnas_step_info *info)
+{
+    double drawn[HN_MOST_DRAWS];
+    hnas_status st;
+
+    if (!search)
+        return HNAS_E_ARG;
+    st = check_batch(search, train, "training images [N, C, H, W]");
+    if (st == HNAS_OK)
+        st = check_batch(search, valid, "validation images [N, C, H, W]");
+    if (st < 0)
+        return st;
+    if (!lambda) {
+        n_lambda = hn_search_draw(search, drawn);
+        lambda = drawn;
+    }
+    st = check_lambda(search, lambda, n_lambda);
+    if (st < 0)
+        return st;
+    hnas_search_restore_norms(search);
+    search->train = train;
+    search->valid = valid;
+    st = hnas_bilevel_step(search->bilevel, lambda, n_lambda, info);
+    search->train = search->valid = NULL;
+    return st;
+}
+
+hnas_status hnas_search_gradient(hnas_search *search, const hnas_batch *train,
+                                 const hnas_batch *valid, double lambda)
+{
+    hnas_status st;
+
+    if (!search)
+        return HNAS_E_ARG;
+    st = check_batch(search, train, "training images [N, C, H, W]");
+    if (st == HNAS_OK)
+        st = check_batch(search, valid, "validation images [N, C, H, W]");
+    if (st == HNAS_OK)
+        st = check_lambda(search, &lambda, 1);
+    if (st < 0)
+        return st;
+    hnas_search_restore_norms(search);
+    search->train = train;
+    search->valid = valid;
+    st = hnas_bilevel_gradient(search->bilevel, lambda);
+    search->train = search->valid = NULL;
+    return st;
+}
+
+void hnas_search_cancel(hnas_search *search)
+{
+    hnas_bilevel_cancel(search->bilevel);
+}
+
+hnas_supernet *hnas_search_get_net(hnas_search *search)
+{
+    return search->net;
+}
+
+hnas_hyper *hnas_search_get_hyper(hnas_search *search)
+{
+    return search->hyper;
+}
+
+void hnas_search_get_opts(const hnas_search *search, hnas_search_opts *opts)
+{
+    const size_t size = opts->size && opts->size < sizeof *opts
+                            ? opts->size
+                            : sizeof *opts;
+
+    memcpy(opts, &search->opts, size);
+    opts->size = size;
+}
+
+int64_t hnas_search_get_steps(const hnas_search *search)
+{
+    return search->bilevel->step;
+}
+
+hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
+                               double lambda, int32_t rule)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !search)
+        return HNAS_E_ARG;
+    return hnas_arch_derive(out, search->net, search->hyper, lambda, rule);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ready-made problem: supernet and hypernetwork. */
+#ifndef HN_BILEVEL_SEARCH_H
+#define HN_BILEVEL_SEARCH_H
+
+#include "bilevel/bilevel.h"
+#include "net/space.h"
+
+/* What a kind of cell needs in a pass. */
+struct hn_search_kind {
+    int32_t table;            /* of the hypernetwork; -1: no cell */
+    int64_t n_edges, n_ops;
+    hnas_tensor *cost;        /* [E, O] weight of |p| in C */
+    hnas_tensor *ones;        /* [E, O] */
+    hnas_tensor *noise;       /* [E, O] or [N, E, O] */
+    int64_t noise_step;       /* what the noise was drawn for */
+    uint32_t noise_purpose;
+};
+
+struct hnas_search {
+    struct hnas_context *ctx;
+    hnas_supernet *net;
+    hnas_hyper *hyper;
+    int32_t owns;              /* net and hyper came from a file */
+    char *text;                /* the host's, from a file */
+    hnas_search_opts opts;
+    hnas_bilevel *bilevel;
+    hnas_tensor **w, **u;
+    struct hn_search_kind kind[HNAS_N_KINDS];
+    const hnas_batch *train, *valid; /* of the running step */
+    hnas_tape *tape;                 /* of evaluations */
+
+    /* batch-norm statistics: the search's own are kept here while the
+     * buffers hold those of a calibration */
+    hnas_tensor **buffer;
+    int64_t n_buffers;
+    struct hn_copies own;
+    int32_t calibrating;
+    int64_t n_calibrated;
+};
+
+/* Record gates of both kinds at lambda.  draw < 0: those of the step. */
+hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
+                            double lambda, int64_t draw, int64_t n_images,
+                            hnas_tensor *alpha[2], hnas_tensor *gates[2]);
+
+/* Record cost penalty and regularisers and add them to *loss. */
+hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
+                              double lambda, hnas_tensor *const alpha[2],
+                              hnas_tensor *const gates[2],
+                              hnas_tensor **loss);
+
+/* tau at the coming step. */
+double hn_search_tau(const struct hnas_search *s);
+
+/* Draw the values of lambda of a step; returns how many (at most
+ * HN_MOST_DRAWS). */
+enum { HN_MOST_DRAWS = 64 };
+int32_t hn_search_draw(const struct hnas_search *s,
+                       double lambda[HN_MOST_DRAWS]);
+
+hnas_status hn_search_check_opts(struct hnas_context *ctx,
+                                 const hnas_search_opts *o);
+
+#endif

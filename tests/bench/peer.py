@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Time one bilevel step in PyTorch: the peer that the library's step is compared with.
+
+By default DARTS-CC's Fashion-MNIST setting on random data, single precision. Prints one
+JSON object; a step is an alpha step and a w step on fresh batches, after one to warm up.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "oracle"))
+
+from bilevel_torch import Bilevel, Settings  # noqa: E402
+from hnas_torch import DARTS_OPS, Supernet  # noqa: E402
+from hyper_torch import KINDS, Hypernet, gumbel_noise, op_costs  # noqa: E402
+
+LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+LAMBDA = 1e-2
+
+
+def parse_arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layout", choices=LAYOUTS, default="channels_last")
+    parser.add_argument("--order", choices=("first", "second_fd"), default="second_fd")
+    parser.add_argument(
+        "--relax", choices=("softmax", "gumbel", "gumbel_hard"), default="gumbel"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cells", type=int, default=3)
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--image", type=image_size, default=(1, 28, 28), metavar="CxHxW")
+    parser.add_argument("--repeat", type=int, default=5, help="steps timed")
+    return parser.parse_args()
+
+
+def image_size(text):
+    """CxHxW as three numbers."""
+    channels, height, width = map(int, text.split("x"))
+    return channels, height, width
+
+
+def make_bilevel(args):
+    """Network, hypernetwork and both optimizers."""
+    net = Supernet(args.image, args.classes, args.channels, args.cells, args.nodes, DARTS_OPS)
+    tables, _ = op_costs(net)
+    net = net.to(memory_format=LAYOUTS[args.layout])
+    hyper = Hypernet(len(net.pairs), len(net.ops))
+    settings = Settings(
+        order=args.order, relaxation=args.relax, cost_weight=1.0, cost_tables=tables
+    )
+    return Bilevel(net, hyper, settings)
+
+
+def make_batch(args):
+    """Random images and labels."""
+    x = torch.randn(args.batch, *args.image).to(memory_format=LAYOUTS[args.layout])
+    return x, torch.randint(args.classes, (args.batch,))
+
+
+def make_noise(step, args):
+    """The draws of one step: a row an example for `gumbel`, one for all for `gumbel_hard`."""
+    shape = (len(step.net.pairs), len(step.net.ops))
+    if args.relax == "softmax":
+        return None
+    if args.relax == "gumbel":
+        shape = (args.batch, *shape)
+    return {kind: gumbel_noise(shape) for kind in KINDS}
+
+
+def timed_step(step, args):
+    """Milliseconds of one step, its data made before the clock starts."""
+    train, valid, noise = make_batch(args), make_batch(args), make_noise(step, args)
+    start = time.perf_counter()
+    step.step(train, valid, [LAMBDA], noise)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def main():
+    """One JSON object on standard output."""
+    args = parse_arguments()
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+    step = make_bilevel(args)
+    timed_step(step, args)
+    times = [timed_step(step, args) for _ in range(args.repeat)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report = {
+        "median_ms": statistics.median(times),
+        "min_ms": min(times),
+        "peak_bytes": peak,
+        "threads": torch.get_num_threads(),
+        "layout": args.layout,
+        "order": args.order,
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
