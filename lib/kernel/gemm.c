@@ -5,6 +5,9 @@
  * A and B are copied (zero-filled at the edges, whatever their strides) into
  * panels on the stack, MR rows or NR columns wide, and a tile of MR x NR sums
  * is kept in registers. */
+#if defined(HN_HAVE_BLIS) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L /* blis.h wants pthread_barrier_t */
+#endif
 #include "kernel/gemm.h"
 
 #ifdef HN_HAVE_BLIS

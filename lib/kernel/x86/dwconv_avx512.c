@@ -1,7 +1,148 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Depthwise convolutions, AVX-512. */
+#include "kernel/x86/vec16.h"
+#include "kernel/x86/dwconv_tile.h"
 #include "kernel/x86/x86.h"
+
+APART void rows_3_1_1(struct rows_job job)
+{
+    rows_window(job, 3, 1, 1);
+}
+
+APART void rows_3_2_1(struct rows_job job)
+{
+    rows_window(job, 3, 2, 1);
+}
+
+APART void rows_5_1_1(struct rows_job job)
+{
+    rows_window(job, 5, 1, 1);
+}
+
+APART void rows_5_2_1(struct rows_job job)
+{
+    rows_window(job, 5, 2, 1);
+}
+
+APART void rows_7_1_1(struct rows_job job)
+{
+    rows_window(job, 7, 1, 1);
+}
+
+APART void rows_3_1_2(struct rows_job job)
+{
+    rows_window(job, 3, 1, 2);
+}
+
+APART void rows_3_2_2(struct rows_job job)
+{
+    rows_window(job, 3, 2, 2);
+}
+
+APART void rows_5_1_2(struct rows_job job)
+{
+    rows_window(job, 5, 1, 2);
+}
+
+APART void rows_5_2_2(struct rows_job job)
+{
+    rows_window(job, 5, 2, 2);
+}
+
+static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
+                    struct hn_dwindow win, int64_t rows, int64_t cols,
+                    int64_t cp, int flags)
+{
+    const struct rows_job job = {
+        dst, src, w, cp, rows, cols, flags & HN_ACCUMULATE};
+
+    switch (win.k * 100 + win.dilation * 10 + win.stride) {
+    case 311:
+        rows_3_1_1(job);
+        break;
+    case 321:
+        rows_3_2_1(job);
+        break;
+    case 511:
+        rows_5_1_1(job);
+        break;
+    case 521:
+        rows_5_2_1(job);
+        break;
+    case 711:
+        rows_7_1_1(job);
+        break;
+    case 312:
+        rows_3_1_2(job);
+        break;
+    case 322:
+        rows_3_2_2(job);
+        break;
+    case 512:
+        rows_5_1_2(job);
+        break;
+    case 522:
+        rows_5_2_2(job);
+        break;
+    default:
+        hn_dw_rows_c(dst, src, w, win, rows, cols, cp, flags);
+    }
+}
+
+APART void wgrad_3_1(struct wgrad_job job)
+{
+    wgrad_window(job, 3, 1);
+}
+
+APART void wgrad_3_2(struct wgrad_job job)
+{
+    wgrad_window(job, 3, 2);
+}
+
+APART void wgrad_5_1(struct wgrad_job job)
+{
+    wgrad_window(job, 5, 1);
+}
+
+APART void wgrad_5_2(struct wgrad_job job)
+{
+    wgrad_window(job, 5, 2);
+}
+
+APART void wgrad_7_1(struct wgrad_job job)
+{
+    wgrad_window(job, 7, 1);
+}
+
+static void dw_wgrad(real *dw, struct hn_cplane src, struct hn_cplane g,
+                     struct hn_dwindow win, int64_t rows, int64_t cols,
+                     int64_t cp)
+{
+    const struct wgrad_job job = {dw, src, g, cp, rows, cols, win.stride};
+
+    switch (win.k * 10 + win.dilation) {
+    case 31:
+        wgrad_3_1(job);
+        break;
+    case 32:
+        wgrad_3_2(job);
+        break;
+    case 51:
+        wgrad_5_1(job);
+        break;
+    case 52:
+        wgrad_5_2(job);
+        break;
+    case 71:
+        wgrad_7_1(job);
+        break;
+    default:
+        hn_dw_wgrad_c(dw, src, g, win, rows, cols, cp);
+    }
+}
 
 void hn_kernels_add_dwconv_avx512(struct hn_kernels *k)
 {
-    (void)k;
+    k->dw_rows = dw_rows;
+    k->dw_wgrad = dw_wgrad;
 }

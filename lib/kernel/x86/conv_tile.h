@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Dense convolutions over any vector type: a small matrix product per tap. */
+#ifndef HN_KERNEL_X86_CONV_TILE_H
+#define HN_KERNEL_X86_CONV_TILE_H
+
+#include <stddef.h>
+
+#include "kernel/kernel.h"
+
+/* Pixels of the widest tile, inputs of the widest weight-gradient tile, and
+ * the pixels whose products a weight gradient adds before it stores them. */
+enum {
+    MAX_PIXELS = LANES == 16 ? 14 : 6,
+    MAX_INPUTS = LANES == 16 ? 16 : 8,
+    GRAD_PIXELS = 128
+};
+
+struct conv_job {
+    float *dst;
+    int64_t dst_pix;
+    const float *src;
+    int64_t src_pix;
+    const float *w;
+    struct hn_taps taps;
+    float *sums;
+    int add, stream;
+};
+
+/* The lanes of vector v of V, where the last holds `last`. */
+INLINE int lanes_of(int v, const int V, const int last)
+{
+    return v == V - 1 ? last : LANES;
+}
+
+/* sum[q * V + v] += one tap: P pixels times V vectors of outputs.  A pointer
+ * for every third pixel: the others are a step or two away. */
+INLINE void conv_tap(vec *sum, const float *src, int64_t pix, const float *w,
+                     int64_t cp, int64_t n_in, const int P, const int V,
+                     const int last)
+{
+    const float *p[(MAX_PIXELS + 2) / 3], *end = opaque(src + n_in);
+    const int groups = (P + 2) / 3;
+    const int64_t wstep = opaque_step(cp);
+    vec wv[2];
+
+    p[0] = src;
+    UNROLL for (int m = 1; m < groups; m++) p[m] = opaque(p[m - 1] + 3 * pix);
+    ROLLED for (; p[0] != end; w += wstep)
+    {
+        UNROLL for (int v = 0; v < V; v++) wv[v] =
+            load(w + v * LANES, lanes_of(v, V, last));
+        UNROLL for (int q = 0; q < P; q++)
+        {
+            const vec x = splat(p[q / 3][q % 3 * pix]);
+
+            UNROLL for (int v = 0; v < V; v++) sum[q * V + v] =
+                fma_(x, wv[v], sum[q * V + v]);
+        }
+        UNROLL for (int m = 0; m < groups; m++) p[m] = opaque(p[m] + 1);
+    }
+}
+
+/* sums[0] += the P values of vector v, sums[1] += their squares. */
+INLINE void conv_sums(float *sums, int64_t cp, const vec *sum, const int P,
+                      const int V, const int lanes)
+{
+    vec s = load(sums, lanes), s2 = load(sums + cp, lanes);
+
+    UNROLL for (int q = 0; q < P; q++)
+    {
+        s = add(s, sum[q * V]);
+        s2 = fma_(sum[q * V], sum[q * V], s2);
+    }
+    store(sums, s, lanes);
+    store(sums + cp, s2, lanes);
+}
+
+/* Write P pixels of V vectors. */
+INLINE void conv_store(float *dst, int64_t pix, const vec *sum, int past,
+                       const int P, const int V, const int last)
+{
+    UNROLL for (int q = 0; q < P; q++)
+    {
+        UNROLL for (int v = 0; v < V; v++)
+        {
+            if (past && last == LANES)
+                stream(dst + v * LANES, sum[q * V + v]);
+            else
+                store(dst + v * LANES, sum[q * V + v], lanes_of(v, V, last));
+        }
+        dst = opaque_out(dst + pix);
+    }
+}
+
+INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
+                      const int V, const int last)
+{
+    const int64_t cp = job->taps.cp_out, pix = job->dst_pix;
+    const int64_t n_in = job->taps.n_in;
+    const float *old = opaque(job->dst + o);
+    const float *w = opaque(job->w + o);
+    vec sum[2 * MAX_PIXELS];
+
+    UNROLL for (int q = 0; q < P * V; q++) sum[q] = zero();
+    if (job->add) {
+        UNROLL for (int q = 0; q < P; q++, old = opaque(old + pix))
+        {
+            UNROLL for (int v = 0; v < V; v++) sum[q * V + v] =
+                load(old + v * LANES, lanes_of(v, V, last));
+        }
+    }
+    ROLLED for (int64_t t = 0; t < job->taps.n_taps; t++)
+    {
+        conv_tap(sum, job->src + job->taps.offset[t], job->src_pix, w, cp, n_in,
+                 P, V, last);
+        w = opaque(w + n_in * cp);
+    }
+    if (job->stream)
+        conv_store(job->dst + o, pix, sum, 1, P, V, last);
+    else
+        conv_store(job->dst + o, pix, sum, 0, P, V, last);
+    if (job->sums) {
+        UNROLL for (int v = 0; v < V; v++) conv_sums(
+            job->sums + o + v * LANES, cp, sum + v, P, V, lanes_of(v, V, last));
+    }
+}
+
+/* Every output channel of P neighbouring pixels. */
+INLINE void conv_pixels(const struct conv_job *job, const int P)
+{
+    int64_t o = 0, left = job->taps.cp_out;
+
+    for (; left >= 2 * LANES; left -= 2 * LANES, o += 2 * LANES)
+        conv_tile(job, o, P, 2, LANES);
+    if (left > LANES)
+        conv_tile(job, o, P, 2, HALF);
+    else if (left == LANES)
+        conv_tile(job, o, P, 1, LANES);
+    else if (left > 0)
+        conv_tile(job, o, P, 1, HALF);
+}
+
+/* dw[i][v] over some rows: I inputs times V vectors of outputs. */
+INLINE void wgrad_tile(float *dw, struct hn_cplane src, struct hn_cplane g,
+                       int64_t cp, int64_t rows, int64_t cols, const int I,
+                       const int V, const int last)
+{
+    const int64_t gpix = g.pix, spix = src.pix;
+    float *out = opaque_out(dw);
+    vec sum[MAX_INPUTS], gv[2];
+
+    UNROLL for (int i = 0; i < I; i++, dw = opaque_out(dw + cp))
+    {
+        UNROLL for (int v = 0; v < V; v++) sum[i * V + v] =
+            load(dw + v * LANES, lanes_of(v, V, last));
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const float *s = src.p + r * src.row, *gp = g.p + r * g.row;
+        const float *end = opaque(gp + cols * gpix);
+        const int64_t gstep = opaque_step(gpix), sstep = opaque_step(spix);
+
+        ROLLED for (; gp != end; gp += gstep, s += sstep)
+        {
+            UNROLL for (int v = 0; v < V; v++) gv[v] =
+                load(gp + v * LANES, lanes_of(v, V, last));
+            UNROLL for (int i = 0; i < I; i++)
+            {
+                const vec x = splat(s[i]);
+
+                UNROLL for (int v = 0; v < V; v++) sum[i * V + v] =
+                    fma_(x, gv[v], sum[i * V + v]);
+            }
+        }
+    }
+    conv_store(out, cp, sum, 0, I, V, last);
+}
+
+/* One tap's weights for V vectors of outputs, every input. */
+INLINE void wgrad_inputs(float *dw, struct hn_cplane src, struct hn_cplane g,
+                         const struct hn_taps *taps, int64_t rows, int64_t cols,
+                         const int V, const int last)
+{
+    const int I = MAX_INPUTS / V;
+    const int64_t cp = taps->cp_out;
+    int64_t i = 0;
+
+    for (; i + I <= taps->n_in; i += I, src.p += I)
+        wgrad_tile(dw + i * cp, src, g, cp, rows, cols, I, V, last);
+    for (; i + 4 <= taps->n_in; i += 4, src.p += 4)
+        wgrad_tile(dw + i * cp, src, g, cp, rows, cols, 4, V, last);
+    for (; i < taps->n_in; i++, src.p++)
+        wgrad_tile(dw + i * cp, src, g, cp, rows, cols, 1, V, last);
+}
+
+#endif
