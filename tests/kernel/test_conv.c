@@ -87,8 +87,8 @@ START_TEST(conv_rows_of_every_level_equals_the_formula)
         double *want, *want_sums;
 
         draw(&p, &g);
-        want = calloc((size_t)p.n_out, sizeof *want);
-        want_sums = calloc((size_t)p.taps.cp_out * 2, sizeof *want_sums);
+        want = zeros(p.n_out);
+        want_sums = zeros(p.taps.cp_out * 2);
         rows_formula(want, want_sums, &p, flags);
         for (int l = 0; l < n_levels; l++) {
             real *got = copy_array(&g, p.out, p.n_out);
@@ -137,7 +137,7 @@ START_TEST(conv_wgrad_of_every_level_equals_the_formula)
         double *want;
 
         draw(&p, &g);
-        want = calloc((size_t)p.n_w, sizeof *want);
+        want = zeros(p.n_w);
         wgrad_formula(want, &p);
         for (int l = 0; l < n_levels; l++) {
             real *got = copy_array(&g, p.w, p.n_w);

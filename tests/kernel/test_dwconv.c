@@ -82,7 +82,7 @@ START_TEST(dw_rows_of_every_level_equals_the_formula)
         double *want;
 
         draw(&p, &g);
-        want = calloc((size_t)p.n_out, sizeof *want);
+        want = zeros(p.n_out);
         rows_formula(want, &p, flags);
         for (int l = 0; l < n_levels; l++) {
             real *got = copy_array(&g, p.out, p.n_out);
@@ -126,7 +126,7 @@ START_TEST(dw_wgrad_of_every_level_equals_the_formula)
 
         draw(&p, &g);
         n = p.win.k * p.win.k * p.cp;
-        want = calloc((size_t)n, sizeof *want);
+        want = zeros(n);
         wgrad_formula(want, &p);
         for (int l = 0; l < n_levels; l++) {
             real *got = copy_array(&g, p.w, n);

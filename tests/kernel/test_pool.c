@@ -99,10 +99,10 @@ struct answer {
 
 static void formula(struct answer *a, const struct problem *p)
 {
-    a->max = calloc((size_t)p->n_out, sizeof(double));
-    a->avg = calloc((size_t)p->n_out, sizeof(double));
-    a->max_dx = calloc((size_t)p->n_in, sizeof(double));
-    a->avg_dx = calloc((size_t)p->n_in, sizeof(double));
+    a->max = zeros(p->n_out);
+    a->avg = zeros(p->n_out);
+    a->max_dx = zeros(p->n_in);
+    a->avg_dx = zeros(p->n_in);
     for (int64_t i = 0; i < p->n_in; i++)
         a->max_dx[i] = a->avg_dx[i] = p->dx[i];
     for (int64_t i = 0; i < p->n_out; i++) {

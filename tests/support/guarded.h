@@ -71,6 +71,15 @@ static inline real *copy_array(struct guarded *g, const real *from, int64_t n)
     return p;
 }
 
+/* n zeros to add up in; the caller frees them. */
+static inline double *zeros(int64_t n)
+{
+    double *p = n >= 0 && n < INT32_MAX ? calloc((size_t)n + 1, 8) : NULL;
+
+    ck_assert_ptr_nonnull(p);
+    return p;
+}
+
 static inline void guarded_free(struct guarded *g)
 {
     for (int i = 0; i < g->n; i++)
