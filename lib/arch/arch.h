@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOOR 8.  The inside of a discrete architecture, and the rules that make
+ * one.  Everything works on the space, the net seen as numbers. */
+#ifndef HN_ARCH_ARCH_H
+#define HN_ARCH_ARCH_H
+
+#include "hnas/arch.h"
+#include "hyper/hyper.h"
+#include "net/space.h"
+
+struct hnas_arch {
+    struct hnas_context *ctx;
+    int32_t rule;
+    double lambda, lo, hi; /* NaN: unknown */
+    int32_t n_edges[HNAS_N_KINDS];
+    hnas_arch_edge *edge[HNAS_N_KINDS]; /* by target, then source */
+    hnas_cost total, fixed;
+    int32_t n_warnings;
+    hnas_arch_warning *warning;
+    int32_t n_names;
+    char **name; /* [n_names] of the operations, its own copies */
+};
+
+/* What a rule works on: one kind of cell. */
+struct hn_selection {
+    const struct hn_space *space;
+    const struct hn_space_kind *kind;
+    const double *alpha; /* [E * O] */
+    const double *slope; /* [E * O] d alpha / d s, NULL where unknown */
+    const double *cost;  /* [E * O] breaks ties */
+    /* [E]  in: the best operation the rule allows on each edge, -1 where it
+     * allows none; out: -1 where the edge is dropped too */
+    int32_t *op;
+};
+
+/* A discretisation rule: a constant table, one a file. */
+struct hn_arch_rule {
+    int32_t id; /* HNAS_RULE_ */
+    const char *name;
+    int32_t allows_zero;  /* an edge may keep the zero operation */
+    int32_t max_inputs;   /* most edges a node keeps; 0: it keeps all */
+    int32_t has_interval; /* edges do not compete: intervals are exact */
+    /* Drop edges; NULL: none. */
+    void (*keep)(struct hn_selection *selection);
+};
+
+/* The rule of a number or of a name, or NULL. */
+const struct hn_arch_rule *hn_arch_rule_find(int32_t id);
+const struct hn_arch_rule *hn_arch_rule_named(const char *name);
+
+/* The table of a hypernetwork that serves a kind: the kinds that have cells,
+ * in order; -1 for a kind without. */
+int32_t hn_space_table(const struct hn_space *space, int32_t kind);
+
+/* Make an architecture from the operation of each edge, -1: dropped; NULL for
+ * a kind without cells.  lambda, lo and hi are NaN. */
+hnas_status hn_arch_build(hnas_arch **out, const struct hn_space *space,
+                          int32_t rule, const int32_t *const op[HNAS_N_KINDS]);
+
+/* Make one from lists of kept edges in any order, as a file holds them (their
+ * op_name is not read).  HNAS_E_MISMATCH names what does not fit the space or
+ * the rule. */
+hnas_status hn_arch_create(hnas_arch **out, const struct hn_space *space,
+                           int32_t rule,
+                           const hnas_arch_edge *const edges[HNAS_N_KINDS],
+                           const int32_t n_edges[HNAS_N_KINDS]);
+
+/* Say where an architecture came from; NaN: unknown. */
+void hn_arch_set_lambda(hnas_arch *arch, double lambda, double lo, double hi);
+
+/* Fill the costs and the remarks of an architecture whose edges are set. */
+hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space);
+
+/* What hnas_arch_derive and hnas_arch_from_alpha do, on a space. */
+hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
+                           const hnas_hyper *hyper, double lambda,
+                           int32_t rule);
+hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
+                               const double *const alpha[HNAS_N_KINDS],
+                               int32_t rule, int32_t metric);
+
+#endif

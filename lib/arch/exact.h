@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Exact decisions about lines, by error-free transformations (Dekker;
+ * Shewchuk 1997).  Inputs are parameters of 24 bits, or of 53 in the test
+ * build; no product of three of them leaves the range of a double. */
+#ifndef HN_ARCH_EXACT_H
+#define HN_ARCH_EXACT_H
+
+/* A line offset + s * slope. */
+struct hn_line {
+    double slope, offset;
+};
+
+/* The sign (-1, 0, 1) of the sum of n <= 16 doubles. */
+int hn_exact_sign(const double *term, int n);
+
+/* For slopes a < b < c: whether b lies nowhere above both others, that is,
+ * c overtakes a no later than b does. */
+int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c);
+
+/* The s at which b overtakes a, a.slope < b.slope, correctly rounded. */
+double hn_line_crossing(struct hn_line a, struct hn_line b);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The public calls that take a network. */
+#include "arch/arch.h"
+
+hnas_status hnas_arch_derive(hnas_arch **out, const hnas_supernet *net,
+                             const hnas_hyper *hyper, double lambda,
+                             int32_t rule)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !net || !hyper)
+        return HNAS_E_ARG;
+    return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda, rule);
+}
+
+hnas_status hnas_arch_from_alpha(hnas_arch **out, const hnas_supernet *net,
+                                 const double *const alpha[2], int32_t rule,
+                                 int32_t metric)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !net || !alpha)
+        return HNAS_E_ARG;
+    return hn_arch_from_alpha(out, hn_supernet_space(net), alpha, rule, metric);
+}
