@@ -9,8 +9,8 @@ static hnas_context *ctx;
 static hnas_supernet *net;
 static hnas_hyper *hyper;
 
-/* Three cells have two reduction cells; one has none. */
-static void open_net(int32_t cells)
+/* A net of three small cells, and a hypernetwork for it. */
+static void open_net(void)
 {
     static const char *const names[2] = {"normal", "reduce"};
     hnas_supernet_opts o;
@@ -18,7 +18,7 @@ static void open_net(int32_t cells)
 
     hnas_supernet_opts_init(&o, sizeof o);
     o.channels = 4;
-    o.cells = cells;
+    o.cells = 3;
     o.nodes = 2;
     o.image[1] = o.image[2] = 8;
     ck_assert_int_eq(hnas_supernet_create(&net, ctx, &o), HNAS_OK);
@@ -42,7 +42,7 @@ static void open_net(int32_t cells)
 static void setup(void)
 {
     ck_assert_int_eq(hnas_context_create(&ctx, NULL), HNAS_OK);
-    open_net(3);
+    open_net();
 }
 
 static void teardown(void)
