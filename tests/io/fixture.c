@@ -59,6 +59,16 @@ void fixture_write(const char *path, const void *data, size_t bytes)
     ck_assert_int_eq(fclose(f), 0);
 }
 
+void fixture_poke(const char *path, size_t offset, unsigned char byte)
+{
+    FILE *f = fopen(path, "r+b");
+
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fseek(f, (long)offset, SEEK_SET), 0);
+    ck_assert_int_eq(fputc(byte, f), byte);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
 unsigned char *fixture_read(const char *path, size_t *bytes)
 {
     FILE *f = fopen(path, "rb");

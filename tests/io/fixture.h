@@ -22,6 +22,9 @@ const char *fixture_path(const char *name);
 void fixture_write(const char *path, const void *data, size_t bytes);
 unsigned char *fixture_read(const char *path, size_t *bytes);
 
+/* Change one byte in place. */
+void fixture_poke(const char *path, size_t offset, unsigned char byte);
+
 /* The number of files in the folder. */
 int fixture_count_files(void);
 
