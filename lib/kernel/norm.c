@@ -31,16 +31,15 @@ static void bn_grad_rows(struct hn_plane dst, struct hn_terms terms,
                          int64_t rows, int64_t cols, int64_t cp)
 {
     for (int64_t p = 0; p < rows * cols; p++) {
-        real *restrict d = dst.p + p / cols * dst.row + p % cols * dst.pix;
+        real *d = dst.p + p / cols * dst.row + p % cols * dst.pix;
 
-        for (int64_t c = 0; c < cp; c++)
-            d[c] = z ? b[c] * z[p * cp + c] + k[c] : 0;
-        for (int64_t t = 0; t < terms.n_terms; t++) {
-            const real *restrict a = terms.scale[t];
-            const real *restrict g = terms.z[t] + p * cp;
+        /* a whole sum before the store: dst may be one of the terms */
+        for (int64_t c = 0; c < cp; c++) {
+            real v = z ? b[c] * z[p * cp + c] + k[c] : 0;
 
-            for (int64_t c = 0; c < cp; c++)
-                d[c] += a[c] * g[c];
+            for (int64_t t = 0; t < terms.n_terms; t++)
+                v += terms.scale[t][c] * terms.z[t][p * cp + c];
+            d[c] = v;
         }
     }
 }
