@@ -24,6 +24,21 @@ static void announce(struct hn_node *node)
     }
 }
 
+/* A node reads its inputs' values in its stage, wanted or not. */
+static void mark_use(struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++) {
+        struct hn_record *r = node->in[i]->record;
+
+        if (!r)
+            continue;
+        r->last_use = max32(r->last_use, node->bstage);
+        if (r->source && r->source->record)
+            r->source->record->last_use =
+                max32(r->source->record->last_use, node->bstage);
+    }
+}
+
 static void place(struct hn_node *node)
 {
     const struct hn_record *out = node->out->record;
@@ -56,6 +71,7 @@ static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
             continue;
         announce(node);
         place(node);
+        mark_use(node);
         last = max32(last, node->bstage);
     }
     return last;
@@ -146,7 +162,7 @@ static void release(struct hn_node *node)
     if (r->norm && atomic_load(&r->norm->v->refs) > 1)
         return;
     give_grad(t);
-    if (r->data_bytes) {
+    if (r->data_bytes && r->last_use <= node->bstage) {
         give(node->tape, t->data, r->data_bytes);
         t->data = NULL;
     }

@@ -110,6 +110,7 @@ struct hn_record {
     struct hn_norm_grad *norm;
     real *grad_sums;    /* [N][2][cp] sum g, sum g z of a pending value */
     double *s1, *s2;    /* [cp] the same over the batch, from mixes */
+    int32_t last_use;   /* the last stage whose nodes read the value */
     int32_t pins;       /* terms that still need this gradient */
     uint8_t finished;   /* the producer's backward is done */
     uint8_t normed;     /* a batch-norm reads it */
