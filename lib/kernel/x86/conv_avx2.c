@@ -29,9 +29,19 @@ APART void pixels_1(const struct conv_job *job)
     conv_pixels(job, 1);
 }
 
+/* A wide tile where there is but one vector of outputs. */
+APART void pixels_12(const struct conv_job *job)
+{
+    conv_tile(job, 0, 12, 1, LANES);
+}
+
 /* The next few pixels of `left`; returns how many. */
 static int64_t conv_next(const struct conv_job *job, int64_t left)
 {
+    if (left >= 12 && job->taps.cp_out <= LANES) {
+        pixels_12(job);
+        return 12;
+    }
     if (left == 6 || left >= 10) {
         pixels_6(job);
         return 6;

@@ -34,9 +34,22 @@ APART void pixels_1(const struct conv_job *job)
     conv_pixels(job, 1);
 }
 
+/* A wide tile where there is but one vector of outputs. */
+APART void pixels_28(const struct conv_job *job)
+{
+    if (job->taps.cp_out == LANES)
+        conv_tile(job, 0, 28, 1, LANES);
+    else
+        conv_tile(job, 0, 28, 1, HALF);
+}
+
 /* The next few pixels of `left`; returns how many. */
 static int64_t conv_next(const struct conv_job *job, int64_t left)
 {
+    if (left >= 28 && job->taps.cp_out <= LANES) {
+        pixels_28(job);
+        return 28;
+    }
     if (left == 14 || left >= 17) {
         pixels_14(job);
         return 14;

@@ -7,10 +7,11 @@
 
 #include "kernel/kernel.h"
 
-/* Pixels of the widest tile, inputs of the widest weight-gradient tile, and
- * the pixels whose products a weight gradient adds before it stores them. */
+/* Pixels of the widest tile (half for two vectors), inputs of the widest
+ * weight-gradient tile, and the pixels whose products a weight gradient adds
+ * before it stores them. */
 enum {
-    MAX_PIXELS = LANES == 16 ? 14 : 6,
+    MAX_PIXELS = LANES == 16 ? 28 : 12,
     MAX_INPUTS = LANES == 16 ? 16 : 8,
     GRAD_PIXELS = 128
 };
@@ -32,26 +33,32 @@ INLINE int lanes_of(int v, const int V, const int last)
     return v == V - 1 ? last : LANES;
 }
 
+/* Where pixel q of a group of five is, from the middle one. */
+INLINE int64_t in_group(int q, int64_t pix, int64_t back)
+{
+    return q < 2 ? (2 - q) * back : (q - 2) * pix;
+}
+
 /* sum[q * V + v] += one tap: P pixels times V vectors of outputs.  A pointer
- * for every third pixel: the others are a step or two away. */
+ * for every fifth pixel: the others are a step or two away. */
 INLINE void conv_tap(vec *sum, const float *src, int64_t pix, const float *w,
                      int64_t cp, int64_t n_in, const int P, const int V,
                      const int last)
 {
-    const float *p[(MAX_PIXELS + 2) / 3], *end = opaque(src + n_in);
-    const int groups = (P + 2) / 3;
-    const int64_t wstep = opaque_step(cp);
+    const float *p[(MAX_PIXELS + 4) / 5], *end = opaque(w + n_in * cp);
+    const int64_t wstep = opaque_step(cp), back = opaque_step(-pix);
+    const int groups = (P + 4) / 5;
     vec wv[2];
 
-    p[0] = src;
-    UNROLL for (int m = 1; m < groups; m++) p[m] = opaque(p[m - 1] + 3 * pix);
-    ROLLED for (; p[0] != end; w += wstep)
+    p[0] = opaque(src + 2 * pix);
+    UNROLL for (int m = 1; m < groups; m++) p[m] = opaque(p[m - 1] + 5 * pix);
+    ROLLED for (; w != end; w += wstep)
     {
         UNROLL for (int v = 0; v < V; v++) wv[v] =
             load(w + v * LANES, lanes_of(v, V, last));
         UNROLL for (int q = 0; q < P; q++)
         {
-            const vec x = splat(p[q / 3][q % 3 * pix]);
+            const vec x = splat(p[q / 5][in_group(q % 5, pix, back)]);
 
             UNROLL for (int v = 0; v < V; v++) sum[q * V + v] =
                 fma_(x, wv[v], sum[q * V + v]);
@@ -99,7 +106,7 @@ INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
     const int64_t n_in = job->taps.n_in;
     const float *old = opaque(job->dst + o);
     const float *w = opaque(job->w + o);
-    vec sum[2 * MAX_PIXELS];
+    vec sum[MAX_PIXELS];
 
     UNROLL for (int q = 0; q < P * V; q++) sum[q] = zero();
     if (job->add) {
