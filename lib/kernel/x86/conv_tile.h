@@ -193,6 +193,8 @@ INLINE void wgrad_inputs(float *dw, struct hn_cplane src, struct hn_cplane g,
 
     for (; i + I <= taps->n_in; i += I, src.p += I)
         wgrad_tile(dw + i * cp, src, g, cp, rows, cols, I, V, last);
+    for (; I > 8 && i + 8 <= taps->n_in; i += 8, src.p += 8)
+        wgrad_tile(dw + i * cp, src, g, cp, rows, cols, 8, V, last);
     for (; i + 4 <= taps->n_in; i += 4, src.p += 4)
         wgrad_tile(dw + i * cp, src, g, cp, rows, cols, 4, V, last);
     for (; i < taps->n_in; i++, src.p++)

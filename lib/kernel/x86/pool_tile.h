@@ -41,17 +41,22 @@ INLINE void max_block(float *dst, struct hn_cplane src, struct pool_shape n,
     }
 }
 
-/* Which taps hold the window's largest value, the first of equal ones. */
+/* Which taps hold the window's largest value, the first of equal ones.  The
+ * comparisons do not wait for each other. */
 INLINE void first_largest(mask *is, const vec *tap)
 {
-    mask rest = every_lane();
-    vec m = tap[0];
+    mask seen = no_lane();
+    vec m[3];
 
-    UNROLL for (int t = 1; t < 9; t++) m = max_(tap[t], m);
+    UNROLL for (int i = 0; i < 3; i++) m[i] =
+        max_(max_(tap[i], tap[i + 3]), tap[i + 6]);
+    m[0] = max_(max_(m[0], m[1]), m[2]);
     UNROLL for (int t = 0; t < 9; t++)
     {
-        is[t] = equal(rest, tap[t], m);
-        rest = without(rest, is[t]);
+        const mask here = equal(tap[t], m[0]);
+
+        is[t] = without(here, seen);
+        seen = either(seen, here);
     }
 }
 
@@ -67,36 +72,43 @@ INLINE void add_to(float *p, vec v, const int lanes)
     store(p, add(load(p, lanes), v), lanes);
 }
 
+/* Add a finished column of three sums to the rows of dx that are inside (to),
+ * `line` apart, and move the next columns up. */
+INLINE void shift_column(float *d, int64_t line, const int *to, vec *sum,
+                         const int lanes)
+{
+    UNROLL for (int i = 0; i < 3; i++)
+    {
+        if (to[i])
+            add_to(d + i * line, sum[i * 3], lanes);
+        sum[i * 3] = sum[i * 3 + 1];
+        sum[i * 3 + 1] = sum[i * 3 + 2];
+        sum[i * 3 + 2] = zero();
+    }
+}
+
 /* One row of outputs at stride 1.  sum holds what the three rows of dx get
  * in the columns x-1, x, x+1; a column is stored when x has passed it.  d is
- * the first of the rows; to says which of them are inside. */
+ * the first of the rows. */
 INLINE void max_grad_row(float *d, const int *to, const float *g,
                          const float *s, struct hn_cplane src,
                          struct pool_shape n, const int lanes)
 {
-    const int64_t line = n.w * n.cp;
+    const int none[3] = {0, 0, 0};
     vec sum[9], tap[9];
     mask is[9];
 
     UNROLL for (int t = 0; t < 9; t++) sum[t] = zero();
-    for (int64_t x = 0; x <= n.w; x++, d += n.cp) {
-        if (x < n.w) {
-            const vec gv = load(g + x * n.cp, lanes);
+    for (int64_t x = 0; x < n.w; x++, s += src.pix) {
+        const vec gv = load(g + x * n.cp, lanes);
 
-            load_window(tap, s + x * src.pix, src.row, src.pix, lanes);
-            first_largest(is, tap);
-            UNROLL for (int t = 0; t < 9; t++) sum[t] =
-                add_where(sum[t], is[t], gv);
-        }
-        UNROLL for (int i = 0; i < 3; i++)
-        {
-            if (x > 0 && to[i])
-                add_to(d + i * line - n.cp, sum[i * 3], lanes);
-            sum[i * 3] = sum[i * 3 + 1];
-            sum[i * 3 + 1] = sum[i * 3 + 2];
-            sum[i * 3 + 2] = zero();
-        }
+        load_window(tap, s, src.row, src.pix, lanes);
+        first_largest(is, tap);
+        UNROLL for (int t = 0; t < 9; t++) sum[t] =
+            add_where(sum[t], is[t], gv);
+        shift_column(d + (x - 1) * n.cp, n.w * n.cp, x ? to : none, sum, lanes);
     }
+    shift_column(d + (n.w - 1) * n.cp, n.w * n.cp, to, sum, lanes);
 }
 
 /* One output at any stride: a look at each of the nine places. */

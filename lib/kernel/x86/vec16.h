@@ -75,15 +75,20 @@ INLINE vec where_positive(vec r, vec g)
         _mm512_cmp_ps_mask(r, _mm512_setzero_ps(), _CMP_GT_OQ), g);
 }
 
-INLINE mask every_lane(void)
+INLINE mask no_lane(void)
 {
-    return 0xffff;
+    return 0;
 }
 
-/* of & (a == b) */
-INLINE mask equal(mask of, vec a, vec b)
+/* a == b */
+INLINE mask equal(vec a, vec b)
 {
-    return _mm512_mask_cmp_ps_mask(of, a, b, _CMP_EQ_OQ);
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+
+INLINE mask either(mask a, mask b)
+{
+    return _kor_mask16(a, b);
 }
 
 /* of & ~m */

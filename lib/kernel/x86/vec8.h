@@ -70,15 +70,20 @@ INLINE vec where_positive(vec r, vec g)
     return _mm256_and_ps(_mm256_cmp_ps(r, _mm256_setzero_ps(), _CMP_GT_OQ), g);
 }
 
-INLINE mask every_lane(void)
+INLINE mask no_lane(void)
 {
-    return _mm256_castsi256_ps(_mm256_set1_epi32(-1));
+    return _mm256_setzero_ps();
 }
 
-/* of & (a == b) */
-INLINE mask equal(mask of, vec a, vec b)
+/* a == b */
+INLINE mask equal(vec a, vec b)
 {
-    return _mm256_and_ps(of, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+
+INLINE mask either(mask a, mask b)
+{
+    return _mm256_or_ps(a, b);
 }
 
 /* of & ~m */
