@@ -25,7 +25,7 @@ struct hn_matrix {
 void hn_gemm(int32_t backend, real *c, int64_t ldc, struct hn_matrix a,
              struct hn_matrix b, int64_t m, int64_t n, int64_t k, real beta);
 
-/* "builtin", or "blis 0.9.0 zen3": what AUTO may use here.  Static text. */
+/* "builtin", or "blis zen3": what AUTO may use here.  Static text. */
 const char *hn_gemm_name(void);
 
 #endif

@@ -95,10 +95,10 @@ struct hn_kernels {
     void (*conv_wgrad)(real *dw, struct hn_cplane src, struct hn_cplane g,
                        struct hn_taps taps, int64_t rows, int64_t cols);
 
-    /* dst[r][x][c] = sum_t a[t][c] * g[t][r*cols+x][c] + b[c] * z[..][c] + k[c]:
-     * the gradient at a batch-norm's input.  terms.z is g, terms.scale is a;
-     * b, z, k NULL together: left out.  g and z dense, dst strided; dst may be
-     * one of the g. */
+    /* dst[r][x][c] = sum_t a[t][c] * g[t][r*cols+x][c] + b[c] * z[..][c] +
+     * k[c]: the gradient at a batch-norm's input.  terms.z is g, terms.scale is
+     * a; b, z, k NULL together: left out.  g and z dense, dst strided; dst
+     * may be one of the g. */
     void (*bn_grad_rows)(struct hn_plane dst, struct hn_terms terms,
                          const real *z, const real *b, const real *k,
                          int64_t rows, int64_t cols, int64_t cp);

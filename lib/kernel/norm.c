@@ -68,7 +68,7 @@ static void relu_grad_pixel(real *restrict dx, const real *restrict g,
                             real *restrict sums, int64_t cp, int accumulate)
 {
     for (int64_t c = 0; c < cp; c++) {
-        real m = r[c] > 0 ? g[c] : 0;
+        const real v = g[c], m = r[c] > 0 ? v : 0;
 
         dx[c] = accumulate ? dx[c] + m : m;
         if (sums) {

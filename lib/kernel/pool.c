@@ -82,8 +82,10 @@ static void first_largest(real *restrict index, real *restrict best,
         const real *restrict x = src.p + t / 3 * src.row + t % 3 * src.pix;
 
         for (int64_t c = 0; c < cp; c++) {
-            index[c] = x[c] > best[c] ? (real)t : index[c];
-            best[c] = x[c] > best[c] ? x[c] : best[c];
+            const real v = x[c], b = best[c], old = index[c];
+
+            index[c] = v > b ? (real)t : old;
+            best[c] = v > b ? v : b;
         }
     }
 }
@@ -92,8 +94,11 @@ static void first_largest(real *restrict index, real *restrict best,
 static void add_where(real *restrict dx, const real *restrict g,
                       const real *restrict index, int64_t t, int64_t cp)
 {
-    for (int64_t c = 0; c < cp; c++)
-        dx[c] += index[c] == (real)t ? g[c] : 0;
+    for (int64_t c = 0; c < cp; c++) {
+        const real v = g[c];
+
+        dx[c] += index[c] == (real)t ? v : 0;
+    }
 }
 
 static void max_pool_grad(real *dx, const real *g, struct hn_cplane src,

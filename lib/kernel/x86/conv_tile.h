@@ -51,19 +51,25 @@ INLINE void conv_tap(vec *sum, const float *src, int64_t pix, const float *w,
     vec wv[2];
 
     p[0] = opaque(src + 2 * pix);
-    UNROLL for (int m = 1; m < groups; m++) p[m] = opaque(p[m - 1] + 5 * pix);
-    ROLLED for (; w != end; w += wstep)
-    {
-        UNROLL for (int v = 0; v < V; v++) wv[v] =
-            load(w + v * LANES, lanes_of(v, V, last));
-        UNROLL for (int q = 0; q < P; q++)
-        {
+    UNROLL
+    for (int m = 1; m < groups; m++)
+        p[m] = opaque(p[m - 1] + 5 * pix);
+    ROLLED
+    for (; w != end; w += wstep) {
+        UNROLL
+        for (int v = 0; v < V; v++)
+            wv[v] = load(w + v * LANES, lanes_of(v, V, last));
+        UNROLL
+        for (int q = 0; q < P; q++) {
             const vec x = splat(p[q / 5][in_group(q % 5, pix, back)]);
 
-            UNROLL for (int v = 0; v < V; v++) sum[q * V + v] =
-                fma_(x, wv[v], sum[q * V + v]);
+            UNROLL
+            for (int v = 0; v < V; v++)
+                sum[q * V + v] = fma_(x, wv[v], sum[q * V + v]);
         }
-        UNROLL for (int m = 0; m < groups; m++) p[m] = opaque(p[m] + 1);
+        UNROLL
+        for (int m = 0; m < groups; m++)
+            p[m] = opaque(p[m] + 1);
     }
 }
 
@@ -73,8 +79,8 @@ INLINE void conv_sums(float *sums, int64_t cp, const vec *sum, const int P,
 {
     vec s = load(sums, lanes), s2 = load(sums + cp, lanes);
 
-    UNROLL for (int q = 0; q < P; q++)
-    {
+    UNROLL
+    for (int q = 0; q < P; q++) {
         s = add(s, sum[q * V]);
         s2 = fma_(sum[q * V], sum[q * V], s2);
     }
@@ -86,10 +92,10 @@ INLINE void conv_sums(float *sums, int64_t cp, const vec *sum, const int P,
 INLINE void conv_store(float *dst, int64_t pix, const vec *sum, int past,
                        const int P, const int V, const int last)
 {
-    UNROLL for (int q = 0; q < P; q++)
-    {
-        UNROLL for (int v = 0; v < V; v++)
-        {
+    UNROLL
+    for (int q = 0; q < P; q++) {
+        UNROLL
+        for (int v = 0; v < V; v++) {
             if (past && last == LANES)
                 stream(dst + v * LANES, sum[q * V + v]);
             else
@@ -108,16 +114,19 @@ INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
     const float *w = opaque(job->w + o);
     vec sum[MAX_PIXELS];
 
-    UNROLL for (int q = 0; q < P * V; q++) sum[q] = zero();
+    UNROLL
+    for (int q = 0; q < P * V; q++)
+        sum[q] = zero();
     if (job->add) {
-        UNROLL for (int q = 0; q < P; q++, old = opaque(old + pix))
-        {
-            UNROLL for (int v = 0; v < V; v++) sum[q * V + v] =
-                load(old + v * LANES, lanes_of(v, V, last));
+        UNROLL
+        for (int q = 0; q < P; q++, old = opaque(old + pix)) {
+            UNROLL
+            for (int v = 0; v < V; v++)
+                sum[q * V + v] = load(old + v * LANES, lanes_of(v, V, last));
         }
     }
-    ROLLED for (int64_t t = 0; t < job->taps.n_taps; t++)
-    {
+    ROLLED
+    for (int64_t t = 0; t < job->taps.n_taps; t++) {
         conv_tap(sum, job->src + job->taps.offset[t], job->src_pix, w, cp, n_in,
                  P, V, last);
         w = opaque(w + n_in * cp);
@@ -127,8 +136,10 @@ INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
     else
         conv_store(job->dst + o, pix, sum, 0, P, V, last);
     if (job->sums) {
-        UNROLL for (int v = 0; v < V; v++) conv_sums(
-            job->sums + o + v * LANES, cp, sum + v, P, V, lanes_of(v, V, last));
+        UNROLL
+        for (int v = 0; v < V; v++)
+            conv_sums(job->sums + o + v * LANES, cp, sum + v, P, V,
+                      lanes_of(v, V, last));
     }
 }
 
@@ -156,26 +167,29 @@ INLINE void wgrad_tile(float *dw, struct hn_cplane src, struct hn_cplane g,
     float *out = opaque_out(dw);
     vec sum[MAX_INPUTS], gv[2];
 
-    UNROLL for (int i = 0; i < I; i++, dw = opaque_out(dw + cp))
-    {
-        UNROLL for (int v = 0; v < V; v++) sum[i * V + v] =
-            load(dw + v * LANES, lanes_of(v, V, last));
+    UNROLL
+    for (int i = 0; i < I; i++, dw = opaque_out(dw + cp)) {
+        UNROLL
+        for (int v = 0; v < V; v++)
+            sum[i * V + v] = load(dw + v * LANES, lanes_of(v, V, last));
     }
     for (int64_t r = 0; r < rows; r++) {
         const float *s = src.p + r * src.row, *gp = g.p + r * g.row;
         const float *end = opaque(gp + cols * gpix);
         const int64_t gstep = opaque_step(gpix), sstep = opaque_step(spix);
 
-        ROLLED for (; gp != end; gp += gstep, s += sstep)
-        {
-            UNROLL for (int v = 0; v < V; v++) gv[v] =
-                load(gp + v * LANES, lanes_of(v, V, last));
-            UNROLL for (int i = 0; i < I; i++)
-            {
+        ROLLED
+        for (; gp != end; gp += gstep, s += sstep) {
+            UNROLL
+            for (int v = 0; v < V; v++)
+                gv[v] = load(gp + v * LANES, lanes_of(v, V, last));
+            UNROLL
+            for (int i = 0; i < I; i++) {
                 const vec x = splat(s[i]);
 
-                UNROLL for (int v = 0; v < V; v++) sum[i * V + v] =
-                    fma_(x, gv[v], sum[i * V + v]);
+                UNROLL
+                for (int v = 0; v < V; v++)
+                    sum[i * V + v] = fma_(x, gv[v], sum[i * V + v]);
             }
         }
     }

@@ -36,13 +36,15 @@ INLINE void rows_taps(vec *sum, const float *src, int64_t pix, const float *w,
 {
     vec tap[MAX_K];
 
-    UNROLL for (int x = 0; x < k; x++) tap[x] = load(w + x * cp, lanes);
-    UNROLL for (int j = 0; j <= (P - 1) * s + (k - 1) * d; j++)
-    {
+    UNROLL
+    for (int x = 0; x < k; x++)
+        tap[x] = load(w + x * cp, lanes);
+    UNROLL
+    for (int j = 0; j <= (P - 1) * s + (k - 1) * d; j++) {
         const vec in = next_pixel(&src, j, pix, lanes);
 
-        UNROLL for (int x = 0; x < k; x++)
-        {
+        UNROLL
+        for (int x = 0; x < k; x++) {
             const int at = j - x * d;
 
             if (at >= 0 && at % s == 0 && at / s < P)
@@ -61,19 +63,22 @@ INLINE void rows_tile(float *dst, const float *src, const struct rows_job *job,
     float *to = opaque_out(dst);
     vec sum[WIDEST];
 
-    UNROLL for (int i = 0; i < P; i++) sum[i] = zero();
+    UNROLL
+    for (int i = 0; i < P; i++)
+        sum[i] = zero();
     if (job->add) {
-        UNROLL for (int i = 0; i < P; i++) sum[i] =
-            next_pixel(&old, i, dpix, lanes);
+        UNROLL
+        for (int i = 0; i < P; i++)
+            sum[i] = next_pixel(&old, i, dpix, lanes);
     }
-    ROLLED for (int y = 0; y < k; y++)
-    {
+    ROLLED
+    for (int y = 0; y < k; y++) {
         rows_taps(sum, src, job->src.pix, w, cp, k, d, s, P, lanes);
         w = opaque(w + k * cp);
         src = opaque(src + d * job->src.row);
     }
-    UNROLL for (int i = 0; i < P; i++)
-    {
+    UNROLL
+    for (int i = 0; i < P; i++) {
         store(to + i % 4 * dpix, sum[i], lanes);
         if (i % 4 == 3)
             to = opaque_out(to + 4 * dpix);
@@ -173,32 +178,37 @@ INLINE void wgrad_taps(const struct wgrad_job *job, const int64_t spix,
     float *dw = job->dw + from * k * cp, *out = opaque_out(dw);
     vec sum[MAX_SUMS];
 
-    UNROLL for (int t = 0; t < (to - from) * k; t++, dw = opaque_out(dw + cp))
+    UNROLL
+    for (int t = 0; t < (to - from) * k; t++, dw = opaque_out(dw + cp))
         sum[t] = load(dw, lanes);
     for (int64_t r = 0; r < job->rows; r++) {
         const float *g = job->g.p + r * job->g.row, *s[MAX_K];
         const float *end = opaque(g + job->cols * gpix);
 
         s[0] = job->src.p + r * job->src.row * job->stride + from * row;
-        UNROLL for (int y = 1; y < to - from; y++) s[y] =
-            opaque(s[y - 1] + row);
+        UNROLL
+        for (int y = 1; y < to - from; y++)
+            s[y] = opaque(s[y - 1] + row);
         const int64_t gstep = opaque_step(gpix);
         const int64_t sstep = opaque_step(spix * job->stride);
 
-        ROLLED for (; g != end; g += gstep)
-        {
+        ROLLED
+        for (; g != end; g += gstep) {
             const vec gv = load(g, lanes);
 
-            UNROLL for (int y = 0; y < to - from; y++)
-            {
-                UNROLL for (int j = 0; j < k; j++) sum[y * k + j] =
-                    fma_(gv, load(s[y] + j * d * spix, lanes), sum[y * k + j]);
+            UNROLL
+            for (int y = 0; y < to - from; y++) {
+                UNROLL
+                for (int j = 0; j < k; j++)
+                    sum[y * k + j] = fma_(gv, load(s[y] + j * d * spix, lanes),
+                                          sum[y * k + j]);
                 s[y] = opaque(s[y] + sstep);
             }
         }
     }
-    UNROLL for (int t = 0; t < (to - from) * k; t++) store(out, sum[t], lanes),
-        out = opaque_out(out + cp);
+    UNROLL
+    for (int t = 0; t < (to - from) * k; t++)
+        store(out, sum[t], lanes), out = opaque_out(out + cp);
 }
 
 /* As many tap rows at a time as there are registers for. */
@@ -208,7 +218,8 @@ INLINE void wgrad_block(const struct wgrad_job *job, const int64_t spix,
     const int step = MAX_SUMS / k < k ? MAX_SUMS / k : k;
     const int rest = k % step;
 
-    UNROLL for (int y = 0; y + step <= k; y += step)
+    UNROLL
+    for (int y = 0; y + step <= k; y += step)
         wgrad_taps(job, spix, k, d, y, y + step, lanes);
     if (rest)
         wgrad_taps(job, spix, k, d, k - rest, k, lanes);

@@ -13,8 +13,9 @@ INLINE void add_terms(vec *acc, const struct hn_terms *terms, int64_t at,
         const vec a = load(terms->scale[t] + c, lanes);
         const float *z = terms->z[t] + at + c;
 
-        UNROLL for (int q = 0; q < P; q++) acc[q] =
-            fma_(a, load(z + q * cp, lanes), acc[q]);
+        UNROLL
+        for (int q = 0; q < P; q++)
+            acc[q] = fma_(a, load(z + q * cp, lanes), acc[q]);
     }
 }
 
@@ -24,10 +25,12 @@ INLINE void mix_tile(float *y, const struct hn_terms *terms, const float *shift,
 {
     vec acc[4];
 
-    UNROLL for (int q = 0; q < P; q++) acc[q] =
-        shift ? load(shift + c, lanes) : zero();
+    UNROLL
+    for (int q = 0; q < P; q++)
+        acc[q] = shift ? load(shift + c, lanes) : zero();
     add_terms(acc, terms, at, cp, c, P, lanes);
-    UNROLL for (int q = 0; q < P; q++)
+    UNROLL
+    for (int q = 0; q < P; q++)
         store(y + at + c + q * cp, acc[q], lanes);
 }
 
@@ -52,26 +55,31 @@ INLINE void sums_pass(float *sg, float *sgz, const float *g,
     vec s[2] = {zero(), zero()}, sz[2][4];
     int64_t at = 0;
 
-    UNROLL for (int t = 0; t < T; t++) sz[0][t] = sz[1][t] = zero();
+    UNROLL
+    for (int t = 0; t < T; t++)
+        sz[0][t] = sz[1][t] = zero();
     for (; at + cp < n_pix * cp; at += 2 * cp) {
-        UNROLL for (int q = 0; q < 2; q++)
-        {
+        UNROLL
+        for (int q = 0; q < 2; q++) {
             const vec gv = load(g + at + q * cp, lanes);
 
             s[q] = add(s[q], gv);
-            UNROLL for (int t = 0; t < T; t++) sz[q][t] =
-                fma_(gv, load(z[t] + at + q * cp, lanes), sz[q][t]);
+            UNROLL
+            for (int t = 0; t < T; t++)
+                sz[q][t] = fma_(gv, load(z[t] + at + q * cp, lanes), sz[q][t]);
         }
     }
     if (at < n_pix * cp) {
         const vec gv = load(g + at, lanes);
 
         s[0] = add(s[0], gv);
-        UNROLL for (int t = 0; t < T; t++) sz[0][t] =
-            fma_(gv, load(z[t] + at, lanes), sz[0][t]);
+        UNROLL
+        for (int t = 0; t < T; t++)
+            sz[0][t] = fma_(gv, load(z[t] + at, lanes), sz[0][t]);
     }
     store(sg, add(s[0], s[1]), lanes);
-    UNROLL for (int t = 0; t < T; t++)
+    UNROLL
+    for (int t = 0; t < T; t++)
         store(sgz + t * cp, add(sz[0][t], sz[1][t]), lanes);
 }
 

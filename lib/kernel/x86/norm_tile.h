@@ -30,15 +30,20 @@ INLINE void bn_tile(float *dst, int64_t pix, const struct hn_terms *terms,
 {
     vec acc[4];
 
-    UNROLL for (int q = 0; q < P; q++) acc[q] = zero();
+    UNROLL
+    for (int q = 0; q < P; q++)
+        acc[q] = zero();
     if (zbk[0]) {
         const vec b = load(zbk[1] + c, lanes), k = load(zbk[2] + c, lanes);
 
-        UNROLL for (int q = 0; q < P; q++) acc[q] =
-            fma_(b, load(zbk[0] + at + c + q * cp, lanes), k);
+        UNROLL
+        for (int q = 0; q < P; q++)
+            acc[q] = fma_(b, load(zbk[0] + at + c + q * cp, lanes), k);
     }
     add_terms(acc, terms, at, cp, c, P, lanes);
-    UNROLL for (int q = 0; q < P; q++) store(dst + c + q * pix, acc[q], lanes);
+    UNROLL
+    for (int q = 0; q < P; q++)
+        store(dst + c + q * pix, acc[q], lanes);
 }
 
 INLINE void bn_pixels(float *dst, int64_t pix, const struct hn_terms *terms,
@@ -59,10 +64,12 @@ INLINE void moments_block(float *sums, const float *z, int64_t n_pix,
 {
     vec s[4], s2[4];
 
-    UNROLL for (int q = 0; q < 4; q++) s[q] = s2[q] = zero();
+    UNROLL
+    for (int q = 0; q < 4; q++)
+        s[q] = s2[q] = zero();
     for (; n_pix >= 4; n_pix -= 4, z += 4 * cp) {
-        UNROLL for (int q = 0; q < 4; q++)
-        {
+        UNROLL
+        for (int q = 0; q < 4; q++) {
             const vec v = load(z + q * cp, lanes);
 
             s[q] = add(s[q], v);

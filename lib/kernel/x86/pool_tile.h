@@ -41,30 +41,31 @@ INLINE void max_block(float *dst, struct hn_cplane src, struct pool_shape n,
     }
 }
 
-/* Which taps hold the window's largest value, the first of equal ones.  The
- * comparisons do not wait for each other. */
-INLINE void first_largest(mask *is, const vec *tap)
+INLINE vec largest(const vec *tap)
 {
-    mask seen = no_lane();
     vec m[3];
 
-    UNROLL for (int i = 0; i < 3; i++) m[i] =
-        max_(max_(tap[i], tap[i + 3]), tap[i + 6]);
-    m[0] = max_(max_(m[0], m[1]), m[2]);
-    UNROLL for (int t = 0; t < 9; t++)
-    {
-        const mask here = equal(tap[t], m[0]);
+    UNROLL
+    for (int i = 0; i < 3; i++)
+        m[i] = max_(max_(tap[i], tap[i + 3]), tap[i + 6]);
+    return max_(max_(m[0], m[1]), m[2]);
+}
 
-        is[t] = without(here, seen);
-        seen = either(seen, here);
-    }
+/* Where this tap is the first to hold the largest value m. */
+INLINE mask is_first(mask *seen, vec tap, vec m)
+{
+    const mask here = equal(tap, m), first = without(here, *seen);
+
+    *seen = either(*seen, here);
+    return first;
 }
 
 INLINE void load_window(vec *tap, const float *s, int64_t row, int64_t pix,
                         const int lanes)
 {
-    UNROLL for (int t = 0; t < 9; t++) tap[t] =
-        load(s + t / 3 * row + t % 3 * pix, lanes);
+    UNROLL
+    for (int t = 0; t < 9; t++)
+        tap[t] = load(s + t / 3 * row + t % 3 * pix, lanes);
 }
 
 INLINE void add_to(float *p, vec v, const int lanes)
@@ -77,8 +78,8 @@ INLINE void add_to(float *p, vec v, const int lanes)
 INLINE void shift_column(float *d, int64_t line, const int *to, vec *sum,
                          const int lanes)
 {
-    UNROLL for (int i = 0; i < 3; i++)
-    {
+    UNROLL
+    for (int i = 0; i < 3; i++) {
         if (to[i])
             add_to(d + i * line, sum[i * 3], lanes);
         sum[i * 3] = sum[i * 3 + 1];
@@ -96,16 +97,20 @@ INLINE void max_grad_row(float *d, const int *to, const float *g,
 {
     const int none[3] = {0, 0, 0};
     vec sum[9], tap[9];
-    mask is[9];
 
-    UNROLL for (int t = 0; t < 9; t++) sum[t] = zero();
+    UNROLL
+    for (int t = 0; t < 9; t++)
+        sum[t] = zero();
     for (int64_t x = 0; x < n.w; x++, s += src.pix) {
         const vec gv = load(g + x * n.cp, lanes);
 
         load_window(tap, s, src.row, src.pix, lanes);
-        first_largest(is, tap);
-        UNROLL for (int t = 0; t < 9; t++) sum[t] =
-            add_where(sum[t], is[t], gv);
+        const vec m = largest(tap);
+        mask seen = no_lane();
+
+        UNROLL
+        for (int t = 0; t < 9; t++)
+            sum[t] = add_where(sum[t], is_first(&seen, tap[t], m), gv);
         shift_column(d + (x - 1) * n.cp, n.w * n.cp, x ? to : none, sum, lanes);
     }
     shift_column(d + (n.w - 1) * n.cp, n.w * n.cp, to, sum, lanes);
@@ -117,18 +122,18 @@ INLINE void max_grad_pixel(float *dx, const float *g, const float *s,
                            int64_t x, const int lanes)
 {
     const vec gv = load(g, lanes);
-    vec tap[9];
-    mask is[9];
+    mask seen = no_lane();
+    vec tap[9], m;
 
     load_window(tap, s, src.row, src.pix, lanes);
-    first_largest(is, tap);
-    UNROLL for (int t = 0; t < 9; t++)
-    {
+    m = largest(tap);
+    UNROLL
+    for (int t = 0; t < 9; t++) {
         const int64_t i = r + t / 3 - 1, j = x + t % 3 - 1;
+        const vec v = add_where(zero(), is_first(&seen, tap[t], m), gv);
 
         if (i >= 0 && i < n.h && j >= 0 && j < n.w)
-            add_to(dx + (i * n.w + j) * n.cp, add_where(zero(), is[t], gv),
-                   lanes);
+            add_to(dx + (i * n.w + j) * n.cp, v, lanes);
     }
 }
 
@@ -220,8 +225,9 @@ INLINE void avg_grad_gather(float *dx, const float *g, struct pool_shape n,
     for (int64_t r = 0; r < n.h; r++) {
         vec share[3], left = zero(), mid, right;
 
-        UNROLL for (int i = 0; i < 3; i++) share[i] =
-            splat(1.0f / (3.0f * (float)n_inside(r + i - 1, n.h)));
+        UNROLL
+        for (int i = 0; i < 3; i++)
+            share[i] = splat(1.0f / (3.0f * (float)n_inside(r + i - 1, n.h)));
         mid = grad_column(g, n, r, 0, share, lanes);
         for (int64_t x = 0; x < n.w; x++, dx += n.cp) {
             right = x + 1 < n.w ? grad_column(g, n, r, x + 1, share, lanes)
