@@ -149,7 +149,7 @@ static hnas_status read_step(struct idx *f, unsigned char **block, size_t *size,
 static hnas_status read_elements(struct idx *f, unsigned char **out)
 {
     const size_t total = (size_t)f->n_bytes;
-    size_t size = 0, got;
+    size_t size = 0, got = 0;
     unsigned char *block = NULL, after;
     hnas_status st = HNAS_OK;
 

@@ -12,6 +12,20 @@ struct hnas_context *ctx;
 static char folder[64];
 static char paths[4][512];
 static size_t bytes_at_start;
+static int countdown;
+static hnas_alloc_fn real_alloc;
+
+static void *counting_alloc(void *user, size_t bytes, size_t alignment)
+{
+    if (countdown >= 0 && countdown-- == 0)
+        return NULL;
+    return real_alloc(user, bytes, alignment);
+}
+
+void fixture_fail_allocation(int n)
+{
+    countdown = n;
+}
 
 void fixture_open(void)
 {
@@ -21,6 +35,9 @@ void fixture_open(void)
              parent && strlen(parent) <= 40 ? parent : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(hn_context_open(&ctx, NULL), HNAS_OK);
+    countdown = -1;
+    real_alloc = ctx->alloc.alloc;
+    ctx->alloc.alloc = counting_alloc;
     bytes_at_start = ctx->alloc.now_bytes;
 }
 

@@ -31,6 +31,9 @@ int fixture_count_files(void);
 /* Fail unless the status is as wanted and the message holds the words. */
 void expect_failure(hnas_status got, hnas_status want, const char *words);
 
+/* Fail the n-th allocation from now on, once; below 0: none. */
+void fixture_fail_allocation(int n);
+
 /* Run a suite of one case; the exit status of main. */
 int fixture_run(TCase *tests);
 

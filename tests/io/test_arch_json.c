@@ -231,6 +231,32 @@ START_TEST(a_small_buffer_is_filled_and_told_the_length)
 }
 END_TEST
 
+START_TEST(without_memory_it_fails_and_leaks_nothing)
+{
+    static const int32_t normal[EDGES] = {1, 2, 3, 0, 1};
+    hnas_arch *a, *b = NULL;
+    size_t length;
+    hnas_status st = HNAS_E_NOMEM;
+
+    init_space(0);
+    a = make_arch(HNAS_RULE_ARGMAX, normal, NULL);
+    for (int n = 0; st < 0; n++) {
+        fixture_fail_allocation(n);
+        st = hnas_arch_write_json(a, text, sizeof text, &length);
+        ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
+    }
+    for (int n = 0; !b; n++) {
+        fixture_fail_allocation(n);
+        st = hn_arch_read_json(&b, &space.space, text, length);
+        ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
+    }
+    fixture_fail_allocation(-1);
+    ck_assert(hnas_arch_is_equal(a, b));
+    hnas_arch_destroy(a);
+    hnas_arch_destroy(b);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("arch_json");
@@ -242,5 +268,6 @@ int main(void)
     tcase_add_test(t, three_keys_are_enough);
     tcase_add_test(t, bad_texts_are_refused_with_a_reason);
     tcase_add_test(t, a_small_buffer_is_filled_and_told_the_length);
+    tcase_add_test(t, without_memory_it_fails_and_leaks_nothing);
     return fixture_run(t);
 }

@@ -407,6 +407,25 @@ START_TEST(a_batch_larger_than_the_range_may_be_partial)
 }
 END_TEST
 
+START_TEST(without_memory_it_fails_and_leaks_nothing)
+{
+    hnas_dataset *d = make_dataset(HNAS_UINT8);
+    hnas_batches_opts o = defaults(8);
+    hnas_batches *b = NULL;
+    hnas_status st;
+
+    o.partial = 1;
+    for (int n = 0; !b; n++) {
+        fixture_fail_allocation(n);
+        st = hnas_batches_create(&b, ctx, d, &o);
+        fixture_fail_allocation(-1);
+        ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
+    }
+    hnas_batches_destroy(b);
+    hnas_dataset_destroy(d);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("batches");
@@ -424,5 +443,6 @@ int main(void)
     tcase_add_test(t, bad_images_and_labels_are_named);
     tcase_add_test(t, bad_options_are_named);
     tcase_add_test(t, a_batch_larger_than_the_range_may_be_partial);
+    tcase_add_test(t, without_memory_it_fails_and_leaks_nothing);
     return fixture_run(t);
 }

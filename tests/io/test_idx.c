@@ -298,6 +298,24 @@ START_TEST(a_gzip_bomb_is_refused_with_little_memory)
 }
 END_TEST
 
+START_TEST(without_memory_it_fails_and_leaks_nothing)
+{
+    hnas_dataset *d = NULL;
+    hnas_status st;
+
+    write_pair();
+    write_gz(fixture_path("i"), images, sizeof images);
+    for (int n = 0; !d; n++) {
+        fixture_fail_allocation(n);
+        st = open_pair(&d, "i", "l");
+        fixture_fail_allocation(-1);
+        ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
+        ck_assert_int_eq(st == HNAS_OK, d != NULL);
+    }
+    expect_good_data(d);
+}
+END_TEST
+
 START_TEST(null_arguments_are_refused)
 {
     hnas_dataset *d;
@@ -327,6 +345,7 @@ int main(void)
     tcase_add_test(t, an_empty_axis_is_an_error);
     tcase_add_test(t, a_lying_header_is_refused_with_little_memory);
     tcase_add_test(t, a_gzip_bomb_is_refused_with_little_memory);
+    tcase_add_test(t, without_memory_it_fails_and_leaks_nothing);
     tcase_add_test(t, null_arguments_are_refused);
     return fixture_run(t);
 }

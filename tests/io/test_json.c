@@ -69,82 +69,83 @@ START_TEST(escapes_are_decoded)
 }
 END_TEST
 
+/* Each breaks one rule. */
+static const char *const bad[] = {
+    "",
+    " ",
+    "{",
+    "[",
+    "\"",
+    "]",
+    "}",
+    ",",
+    ":",
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "{\"a\":1,}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{a:1}",
+    "{1:1}",
+    "{\"a\" 1}",
+    "{\"a\":1 \"b\":2}",
+    "[1}",
+    "{\"a\":1]",
+    "1 2",
+    "{} {}",
+    "[]]",
+    "tru",
+    "True",
+    "nul",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "inf",
+    "+1",
+    "01",
+    "-",
+    "-01",
+    ".5",
+    "1.",
+    "1.e3",
+    "1e",
+    "1e+",
+    "0x10",
+    "1_0",
+    "'a'",
+    "\"\\x\"",
+    "\"\\u12\"",
+    "\"\\u12g4\"",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\"\\udc00\"",
+    "\"\\ud800\\u0041\"",
+    "\"\\ud800x\"",
+    "\"\\",
+    "\"\\u",
+    "\"\\ud83d\\u",
+    "\"a\nb\"",
+    "\"a\tb\"",
+    "\"\x80\"",
+    "\"\xc0\x80\"",
+    "\"\xc3\"",
+    "\"\xc3(\"",
+    "\"\xe0\x80\x80\"",
+    "\"\xed\xa0\x80\"",
+    "\"\xf0\x80\x80\x80\"",
+    "\"\xf4\x90\x80\x80\"",
+    "\"\xf5\x80\x80\x80\"",
+    "\"\xff\"",
+    "\xef\xbb\xbf{}",
+    "/* c */ 1",
+    "1 // c",
+    "{\"a\":1,\"a\":2}",
+    "[{\"k\":0,\"a\":1,\"\\u006b\":2}]",
+};
+
 START_TEST(what_is_not_json_is_refused)
 {
-    static const char *const bad[] = {
-        "",
-        " ",
-        "{",
-        "[",
-        "\"",
-        "]",
-        "}",
-        ",",
-        ":",
-        "[1,]",
-        "[,1]",
-        "[1 2]",
-        "{\"a\":1,}",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{a:1}",
-        "{1:1}",
-        "{\"a\" 1}",
-        "{\"a\":1 \"b\":2}",
-        "[1}",
-        "{\"a\":1]",
-        "1 2",
-        "{} {}",
-        "[]]",
-        "tru",
-        "True",
-        "nul",
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "inf",
-        "+1",
-        "01",
-        "-",
-        "-01",
-        ".5",
-        "1.",
-        "1.e3",
-        "1e",
-        "1e+",
-        "0x10",
-        "1_0",
-        "'a'",
-        "\"\\x\"",
-        "\"\\u12\"",
-        "\"\\u12g4\"",
-        "\"\\u0000\"",
-        "\"\\ud800\"",
-        "\"\\udc00\"",
-        "\"\\ud800\\u0041\"",
-        "\"\\ud800x\"",
-        "\"\\",
-        "\"\\u",
-        "\"\\ud83d\\u",
-        "\"a\nb\"",
-        "\"a\tb\"",
-        "\"\x80\"",
-        "\"\xc0\x80\"",
-        "\"\xc3\"",
-        "\"\xc3(\"",
-        "\"\xe0\x80\x80\"",
-        "\"\xed\xa0\x80\"",
-        "\"\xf0\x80\x80\x80\"",
-        "\"\xf4\x90\x80\x80\"",
-        "\"\xf5\x80\x80\x80\"",
-        "\"\xff\"",
-        "\xef\xbb\xbf{}",
-        "/* c */ 1",
-        "1 // c",
-        "{\"a\":1,\"a\":2}",
-        "[{\"k\":0,\"a\":1,\"\\u006b\":2}]",
-    };
-
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         expect_refusal(bad[i], strlen(bad[i]), HNAS_E_FORMAT);
     expect_refusal("\"a\0b\"", 5, HNAS_E_FORMAT);
@@ -369,28 +370,17 @@ START_TEST(the_writer_refuses_what_is_not_utf8)
 }
 END_TEST
 
-/* Fail the n-th allocation, for n = 0, 1, ... until all succeed. */
-static int countdown;
-static hnas_alloc_fn real_alloc;
-
-static void *failing_alloc(void *user, size_t bytes, size_t alignment)
-{
-    return countdown-- == 0 ? NULL : real_alloc(user, bytes, alignment);
-}
-
 START_TEST(without_memory_it_fails_and_leaks_nothing)
 {
     struct hn_json *json;
     hnas_status st = HNAS_E_NOMEM;
 
-    real_alloc = ctx->alloc.alloc;
-    ctx->alloc.alloc = failing_alloc;
     for (int n = 0; st < 0; n++) {
-        countdown = n;
+        fixture_fail_allocation(n);
         st = hn_json_parse(&json, ctx, "t", "[1,{\"a\":2}]", 11);
+        fixture_fail_allocation(-1);
         ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
     }
-    ctx->alloc.alloc = real_alloc;
     hn_json_destroy(json);
 }
 END_TEST

@@ -306,14 +306,6 @@ START_TEST(doubled_names_and_bad_shapes_are_not_written)
 }
 END_TEST
 
-static int countdown;
-static hnas_alloc_fn real_alloc;
-
-static void *failing_alloc(void *user, size_t bytes, size_t alignment)
-{
-    return countdown-- == 0 ? NULL : real_alloc(user, bytes, alignment);
-}
-
 START_TEST(without_memory_the_old_file_stays)
 {
     const char *path = fixture_path("f");
@@ -321,15 +313,13 @@ START_TEST(without_memory_the_old_file_stays)
     hnas_status st;
 
     ck_assert_int_eq(write_sample(path), HNAS_OK);
-    real_alloc = ctx->alloc.alloc;
     for (int n = 0; !f; n++) {
-        ctx->alloc.alloc = failing_alloc;
-        countdown = n;
+        fixture_fail_allocation(n);
         st = write_sample(path);
         ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
-        countdown = n;
+        fixture_fail_allocation(n);
         st = hn_st_open(&f, ctx, path);
-        ctx->alloc.alloc = real_alloc;
+        fixture_fail_allocation(-1);
         ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
         ck_assert_int_eq(fixture_count_files(), 1);
     }
