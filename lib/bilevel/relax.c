@@ -46,7 +46,7 @@ static double lambda_at(const hnas_hyper_opts *h, double t)
 int32_t hn_search_draw(const struct hnas_search *s,
                        double lambda[HN_MOST_DRAWS])
 {
-    const struct hn_rng rng = {s->ctx->seed, (uint64_t)s->bilevel->step,
+    const struct hn_rng rng = {s->seed, (uint64_t)s->bilevel->step,
                                HN_DRAW_LAMBDA, 0};
     const int32_t m = s->opts.draws;
     hnas_hyper_opts h;
@@ -88,7 +88,7 @@ static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
     const uint32_t purpose =
         (uint32_t)((draw < 0 ? HN_DRAW_GUMBEL : HN_DRAW_EVAL) + k);
     const int64_t step = draw < 0 ? s->bilevel->step : draw;
-    const struct hn_rng rng = {s->ctx->seed, (uint64_t)step, purpose, 0};
+    const struct hn_rng rng = {s->seed, (uint64_t)step, purpose, 0};
     const int fits = kind->noise && (!per_image ||
                                      kind->noise->dim[0] == n_images);
 

@@ -153,6 +153,7 @@ hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
     s->ctx = net->ctx;
     s->net = net;
     s->hyper = hyper;
+    s->seed = s->ctx->seed;
     s->opts = o;
     st = make_kinds(s);
     if (st == HNAS_OK)

@@ -21,6 +21,7 @@ struct hnas_search {
     struct hnas_context *ctx;
     hnas_supernet *net;
     hnas_hyper *hyper;
+    uint64_t seed;             /* of noise and draws of lambda */
     int32_t owns;              /* net and hyper came from a file */
     char *text;                /* the host's, from a file */
     hnas_search_opts opts;

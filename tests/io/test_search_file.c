@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _DEFAULT_SOURCE
+/* A search saved, loaded and continued is the unbroken one in every bit. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hnas/hnas.h"
+#include "support/check_main.h"
+
+static char folder[] = "/tmp/hnas-test-XXXXXX";
+static char path[2][128];
+static hnas_tensor *images, *labels;
+
+struct world {
+    hnas_context *ctx;
+    hnas_supernet *net;
+    hnas_hyper *hyper;
+    hnas_search *search;
+    hnas_batch batch;
+};
+
+static hnas_context *open_context(int threads)
+{
+    hnas_context_opts o;
+    hnas_context *ctx;
+
+    hnas_context_opts_init(&o, sizeof o);
+    o.n_threads = threads;
+    o.seed = 5;
+    ck_assert_int_eq(hnas_context_create(&ctx, &o), HNAS_OK);
+    return ctx;
+}
+
+static void make_batch(struct world *w)
+{
+    const int64_t dims[4] = {6, 1, 8, 8}, n = 6;
+    float pixels[6 * 64];
+    int32_t label[6];
+
+    srand(11);
+    for (int i = 0; i < 6 * 64; i++)
+        pixels[i] = (float)(rand() % 1000) / 500 - 1;
+    for (int i = 0; i < 6; i++)
+        label[i] = i % 3;
+    ck_assert_int_eq(
+        hnas_tensor_create(&images, w->ctx, HNAS_FLOAT32, 4, dims), 0);
+    ck_assert_int_eq(hnas_tensor_create(&labels, w->ctx, HNAS_INT32, 1, &n),
+                     0);
+    ck_assert_int_eq(
+        hnas_tensor_set(images, HNAS_FLOAT32, pixels, 6 * 64), 0);
+    ck_assert_int_eq(hnas_tensor_set(labels, HNAS_INT32, label, 6), 0);
+    w->batch.images = images;
+    w->batch.labels = labels;
+}
+
+static void begin(struct world *w, const char *preset, int threads)
+{
+    static const char *const names[] = {"normal", "reduce"};
+    hnas_supernet_opts n;
+    hnas_preset p;
+
+    memset(w, 0, sizeof *w);
+    w->ctx = open_context(threads);
+    hnas_supernet_opts_init(&n, sizeof n);
+    n.image[1] = n.image[2] = 8;
+    n.classes = 3;
+    n.channels = 3;
+    n.cells = 3;
+    n.nodes = 2;
+    ck_assert_int_eq(hnas_preset_find(&p, sizeof p, w->ctx, preset), 0);
+    n.ops = p.ops;
+    n.n_ops = p.n_ops;
+    ck_assert_int_eq(hnas_supernet_create(&w->net, w->ctx, &n), 0);
+    p.hyper.n_tables = 2;
+    for (int k = 0; k < 2; k++) {
+        p.hyper.names[k] = names[k];
+        p.hyper.rows[k] = 5;
+        p.hyper.cols[k] = p.n_ops;
+    }
+    p.search.bilevel.total_steps = 12;
+    ck_assert_int_eq(hnas_hyper_create(&w->hyper, w->ctx, &p.hyper), 0);
+    ck_assert_int_eq(
+        hnas_search_create(&w->search, w->net, w->hyper, &p.search), 0);
+    make_batch(w);
+}
+
+static void end(struct world *w)
+{
+    hnas_search_destroy(w->search);
+    hnas_hyper_destroy(w->hyper);
+    hnas_supernet_destroy(w->net);
+    hnas_tensor_unref(w->batch.images);
+    hnas_tensor_unref(w->batch.labels);
+    hnas_context_destroy(w->ctx);
+}
+
+static void step(struct world *w, int n)
+{
+    for (int i = 0; i < n; i++)
+        ck_assert_int_eq(hnas_search_step(w->search, &w->batch, &w->batch,
+                                          NULL, 0, NULL),
+                         HNAS_OK);
+}
+
+static char *read_all(const char *name, long *size)
+{
+    FILE *f = fopen(name, "rb");
+    char *bytes;
+
+    ck_assert_ptr_nonnull(f);
+    fseek(f, 0, SEEK_END);
+    *size = ftell(f);
+    rewind(f);
+    bytes = malloc((size_t)*size);
+    ck_assert_uint_eq(fread(bytes, 1, (size_t)*size, f), (size_t)*size);
+    fclose(f);
+    return bytes;
+}
+
+static void expect_equal_files(void)
+{
+    long size[2];
+    char *a = read_all(path[0], &size[0]), *b = read_all(path[1], &size[1]);
+
+    ck_assert_int_eq(size[0], size[1]);
+    ck_assert_int_eq(memcmp(a, b, (size_t)size[0]), 0);
+    free(a);
+    free(b);
+}
+
+static void check_preset(const char *preset)
+{
+    struct world whole, broken;
+
+    begin(&whole, preset, 1);
+    step(&whole, 6);
+    ck_assert_int_eq(hnas_search_save(whole.search, path[0], "mine"), 0);
+    end(&whole);
+
+    begin(&broken, preset, 2);
+    step(&broken, 3);
+    ck_assert_int_eq(hnas_search_save(broken.search, path[1], "mine"), 0);
+    hnas_search_destroy(broken.search);
+    hnas_hyper_destroy(broken.hyper);
+    hnas_supernet_destroy(broken.net);
+    broken.hyper = NULL;
+    broken.net = NULL;
+    ck_assert_int_eq(
+        hnas_search_load(&broken.search, broken.ctx, path[1]), 0);
+    ck_assert_str_eq(hnas_search_get_text(broken.search), "mine");
+    ck_assert_int_eq(hnas_search_get_steps(broken.search), 3);
+    step(&broken, 3);
+    ck_assert_int_eq(hnas_search_save(broken.search, path[1], "mine"), 0);
+    end(&broken);
+    expect_equal_files();
+}
+
+START_TEST(a_resumed_search_is_the_unbroken_one)
+{
+    check_preset("default");
+    check_preset("darts");
+    check_preset("fair_darts");
+    check_preset("darts_cc");
+    check_preset("seed");
+}
+END_TEST
+
+START_TEST(a_calibrated_search_saves_its_own_statistics)
+{
+    struct world w;
+
+    begin(&w, "default", 1);
+    step(&w, 2);
+    ck_assert_int_eq(hnas_search_save(w.search, path[0], NULL), 0);
+    ck_assert_int_eq(hnas_search_calibrate(w.search, NULL, 1e-2,
+                                           w.batch.images, 0, 1),
+                     0);
+    ck_assert_int_eq(hnas_search_save(w.search, path[1], NULL), 0);
+    expect_equal_files();
+    end(&w);
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_search_is_named)
+{
+    hnas_context *ctx = open_context(1);
+    hnas_search *s = (hnas_search *)ctx;
+    FILE *f = fopen(path[0], "wb");
+
+    fputs("hello", f);
+    fclose(f);
+    ck_assert_int_lt(hnas_search_load(&s, ctx, path[0]), 0);
+    ck_assert_ptr_null(s);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), path[0]));
+    ck_assert_int_eq(hnas_search_load(&s, ctx, "/nowhere/at/all"), HNAS_E_IO);
+    hnas_context_destroy(ctx);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("io");
+    TCase *t = tcase_create("search_file");
+    int status;
+
+    if (!mkdtemp(folder))
+        return 99;
+    for (int i = 0; i < 2; i++)
+        snprintf(path[i], sizeof path[i], "%s/%d.safetensors", folder, i);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, a_resumed_search_is_the_unbroken_one);
+    tcase_add_test(t, a_calibrated_search_saves_its_own_statistics);
+    tcase_add_test(t, a_file_that_is_no_search_is_named);
+    suite_add_tcase(s, t);
+    status = run_suite(s);
+    unlink(path[0]);
+    unlink(path[1]);
+    rmdir(folder);
+    return status;
+}
