@@ -95,6 +95,16 @@ HNAS_API void hnas_bilevel_destroy(hnas_bilevel *bilevel);
  * has changed nothing. */
 HNAS_API void hnas_bilevel_cancel(hnas_bilevel *bilevel);
 
+/** Called before each pass of a step: `pass` counts from 0 within the step.
+ * A result other than 0 stops the step. */
+typedef int32_t (*hnas_progress_fn)(void *user, int64_t step, int32_t pass);
+
+/** Set the progress callback, NULL: none.  A step that it stops answers
+ * HNAS_STOPPED and has changed nothing. */
+HNAS_API void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
+                                        hnas_progress_fn progress,
+                                        void *user);
+
 /** Do one step at n_lambda >= 1 values of lambda. */
 HNAS_API hnas_status hnas_bilevel_step(hnas_bilevel *bilevel,
                                        const double *lambda,
@@ -163,6 +173,10 @@ HNAS_API hnas_status hnas_search_create(hnas_search **out,
 
 /** Release it (and net and hyper, where it was loaded from a file). */
 HNAS_API void hnas_search_destroy(hnas_search *search);
+
+/** Set the progress callback of its steps, NULL: none. */
+HNAS_API void hnas_search_set_progress(hnas_search *search,
+                                       hnas_progress_fn progress, void *user);
 
 /** A labelled batch. */
 typedef struct hnas_batch {

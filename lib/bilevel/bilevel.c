@@ -139,6 +139,13 @@ void hnas_bilevel_destroy(hnas_bilevel *bilevel)
     hn_free(&ctx->alloc, bilevel);
 }
 
+void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
+                               hnas_progress_fn progress, void *user)
+{
+    bilevel->progress = progress;
+    bilevel->progress_user = user;
+}
+
 void hnas_bilevel_cancel(hnas_bilevel *bilevel)
 {
     atomic_store(&bilevel->cancel, 1);
@@ -162,6 +169,15 @@ static void want(hnas_tensor *const *t, int64_t n, int32_t wanted)
     }
 }
 
+static int is_stopped(struct hnas_bilevel *b)
+{
+    const int32_t pass = b->n_passes++;
+
+    if (atomic_exchange(&b->cancel, 0))
+        return 1;
+    return b->progress && b->progress(b->progress_user, b->step, pass);
+}
+
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
                             double *value)
 {
@@ -171,10 +187,8 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
     hnas_tensor *loss = NULL;
     hnas_status st;
 
-    if (atomic_exchange(&b->cancel, 0)) {
-        hn_fail(b->ctx, HNAS_STOPPED, "step: cancelled");
+    if (is_stopped(b))
         return HNAS_STOPPED;
-    }
     want(b->w, b->problem.n_w, pass->wants_w);
     want(b->u, b->problem.n_u, pass->wants_u);
     st = hnas_tape_reset(b->tape, 0);
@@ -288,6 +302,7 @@ hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
         return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
                        (int)n_lambda);
     memset(&done, 0, sizeof done);
+    b->n_passes = 0;
     st = hn_optim_snapshot(b->adam);
     if (st < 0)
         return st;

@@ -25,6 +25,9 @@ struct hnas_bilevel {
     int64_t step;
     struct hn_copies u_sum;              /* over the draws of a step */
     struct hn_copies w_saved, v, u_plus, u_valid; /* of the second order */
+    hnas_progress_fn progress;
+    void *progress_user;
+    int32_t n_passes; /* of the running step */
     atomic_int cancel;
 };
 

@@ -346,6 +346,12 @@ hnas_status hnas_search_gradient(hnas_search *search, const hnas_batch *train,
     return st;
 }
 
+void hnas_search_set_progress(hnas_search *search, hnas_progress_fn progress,
+                              void *user)
+{
+    hnas_bilevel_set_progress(search->bilevel, progress, user);
+}
+
 void hnas_search_cancel(hnas_search *search)
 {
     hnas_bilevel_cancel(search->bilevel);
