@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the golden files: golden.py [DIR], by default tests/golden.
+"""Write the golden files: golden.py [DIR [SEED]], by default tests/golden.
 
 Inputs and weights are rounded to float32 and stored so (F32); results are computed
 in double from exactly those values and stored as F64.
@@ -15,7 +15,7 @@ from bilevel_torch import ORDERS, Bilevel, Settings, gradient
 from hnas_torch import OPS, Supernet, make_op
 from hyper_torch import Hypernet, expected_cost, op_costs
 
-SEED = 20240229
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 20240229
 SOURCE = "https://arxiv.org/abs/1806.09055 (DARTS), as transcribed in tests/oracle"
 CHANNELS, BATCH, SIZES = 6, 2, ((6, 8), (7, 5))
 STEPS, LAMBDA = 10, 1e-2

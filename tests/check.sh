@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Build and run every test.  Installs the Debian packages it needs (as root or
+# through sudo), or says which are missing.  Ends with one line:
+#     N passed, M failed, K skipped
+# Every failure and every skip is named above it.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
+ python3 python3-numpy python3-torch clang-format"
+build=build/check
+passed=0 failed=0 skipped=0
+log=$(mktemp -d) || exit 1
+trap 'rm -rf "$log"' EXIT
+
+say() { printf '%s\n' "$*"; }
+
+install_packages() {
+    missing=
+    for p in $packages; do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' ||
+            missing="$missing $p"
+    done
+    [ -z "$missing" ] && return
+    say "installing:$missing"
+    if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
+    else say "not root and no sudo: please install$missing"; exit 1; fi
+    $as apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+            --no-install-recommends $missing >"$log/apt" 2>&1 ||
+        { tail -5 "$log/apt"; say "could not install$missing"; exit 1; }
+}
+
+# one NAME COMMAND...: a test that is a command.
+one() {
+    name=$1
+    shift
+    if "$@" >"$log/one" 2>&1; then
+        passed=$((passed + 1))
+        say "ok    $name"
+    else
+        failed=$((failed + 1))
+        say "FAIL  $name"
+        sed 's/^/      /' "$log/one" | tail -30
+    fi
+}
+
+# suite NAME DIR [MESON-TEST-ARGS...]: the tests of a build.
+suite() {
+    name=$1 dir=$2
+    shift 2
+    meson test -C "$dir" --no-rebuild "$@" >"$log/suite" 2>&1
+    ok=$(sed -n 's/^Ok: *//p' "$log/suite")
+    bad=$(sed -n 's/^Fail: *//p; s/^Timeout: *//p' "$log/suite" |
+        awk '{s += $1} END {print s + 0}')
+    skip=$(sed -n 's/^Skipped: *//p' "$log/suite")
+    if [ -z "$ok" ]; then
+        say "FAIL  $name: the tests did not run"
+        tail -5 "$log/suite"
+        failed=$((failed + 1))
+        return
+    fi
+    grep -E 'FAIL|TIMEOUT|SKIP|ERROR' "$log/suite" | sed "s/^/      $name: /"
+    [ "$bad" -gt 0 ] && grep -hE ':[FE]:' "$dir"/meson-logs/testlog.txt |
+        sed 's/^/      /' | head -40
+    say "$([ "$bad" = 0 ] && echo 'ok  ' || echo 'FAIL')  $name: $ok tests passed, $bad failed, ${skip:-0} skipped"
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + ${skip:-0}))
+}
+
+# configure DIR OPTIONS...: build or end with what the compiler said.
+configure() {
+    dir=$1
+    shift
+    [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$log/setup" 2>&1 ||
+        { tail -20 "$log/setup"; say "0 passed, 1 failed, 0 skipped"; exit 1; }
+    ninja -C "$dir" >"$log/build" 2>&1 ||
+        { grep -E 'error|FAILED' -A5 "$log/build" | head -40
+          say "0 passed, 1 failed, 0 skipped"; exit 1; }
+}
+
+install_packages
+python=/usr/bin/python3
+say "building (release, warnings are errors)"
+configure $build/release -Dwerror=true
+suite "release" $build/release
+say "building (address and undefined-behaviour sanitizers)"
+configure $build/asan -Dbuildtype=debugoptimized -Db_ndebug=false \
+    -Db_sanitize=address,undefined -Db_lundef=false
+ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    suite "sanitizers" $build/asan --timeout-multiplier 5
+
+one "oracle: the PyTorch side agrees with itself" \
+    $python tests/oracle/test_oracle.py
+live() {
+    mkdir -p "$log/golden" && $python tests/oracle/golden.py "$log/golden" 7 &&
+        HNAS_GOLDEN="$log/golden" meson test -C $build/release --no-rebuild \
+            'op/golden*' 'bilevel/golden*'
+}
+one "oracle: live cross-check against PyTorch on other numbers" live
+for rule in tests/rules/check_*; do
+    one "rule: $(basename "$rule")" sh tests/rules/one.sh "$rule" $build/release
+done
+one "install: C and C++ programs build against it" \
+    sh tests/abi/check_install.sh $build/release
+one "programs: contract, resume, refusals" \
+    $python tests/system/test_programs.py $build/release
+one "demo: sizes fall with lambda, networks stay good" \
+    $python tests/system/test_demo.py $build/release
+
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
