@@ -271,7 +271,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (z->record)
         z->record->normed = 1;
     st = set_up(node, norm);
-    return st < 0 ? st : hn_finish(out, node);
+    return st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
 }
 
 /* z as batch_norm wants it: dense, and not normalised a second time, since

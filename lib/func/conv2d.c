@@ -228,7 +228,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     set_need(node);
     if (st == HNAS_OK)
         st = hn_emit_sums(node);
-    return st < 0 ? st : hn_finish(out, node);
+    return st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
 }
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *w,

@@ -119,7 +119,8 @@ hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
         e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(logits) *
                                             sizeof *e->p);
         st = e->p ? hn_finish(out, node)
-                  : hn_fail_nomem(node->ctx, "cross_entropy");
+                  : hn_abandon(node,
+                               hn_fail_nomem(node->ctx, "cross_entropy"));
     }
     hnas_tensor_unref(in[0]);
     return st;

@@ -262,7 +262,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     m->gate_step = gates->rank == 3 ? gates->dim[1] * gates->dim[2] : 0;
     m->index = hn_tape_take(node->tape, (size_t)n_x * sizeof *index);
     if (!m->index)
-        return hn_fail_nomem(node->ctx, "mix");
+        return hn_abandon(node, hn_fail_nomem(node->ctx, "mix"));
     memcpy(m->index, index, (size_t)n_x * sizeof *index);
     memset(node->manner, HN_PULL, (size_t)n_x);
     for (int64_t t = 0; idle && t < n_x; t++)

@@ -134,7 +134,8 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 
         r->soft = hn_tape_take(node->tape, n * sizeof(real));
         if (!r->soft)
-            return hn_fail_nomem(node->ctx, "relax_gumbel");
+            return hn_abandon(node,
+                              hn_fail_nomem(node->ctx, "relax_gumbel"));
     }
     return hn_finish(out, node);
 }

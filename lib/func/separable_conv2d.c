@@ -316,7 +316,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     node->bdelay = 0;
     set_need(node);
     st = hn_emit_sums(node);
-    return st < 0 ? st : hn_finish(out, node);
+    return st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
 }
 
 hnas_status hnas_separable_conv2d(hnas_tensor **out, hnas_tape *tape,

@@ -350,3 +350,9 @@ hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node)
         drop_last(tape);
     return st;
 }
+
+hnas_status hn_abandon(struct hn_node *node, hnas_status status)
+{
+    drop_last(node->tape);
+    return status;
+}

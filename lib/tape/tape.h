@@ -151,6 +151,10 @@ hnas_status hn_append(struct hn_node **node, struct hnas_tape *tape,
  * back.  Moves the output's reference to *out. */
 hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node);
 
+/* Take back a node, the last one, that could not be completed; returns the
+ * status. */
+hnas_status hn_abandon(struct hn_node *node, hnas_status status);
+
 /* Memory that lives until the reset; NULL without memory. */
 void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes);
 
