@@ -126,8 +126,8 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
                         hnas_tensor *const *x, int64_t n_x)
 {
+    const size_t bytes = ((size_t)n_x) * sizeof(struct hnas_tensor *);
     struct hnas_tensor **in;
-    struct hn_allocator *alloc;
     int64_t channels;
     hnas_status st;
 
@@ -138,8 +138,7 @@ hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
     st = check(x, n_x, &channels);
     if (st < 0)
         return st;
-    alloc = &x[0]->ctx->alloc;
-    in = hn_alloc_array(alloc, (size_t)n_x, sizeof *in);
+    in = hn_list_take(tape, x[0]->ctx, bytes);
     if (!in)
         return hn_fail_nomem(x[0]->ctx, "concat");
     for (int64_t i = 0; i < n_x && st == HNAS_OK; i++)
@@ -148,6 +147,6 @@ hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
         st = record(out, tape, in, n_x, channels);
     for (int64_t i = 0; i < n_x; i++)
         hnas_tensor_unref(in[i]);
-    hn_free(alloc, in);
+    hn_list_give(tape, x[0]->ctx, in, bytes);
     return st;
 }

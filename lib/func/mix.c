@@ -285,8 +285,8 @@ hnas_status hn_mix(hnas_tensor **out, hnas_tape *tape, hnas_tensor *const *x,
                    const uint8_t *idle)
 {
     const int64_t most = 1 << 16;
+    const size_t bytes = ((size_t)n_x + 1) * sizeof(struct hnas_tensor *);
     struct hnas_tensor **in;
-    struct hn_allocator *alloc;
     hnas_status st;
 
     if (out)
@@ -296,8 +296,7 @@ hnas_status hn_mix(hnas_tensor **out, hnas_tape *tape, hnas_tensor *const *x,
     st = check(x, n_x, gates, index);
     if (st < 0)
         return st;
-    alloc = &gates->ctx->alloc;
-    in = hn_alloc_array(alloc, (size_t)n_x + 1, sizeof *in);
+    in = hn_list_take(tape, gates->ctx, bytes);
     if (!in)
         return hn_fail_nomem(gates->ctx, "mix");
     for (int64_t t = 0; t < n_x && st == HNAS_OK; t++)
@@ -308,6 +307,6 @@ hnas_status hn_mix(hnas_tensor **out, hnas_tape *tape, hnas_tensor *const *x,
         st = record(out, tape, in, n_x, index, idle);
     for (int64_t t = 0; t <= n_x; t++)
         hnas_tensor_unref(in[t]);
-    hn_free(alloc, in);
+    hn_list_give(tape, gates->ctx, in, bytes);
     return st;
 }

@@ -75,11 +75,10 @@ static void set_shape(struct pass *p, const struct hn_cell_edge *edge)
 static hnas_status apply_node(struct pass *p, int32_t node)
 {
     const struct hnas_cell *cell = p->cell;
-    struct hn_allocator *alloc = &cell->ctx->alloc;
     const size_t most = (size_t)(cell->n_edges * cell->n_ops);
-    struct hnas_tensor **x = hn_alloc_array(alloc, most, sizeof *x);
-    int64_t *index = hn_alloc_array(alloc, most, sizeof *index), n = 0;
-    uint8_t *idle = hn_alloc_array(alloc, most, 1);
+    struct hnas_tensor **x = hn_tape_take(p->tape, most * sizeof *x);
+    int64_t *index = hn_tape_take(p->tape, most * sizeof *index), n = 0;
+    uint8_t *idle = hn_tape_take(p->tape, most);
     hnas_status st = HNAS_OK;
 
     if (!x || !index || !idle)
@@ -95,9 +94,6 @@ static hnas_status apply_node(struct pass *p, int32_t node)
         }
     if (n && st == HNAS_OK)
         st = hn_mix(&p->value[node], p->tape, x, n, p->gates, index, idle);
-    hn_free(alloc, x);
-    hn_free(alloc, index);
-    hn_free(alloc, idle);
     return st;
 }
 
@@ -127,9 +123,8 @@ static hnas_status run(struct pass *p)
 static hnas_status concatenate(struct hnas_tensor **out, struct pass *p)
 {
     const struct hnas_cell *cell = p->cell;
-    struct hn_allocator *alloc = &cell->ctx->alloc;
     struct hnas_tensor **x =
-        hn_alloc_array(alloc, (size_t)cell->n_outputs, sizeof *x);
+        hn_tape_take(p->tape, (size_t)cell->n_outputs * sizeof *x);
     hnas_status st = x ? HNAS_OK : hn_fail_nomem(cell->ctx, "cell");
 
     for (int32_t i = 0; i < cell->n_outputs && st == HNAS_OK; i++) {
@@ -141,7 +136,6 @@ static hnas_status concatenate(struct hnas_tensor **out, struct pass *p)
     }
     if (st == HNAS_OK)
         st = hnas_concat(out, p->tape, x, cell->n_outputs);
-    hn_free(alloc, x);
     return st;
 }
 
@@ -174,13 +168,12 @@ static hnas_status check(const struct hnas_cell *cell,
 static hnas_status prepare(struct pass *p, hnas_tensor *const *inputs)
 {
     const struct hnas_cell *cell = p->cell;
-    struct hn_allocator *alloc = &cell->ctx->alloc;
     const struct hnas_tensor *g = p->gates;
-    const int32_t n = cell->n_inputs + cell->n_nodes;
+    const size_t n_terms = (size_t)(cell->n_edges * cell->n_ops);
+    const size_t n = (size_t)(cell->n_inputs + cell->n_nodes);
 
-    p->value = hn_alloc_array(alloc, (size_t)n, sizeof *p->value);
-    p->term = hn_alloc_array(alloc, (size_t)(cell->n_edges * cell->n_ops),
-                             sizeof *p->term);
+    p->value = hn_tape_take(p->tape, n * sizeof *p->value);
+    p->term = hn_tape_take(p->tape, n_terms * sizeof *p->term);
     if (!p->value || !p->term)
         return hn_fail_nomem(cell->ctx, "cell");
     for (int32_t i = 0; i < cell->n_inputs; i++)
@@ -194,14 +187,11 @@ static hnas_status prepare(struct pass *p, hnas_tensor *const *inputs)
 static void finish(struct pass *p)
 {
     const struct hnas_cell *cell = p->cell;
-    struct hn_allocator *alloc = &cell->ctx->alloc;
 
     for (int32_t v = 0; p->value && v < cell->n_inputs + cell->n_nodes; v++)
         hnas_tensor_unref(p->value[v]);
     for (int32_t i = 0; p->term && i < cell->n_edges * cell->n_ops; i++)
         hnas_tensor_unref(p->term[i]);
-    hn_free(alloc, p->value);
-    hn_free(alloc, p->term);
 }
 
 hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape,

@@ -111,6 +111,22 @@ void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes)
     return hn_arena_take_zero(&tape->arena, size_bytes);
 }
 
+void *hn_list_take(struct hnas_tape *tape, struct hnas_context *ctx,
+                   size_t size_bytes)
+{
+    return tape ? hn_tape_take(tape, size_bytes)
+                : hn_zalloc(&ctx->alloc, size_bytes);
+}
+
+void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx, void *list,
+                  size_t size_bytes)
+{
+    if (tape)
+        hn_arena_give(&tape->arena, list, size_bytes);
+    else
+        hn_free(&ctx->alloc, list);
+}
+
 real *hn_take_partials(struct hn_node *node, int64_t count)
 {
     const size_t n = (size_t)(hn_chunk_count(node->n_images) * count);

@@ -158,6 +158,12 @@ hnas_status hn_abandon(struct hn_node *node, hnas_status status);
 /* Memory that lives until the reset; NULL without memory. */
 void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes);
 
+/* A zeroed list for the time of one call: the tape's where there is one. */
+void *hn_list_take(struct hnas_tape *tape, struct hnas_context *ctx,
+                   size_t size_bytes);
+void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx,
+                  void *list, size_t size_bytes);
+
 /* A node's partial sums a chunk: n_chunks * count zeroed reals. */
 real *hn_take_partials(struct hn_node *node, int64_t count);
 
