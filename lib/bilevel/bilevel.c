@@ -53,6 +53,9 @@ static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,
     for (int64_t i = 0; i < n; i++)
         copy[i] = hnas_tensor_ref(list[i]);
     *out = copy;
+    for (int64_t i = 0; i < n; i++) /* reserved now, not in a step */
+        if (!hn_tensor_grad(list[i]))
+            return hn_fail_nomem(ctx, "gradient");
     return HNAS_OK;
 }
 

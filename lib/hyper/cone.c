@@ -155,9 +155,6 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
                                int32_t clip)
 {
     const struct hn_hyper_table *t;
-    int32_t *order = NULL;
-    double *work = NULL;
-    size_t n;
     hnas_status st;
 
     if (!hyper || !cost || !zero_ops)
@@ -168,19 +165,9 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
     t = &hyper->table[table];
     if (!t->b1) /* no slopes: inside every cone */
         return HNAS_OK;
-    n = (size_t)t->cols;
     st = check_cost(hyper, t, cost, zero_ops, clip);
     if (st < 0)
         return st;
-    order = hn_alloc_array(&hyper->ctx->alloc, n, 2 * sizeof *order);
-    work = hn_alloc_array(&hyper->ctx->alloc, n, 3 * sizeof *work);
-    if (!order || !work) {
-        st = hn_fail_nomem(hyper->ctx, "projection");
-        goto done;
-    }
-    project_table(t, cost, zero_ops, clip, work, order);
-done:
-    hn_free(&hyper->ctx->alloc, work);
-    hn_free(&hyper->ctx->alloc, order);
-    return st;
+    project_table(t, cost, zero_ops, clip, t->work, t->order);
+    return HNAS_OK;
 }

@@ -107,6 +107,12 @@ static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
     if (!table->name)
         return hn_fail_nomem(hyper->ctx, "name of a table");
     hyper->opts.names[index] = table->name;
+    table->order = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
+                                  2 * sizeof *table->order);
+    table->work = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
+                                 3 * sizeof *table->work);
+    if (!table->order || !table->work)
+        return hn_fail_nomem(hyper->ctx, "projection");
     if (hyper->generator->has_slopes)
         st = add_param(&table->b1, hyper, table, "b1");
     if (st == HNAS_OK)
@@ -159,8 +165,11 @@ void hnas_hyper_destroy(hnas_hyper *hyper)
     if (!hyper)
         return;
     hn_params_finish(&hyper->params);
-    for (int32_t i = 0; i < HNAS_MAX_TABLES; i++)
+    for (int32_t i = 0; i < HNAS_MAX_TABLES; i++) {
         hn_free(&hyper->ctx->alloc, hyper->table[i].name);
+        hn_free(&hyper->ctx->alloc, hyper->table[i].order);
+        hn_free(&hyper->ctx->alloc, hyper->table[i].work);
+    }
     hn_free(&hyper->ctx->alloc, hyper);
 }
 

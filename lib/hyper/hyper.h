@@ -13,6 +13,8 @@ struct hn_hyper_table {
     char *name;
     struct hnas_tensor *b1, *b2; /* references of the list of parameters */
     int64_t rows, cols;
+    int32_t *order; /* [2 * cols] and [3 * cols]: room of the projection */
+    double *work;
 };
 
 /* A stretch [s_lo, s_hi] on which alpha = s * slope[e * O + o] + offset[...];
