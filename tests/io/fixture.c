@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/memory.h"
+
 struct hnas_context *ctx;
 static char folder[64];
 static char paths[4][512];
@@ -38,7 +40,7 @@ void fixture_open(void)
     countdown = -1;
     real_alloc = ctx->alloc.alloc;
     ctx->alloc.alloc = counting_alloc;
-    bytes_at_start = ctx->alloc.now_bytes;
+    bytes_at_start = held_bytes(ctx);
 }
 
 void fixture_close(void)
@@ -47,7 +49,7 @@ void fixture_close(void)
     struct dirent *e;
     char path[512];
 
-    ck_assert_uint_eq(ctx->alloc.now_bytes, bytes_at_start);
+    ck_assert_uint_eq(held_bytes(ctx), bytes_at_start);
     hn_context_close(ctx);
     while ((e = readdir(dir))) {
         snprintf(path, sizeof path, "%s/%.300s", folder, e->d_name);
