@@ -135,6 +135,8 @@ static hnas_status place_list(int32_t *op, const struct hn_space *space,
         return hn_fail(space->ctx, HNAS_E_MISMATCH,
                        "%s edges: the network has no such cell",
                        kind_name(kind));
+    if (!space->kind[kind].n_cells)
+        return HNAS_OK;
     for (int32_t e = 0; e < space->kind[kind].n_edges; e++)
         op[e] = -1;
     for (int32_t i = 0; i < n; i++) {

@@ -207,6 +207,29 @@ START_TEST(create_takes_edges_in_any_order)
 }
 END_TEST
 
+START_TEST(create_passes_over_a_kind_without_cells)
+{
+    const hnas_arch_edge normal[5] = {{0, 2, 1, NULL},
+                                      {1, 2, 1, NULL},
+                                      {0, 3, 1, NULL},
+                                      {1, 3, 1, NULL},
+                                      {2, 3, 1, NULL}};
+    const hnas_arch_edge *const edges[2] = {normal, normal};
+    const int32_t n[2] = {5, 0}, more[2] = {5, 1};
+    hnas_arch *arch;
+
+    test_space_init(&net, ctx, 2, 3, 0); /* it still has a list of edges */
+    ck_assert_int_gt(net.space.kind[HNAS_REDUCE].n_edges, 0);
+    ck_assert_int_eq(
+        hn_arch_create(&arch, &net.space, HNAS_RULE_ARGMAX, edges, n), HNAS_OK);
+    ck_assert_int_eq(hnas_arch_get_edge_count(arch, HNAS_REDUCE), 0);
+    hnas_arch_destroy(arch);
+    ck_assert_int_eq(
+        hn_arch_create(&arch, &net.space, HNAS_RULE_ARGMAX, edges, more),
+        HNAS_E_MISMATCH);
+}
+END_TEST
+
 START_TEST(create_refuses_what_does_not_fit_the_space_or_the_rule)
 {
     const hnas_arch_edge ok[4] = {
@@ -309,6 +332,7 @@ int main(void)
     tcase_add_test(c, a_kind_without_cells_has_no_edges_cost_or_remark);
     tcase_add_test(c, equal_means_the_same_operations);
     tcase_add_test(c, create_takes_edges_in_any_order);
+    tcase_add_test(c, create_passes_over_a_kind_without_cells);
     tcase_add_test(c, create_refuses_what_does_not_fit_the_space_or_the_rule);
     tcase_add_test(c, a_table_belongs_to_each_kind_that_has_cells);
     tcase_add_test(c, create_survives_every_failing_allocation);
