@@ -330,6 +330,7 @@ hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
     is_known = d.rule->has_interval && d.has_lines && place == HNAS_OK;
     hn_arch_set_lambda(*out, lambda, is_known ? d.lo : NAN,
                        is_known ? d.hi : NAN);
+    (*out)->is_extrapolated = place == HNAS_EXTRAPOLATED;
     st = place;
 done:
     finish(&d);

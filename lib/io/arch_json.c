@@ -108,16 +108,14 @@ static void put_origin(struct hn_json_writer *w, const hnas_arch *arch)
     const struct hn_arch_rule *rule =
         hn_arch_rule_find(hnas_arch_get_rule(arch));
     double lambda, lo, hi;
-    int is_outside;
 
     hnas_arch_get_lambda(arch, &lambda, &lo, &hi);
-    is_outside = isfinite(lambda) && isnan(lo) && rule->has_interval;
     hn_json_key(w, "lambda");
     hn_json_number(w, lambda);
     hn_json_key(w, "rule");
     hn_json_string(w, rule->name);
     hn_json_key(w, "status");
-    hn_json_string(w, is_outside ? "extrapolated" : "ok");
+    hn_json_string(w, arch->is_extrapolated ? "extrapolated" : "ok");
     hn_json_key(w, "interval");
     if (isnan(lo)) {
         hn_json_null(w);
@@ -182,6 +180,7 @@ struct reading {
     hnas_arch_edge *edge[HNAS_N_KINDS];
     int32_t n_edges[HNAS_N_KINDS];
     double lambda, lo, hi;
+    int32_t is_extrapolated;
 };
 
 static hnas_status read_rule(struct reading *r)
@@ -210,6 +209,22 @@ static int read_number(double *out, const struct hn_json_value *v)
         return -1;
     *out = v->number;
     return 0;
+}
+
+static hnas_status read_status(struct reading *r)
+{
+    const struct hn_json_value *v = hn_json_get(r->root, "status");
+
+    if (!v)
+        return HNAS_OK;
+    r->is_extrapolated =
+        v->type == HN_JSON_STRING && !strcmp(v->text, "extrapolated");
+    if (!r->is_extrapolated &&
+        (v->type != HN_JSON_STRING || strcmp(v->text, "ok")))
+        return hn_fail(r->ctx, HNAS_E_FORMAT,
+                       "architecture: \"status\", want \"ok\" or "
+                       "\"extrapolated\"");
+    return HNAS_OK;
 }
 
 static hnas_status read_origin(struct reading *r)
@@ -313,13 +328,17 @@ static hnas_status read_all(hnas_arch **out, struct reading *r)
     st = read_rule(r);
     if (st == HNAS_OK)
         st = read_origin(r);
+    if (st == HNAS_OK)
+        st = read_status(r);
     for (int32_t kind = 0; kind < HNAS_N_KINDS && st == HNAS_OK; kind++)
         st = read_cell(r, kind);
     if (st == HNAS_OK)
         st = hn_arch_create(out, r->space, r->rule->id,
                             (const hnas_arch_edge *const *)r->edge, r->n_edges);
-    if (st == HNAS_OK)
+    if (st == HNAS_OK) {
         hn_arch_set_lambda(*out, r->lambda, r->lo, r->hi);
+        (*out)->is_extrapolated = r->is_extrapolated;
+    }
     return st;
 }
 

@@ -272,6 +272,7 @@ START_TEST(outside_the_range_the_end_segment_is_prolonged)
                                         HNAS_RULE_ARGMAX),
                          HNAS_EXTRAPOLATED);
         ck_assert(arch->lambda == lambdas[i]);
+        ck_assert_int_eq(arch->is_extrapolated, 1);
         ck_assert(isnan(arch->lo) && isnan(arch->hi));
         ck_assert(is_argmax(arch, lambdas[i]));
         hnas_arch_destroy(arch);
@@ -347,6 +348,7 @@ START_TEST(top2_at_lambda_is_top2_of_its_alpha_without_an_interval)
                          HNAS_OK);
         ck_assert_int_eq(hnas_arch_is_equal(arch, want), 1);
         ck_assert(arch->lambda == lambda);
+        ck_assert_int_eq(arch->is_extrapolated, 0);
         ck_assert(isnan(arch->lo) && isnan(arch->hi));
         hnas_arch_destroy(arch);
         hnas_arch_destroy(want);

@@ -79,11 +79,13 @@ START_TEST(outside_the_range_there_is_no_interval)
     init_space(0);
     a = make_arch(HNAS_RULE_ARGMAX, normal, NULL);
     hn_arch_set_lambda(a, 7, (double)NAN, (double)NAN);
+    a->is_extrapolated = 1;
     ck_assert_ptr_nonnull(strstr(write_json(a),
                                  "{\"lambda\": 7, \"rule\": \"argmax\", "
                                  "\"status\": \"extrapolated\", "
                                  "\"interval\": null, "));
     hn_arch_set_lambda(a, (double)NAN, (double)NAN, (double)NAN);
+    a->is_extrapolated = 0;
     ck_assert_ptr_nonnull(strstr(write_json(a),
                                  "{\"lambda\": null, \"rule\": \"argmax\", "
                                  "\"status\": \"ok\", \"interval\": null, "));
@@ -128,9 +130,11 @@ START_TEST(what_is_written_is_read)
 
         hn_arch_set_lambda(a, 1.0 / 3, i ? 0.1 : (double)NAN,
                            i ? 0.7 : (double)NAN);
+        a->is_extrapolated = i % 2;
         strcpy(first, write_json(a));
         b = read_json(first);
         ck_assert(hnas_arch_is_equal(a, b));
+        ck_assert_int_eq(b->is_extrapolated, i % 2);
         ck_assert_str_eq(write_json(b), first);
         hnas_arch_destroy(a);
         hnas_arch_destroy(b);
@@ -187,6 +191,8 @@ START_TEST(bad_texts_are_refused_with_a_reason)
         {HEAD "[[],[[\"a\",3]]]}", HNAS_E_MISMATCH, "3 -> 3"},
         {HEAD "[[],[[\"a\",0],[\"b\",0]]]}", HNAS_E_MISMATCH, "twice"},
         {HEAD "[[],[]],\"lambda\":\"x\"}", HNAS_E_FORMAT, "\"lambda\""},
+        {HEAD "[[],[]],\"status\":\"fine\"}", HNAS_E_FORMAT, "\"status\""},
+        {HEAD "[[],[]],\"status\":1}", HNAS_E_FORMAT, "\"status\""},
         {HEAD "[[],[]],\"interval\":[1]}", HNAS_E_FORMAT, "\"interval\""},
         {HEAD "[[],[]],\"interval\":[2,1]}", HNAS_E_FORMAT, "\"interval\""},
         {HEAD "[[],[]],\"interval\":[1,null]}", HNAS_E_FORMAT, "\"interval\""},
