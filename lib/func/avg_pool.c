@@ -13,7 +13,7 @@ struct pool {
 static struct hn_cplane read_input(const struct hn_node *node,
                                    struct hn_worker *w, int64_t image)
 {
-    struct hn_cplane p = hn_read_plain(w, node->in[0], image, 1, 0);
+    struct hn_cplane p = hn_read_plain(w, node->in[0], image, 1);
 
     p.p -= p.row + p.pix;
     return p;

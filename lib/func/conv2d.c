@@ -27,7 +27,7 @@ static struct hn_cplane read_input(const struct hn_node *node,
 
     if (c->relu)
         return hn_read_relu(w, node->in[X], image, c->win.border);
-    return hn_read_plain(w, node->in[X], image, c->win.border, 0);
+    return hn_read_plain(w, node->in[X], image, c->win.border);
 }
 
 static void forward(const struct hn_node *node, int64_t image,

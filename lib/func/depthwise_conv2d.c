@@ -31,7 +31,7 @@ static struct hn_cplane read_input(const struct hn_node *node,
 {
     const struct depthwise *d = node->aux;
     struct hn_cplane p =
-        hn_read_plain(w, node->in[X], image, d->win.border, 0);
+        hn_read_plain(w, node->in[X], image, d->win.border);
 
     p.p -= d->win.pad[0] * p.row + d->win.pad[1] * p.pix;
     return p;

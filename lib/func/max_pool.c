@@ -14,7 +14,7 @@ struct pool {
 static struct hn_cplane read_input(const struct hn_node *node,
                                    struct hn_worker *w, int64_t image)
 {
-    struct hn_cplane p = hn_read_plain(w, node->in[0], image, 1, -HN_REAL_MAX);
+    struct hn_cplane p = hn_read_low(w, node->in[0], image, 1);
 
     p.p -= p.row + p.pix;
     return p;
@@ -73,7 +73,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (st < 0)
         return st;
     ((struct pool *)node->aux)->stride = stride;
-    node->need.plain = node->need.image = hn_padded_reals(x, 1);
+    node->need.low = node->need.image = hn_padded_reals(x, 1);
     return hn_finish(out, node);
 }
 

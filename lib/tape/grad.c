@@ -35,13 +35,13 @@ const real *hn_out_grad(struct hn_node *node)
 {
     struct hnas_tensor *t = node->out;
     const real *g = hn_grad_whole(t);
-    struct hn_worker worker;
+    struct hn_worker *worker;
 
     if (!g || t->layout != HN_IMAGE)
         return g;
-    hn_worker_init(&worker, node->ctx, 0, &node->need);
+    worker = hn_worker_get(node->tape, 0);
     for (int64_t n = 0; n < t->dim[0]; n++)
-        (void)hn_fold_grad(&worker, t, n, NULL);
+        (void)hn_fold_grad(worker, t, n, NULL);
     return g;
 }
 

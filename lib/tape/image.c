@@ -5,18 +5,21 @@
 #include <assert.h>
 #include <string.h>
 
+enum { HEAD_BYTES = (sizeof(struct hn_worker) + 63) / 64 * 64 };
+
 /* Each area begins on a cache line; a line of slack between them. */
 static int64_t area(int64_t reals)
 {
     return reals ? (reals + 31) / 16 * 16 : 0;
 }
 
-size_t hn_need_bytes(const struct hn_need *n)
+static size_t need_bytes(const struct hn_need *n)
 {
-    return (size_t)(area(n->relu) + area(n->plain) + area(n->dz) +
-                    area(n->acc) + 2 * area(n->rows) + 2 * area(n->image) +
-                    area(n->vec)) *
-           sizeof(real);
+    const int64_t reals = area(n->relu) + area(n->plain) + area(n->low) +
+                          area(n->dz) + area(n->acc) + 2 * area(n->rows) +
+                          2 * area(n->image) + area(n->vec);
+
+    return HEAD_BYTES + (size_t)reals * sizeof(real);
 }
 
 static int64_t max64(int64_t a, int64_t b)
@@ -28,6 +31,7 @@ void hn_need_max(struct hn_need *a, const struct hn_need *b)
 {
     a->relu = max64(a->relu, b->relu);
     a->plain = max64(a->plain, b->plain);
+    a->low = max64(a->low, b->low);
     a->dz = max64(a->dz, b->dz);
     a->acc = max64(a->acc, b->acc);
     a->rows = max64(a->rows, b->rows);
@@ -43,15 +47,15 @@ static real *lay(real **at, int64_t reals)
     return p;
 }
 
-void hn_worker_init(struct hn_worker *w, struct hnas_context *ctx,
-                    int32_t index, const struct hn_need *need)
+static void lay_out(struct hn_worker *w, const struct hn_need *need)
 {
-    real *at = ctx->scratch[index];
+    real *at = (real *)(void *)((char *)w + HEAD_BYTES);
 
     memset(w, 0, sizeof *w);
-    w->ctx = ctx;
+    w->laid = *need;
     w->relu.memory = lay(&at, need->relu);
     w->plain.memory = lay(&at, need->plain);
+    w->low.memory = lay(&at, need->low);
     w->dz.memory = lay(&at, need->dz);
     w->acc.memory = lay(&at, need->acc);
     w->rows[0] = lay(&at, need->rows);
@@ -59,6 +63,25 @@ void hn_worker_init(struct hn_worker *w, struct hnas_context *ctx,
     w->image[0] = lay(&at, need->image);
     w->image[1] = lay(&at, need->image);
     w->vec = lay(&at, need->vec);
+}
+
+hnas_status hn_workers_reserve(struct hnas_tape *tape,
+                               const struct hn_need *need)
+{
+    hn_need_max(&tape->need, need);
+    return hn_scratch_reserve(tape->ctx, need_bytes(&tape->need));
+}
+
+struct hn_worker *hn_worker_get(struct hnas_tape *tape, int32_t index)
+{
+    struct hn_worker *w = tape->ctx->scratch[index];
+
+    if (!w->ctx || memcmp(&w->laid, &tape->need, sizeof w->laid))
+        lay_out(w, &tape->need);
+    w->ctx = tape->ctx;
+    w->relu.tensor = w->plain.tensor = w->low.tensor = NULL;
+    w->acc.tensor = NULL;
+    return w;
 }
 
 int64_t hn_padded_reals(const struct hnas_tensor *t, int64_t pad)
@@ -152,9 +175,15 @@ struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
 }
 
 struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
-                               int64_t image, int64_t pad, real border)
+                               int64_t image, int64_t pad)
 {
-    return fill(w, &w->plain, x, image, pad, border, 0);
+    return fill(w, &w->plain, x, image, pad, 0, 0);
+}
+
+struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
+                             int64_t image, int64_t pad)
+{
+    return fill(w, &w->low, x, image, pad, -HN_REAL_MAX, 0);
 }
 
 struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,

@@ -15,10 +15,12 @@ struct hn_padded {
     real border;
 };
 
+/* Lives at the head of a worker's scratch, so that borders outlast a stage. */
 struct hn_worker {
     struct hnas_context *ctx;
-    int64_t chunk; /* whose partial sums to add to */
-    struct hn_padded relu, plain, dz;
+    struct hn_need laid; /* what the areas below were laid for */
+    int64_t chunk;       /* whose partial sums to add to */
+    struct hn_padded relu, plain, low, dz;
     struct { /* gradient behind the rectifier of acc.tensor */
         struct hnas_tensor *tensor;
         int64_t image;
@@ -27,10 +29,11 @@ struct hn_worker {
     real *rows[2], *image[2], *vec;
 };
 
-/* The worker of an index, its scratch laid out for `need`. */
-void hn_worker_init(struct hn_worker *w, struct hnas_context *ctx,
-                    int32_t index, const struct hn_need *need);
-size_t hn_need_bytes(const struct hn_need *need);
+/* See that every worker has scratch for a stage of a tape, and give the
+ * worker of an index, which remembers no image of before. */
+hnas_status hn_workers_reserve(struct hnas_tape *tape,
+                               const struct hn_need *need);
+struct hn_worker *hn_worker_get(struct hnas_tape *tape, int32_t index);
 void hn_need_max(struct hn_need *a, const struct hn_need *b);
 
 /* Reals of a padded image. */
@@ -49,9 +52,11 @@ void hn_pending(const struct hnas_tensor *t, const real **scale,
 struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
                               int64_t image, int64_t pad);
 
-/* The value itself in a border. */
+/* The value itself in a border of zeros, or of -HN_REAL_MAX. */
 struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
-                               int64_t image, int64_t pad, real border);
+                               int64_t image, int64_t pad);
+struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
+                             int64_t image, int64_t pad);
 
 /* An all-zero border around h x w pixels of cp channels to write a gradient
  * into; `clear` zeroes the inside too. */

@@ -99,7 +99,6 @@ struct run {
     struct hn_node **node; /* with an image phase in this stage */
     int64_t n_nodes, n_images, chunk;
     struct hn_need need;
-    int backward;
 };
 
 static void run_chunk(void *user, int64_t index, int32_t worker_index)
@@ -107,23 +106,21 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
     const struct run *run = user;
     const int64_t first = index * run->chunk;
     int64_t last = first + run->chunk;
-    struct hn_worker worker;
+    struct hn_worker *worker = hn_worker_get(run->tape, worker_index);
 
     last = last < run->n_images ? last : run->n_images;
-    hn_worker_init(&worker, run->tape->ctx, worker_index, &run->need);
-    worker.chunk = index;
+    worker->chunk = index;
     for (int64_t n = first; n < last; n++) {
         for (int64_t i = 0; i < run->n_nodes; i++)
             if (n < run->node[i]->n_images)
-                run->node[i]->rule->forward_image(run->node[i], n, &worker);
-        hn_flush_relu_grad(&worker);
+                run->node[i]->rule->forward_image(run->node[i], n, worker);
     }
 }
 
 static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
                              int64_t n)
 {
-    struct run run = {tape, node, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0}, 0};
+    struct run run = {.tape = tape, .node = node};
     hnas_status st;
 
     /* nodes with an image phase stand first */
@@ -135,7 +132,7 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
             run.n_images = node[i]->n_images;
     }
     if (run.n_nodes) {
-        st = hn_scratch_reserve(tape->ctx, hn_need_bytes(&run.need));
+        st = hn_workers_reserve(tape, &run.need);
         if (st < 0)
             return st;
         run.chunk = hn_chunk_images(run.n_images);

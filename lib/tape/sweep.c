@@ -89,16 +89,15 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
     const struct stage *s = user;
     const int64_t first = index * s->chunk;
     int64_t last = first + s->chunk;
-    struct hn_worker worker;
+    struct hn_worker *worker = hn_worker_get(s->tape, worker_index);
 
     last = last < s->n_images ? last : s->n_images;
-    hn_worker_init(&worker, s->tape->ctx, worker_index, &s->need);
-    worker.chunk = index;
+    worker->chunk = index;
     for (int64_t n = first; n < last; n++) {
         for (int64_t i = 0; i < s->n_nodes; i++)
             if (s->node[i]->bimage && n < s->node[i]->n_images)
-                s->node[i]->rule->backward_image(s->node[i], n, &worker);
-        hn_flush_relu_grad(&worker);
+                s->node[i]->rule->backward_image(s->node[i], n, worker);
+        hn_flush_relu_grad(worker);
     }
 }
 
@@ -183,7 +182,7 @@ static hnas_status begin_stage(struct stage *s)
             s->n_images = node->n_images;
     }
     if (st == HNAS_OK)
-        st = hn_scratch_reserve(s->tape->ctx, hn_need_bytes(&s->need));
+        st = hn_workers_reserve(s->tape, &s->need);
     return st;
 }
 
@@ -208,7 +207,7 @@ static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
                        int32_t last)
 {
     for (int32_t k = 0; k <= last; k++) {
-        struct stage s = {tape, list, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0}};
+        struct stage s = {.tape = tape, .node = list};
         hnas_status st;
 
         for (int64_t i = tape->n_nodes - 1; i >= 0; i--)

@@ -54,7 +54,8 @@ struct hn_rule {
 /* Scratch that a node needs of a worker, in reals. */
 struct hn_need {
     int64_t relu;  /* padded, rectified input */
-    int64_t plain; /* padded input */
+    int64_t plain; /* padded input, border 0 */
+    int64_t low;   /* padded input, border -HN_REAL_MAX */
     int64_t dz;    /* padded gradient of an output */
     int64_t acc;   /* dense gradient behind a rectifier */
     int64_t rows;  /* each of two row buffers */
@@ -123,6 +124,7 @@ struct hnas_tape {
     int32_t deferred, swept;
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
+    struct hn_need need; /* the largest so far: the layout of scratch */
 };
 
 /* ---- recording (tape.c) ---- */
