@@ -23,9 +23,9 @@ typedef struct hnas_arch hnas_arch;
 
 /** One kept edge. */
 typedef struct hnas_arch_edge {
-    int32_t from;   /**< source node */
-    int32_t to;     /**< target node */
-    int32_t op;     /**< index into the supernet's operations */
+    int32_t from;        /**< source node */
+    int32_t to;          /**< target node */
+    int32_t op;          /**< index into the supernet's operations */
     const char *op_name; /**< borrowed from the architecture */
 } hnas_arch_edge;
 
@@ -42,49 +42,170 @@ typedef struct hnas_arch_warning {
     int32_t node; /**< which node */
 } hnas_arch_warning;
 
-/** Derive the architecture at lambda.  Outside the range it comes with the
- * status HNAS_EXTRAPOLATED. */
-HNAS_API hnas_status hnas_arch_derive(hnas_arch **out,
-                                      const hnas_supernet *net,
+/**
+ * Derive the architecture at lambda.
+ *
+ *     argmax: per edge the op with the largest alpha(lambda)
+ *     top2:   per node the 2 edges with the largest softmax(alpha) over ops
+ *             that are not zero, on each its best one
+ *
+ * Shapes     hyper: a table E x O for each kind that has cells, normal first.
+ * Units      rule: HNAS_RULE_.  lambda: finite, > 0 in log scale.  At a
+ *            breakpoint the next piece has begun: the limit from above.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy; it needs
+ *            neither net nor hyper afterwards.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     HNAS_EXTRAPOLATED lambda outside the stored range, *out is set;
+ *            E_ARG NULL argument; E_RANGE rule or lambda; E_MISMATCH tables
+ *            that are not the net's; E_NAN parameters not finite; E_NOMEM.  On
+ *            error *out is NULL.
+ * Source     the envelope of O lines on each edge, exact; DARTS
+ *            (arXiv:1806.09055) for top2; docs/math.md.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_derive(hnas_arch **out, const hnas_supernet *net,
                                       const hnas_hyper *hyper, double lambda,
                                       int32_t rule);
 
-/** Derive from tables of alpha, one a kind (NULL for a kind without cell);
- * ties go to the lower cost in `metric`, then to the lower index. */
+/**
+ * Derive from tables of alpha.
+ *
+ * Shapes     alpha[k] [E * O], one a kind, NULL for a kind without cell.
+ * Units      rule: HNAS_RULE_; metric: HNAS_COST_: ties go to the lower cost,
+ *            then to the lower index.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy; it does not
+ *            need net afterwards.  alpha is read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or alpha of a kind that has cells; E_RANGE
+ *            rule or metric; E_NAN alpha not finite; E_NOMEM.  On error *out
+ *            is NULL.
+ * Source     DARTS (arXiv:1806.09055).
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_arch_from_alpha(hnas_arch **out,
                                           const hnas_supernet *net,
                                           const double *const alpha[2],
                                           int32_t rule, int32_t metric);
 
-/** Release it. */
+/**
+ * Release an architecture.
+ *
+ * Shapes     arch NULL: nothing is done.
+ * Units      none.
+ * Ownership  its edges and remarks go with it.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_arch_destroy(hnas_arch *arch);
 
-/** Tell the rule. */
+/**
+ * Tell the rule.
+ *
+ * Shapes     arch: not NULL.
+ * Units      HNAS_RULE_.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int32_t hnas_arch_get_rule(const hnas_arch *arch);
 
-/** Tell lambda (NaN if from an alpha) and, under argmax, the interval
- * [lo, hi) clipped to the range on which the architecture stays; lo = hi =
- * NaN where it is unknown. */
+/**
+ * Tell lambda, and the interval [lo, hi) on which the architecture stays.
+ *
+ * Shapes     each output may be NULL.  arch: not NULL.
+ * Units      lambda NaN: derived from an alpha.  The interval is clipped to
+ *            the stored range; lo = hi = NaN where it is unknown: another rule
+ *            than argmax, an alpha, or lambda outside the range.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_arch_get_lambda(const hnas_arch *arch, double *lambda,
                                    double *lo, double *hi);
 
-/** Tell the number of kept edges of a kind. */
-HNAS_API int32_t hnas_arch_get_edge_count(const hnas_arch *arch,
-                                          int32_t kind);
+/**
+ * Tell the number of kept edges of a kind.
+ *
+ * Shapes     arch: not NULL.
+ * Units      kind: HNAS_NORMAL or HNAS_REDUCE, else 0.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API int32_t hnas_arch_get_edge_count(const hnas_arch *arch, int32_t kind);
 
-/** Give the kept edges of a kind, ordered by target, then source. */
+/**
+ * Give the kept edges of a kind, ordered by target, then source.
+ *
+ * Shapes     [hnas_arch_get_edge_count]; NULL for a kind without cell.
+ * Units      kind: HNAS_NORMAL or HNAS_REDUCE.
+ * Ownership  borrowed from arch.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API const hnas_arch_edge *hnas_arch_get_edges(const hnas_arch *arch,
                                                    int32_t kind);
 
-/** Tell the cost of the whole network and of its fixed part. */
+/**
+ * Tell the cost of the whole network, pruned, and of its fixed part.
+ *
+ * Shapes     each output may be NULL.  arch: not NULL.
+ * Units      of one image; total includes fixed.  An edge that leaves a node
+ *            without input costs nothing.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_arch_get_cost(const hnas_arch *arch, hnas_cost *total,
                                  hnas_cost *fixed);
 
-/** Give the remarks; returns their number. */
+/**
+ * Give the remarks of the connectivity report, and their number.
+ *
+ * Shapes     warnings NULL: the number alone.  arch: not NULL.
+ * Units      none.
+ * Ownership  *warnings: borrowed from arch.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int32_t hnas_arch_get_warnings(const hnas_arch *arch,
                                         const hnas_arch_warning **warnings);
 
-/** Say whether two architectures keep the same operations. */
+/**
+ * Say whether two architectures keep the same operations on the same edges.
+ *
+ * Shapes     NULL equals NULL only.
+ * Units      1 or 0; operations are compared by name.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; they never change.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int32_t hnas_arch_is_equal(const hnas_arch *a, const hnas_arch *b);
 
 HNAS_END_DECLS

@@ -17,12 +17,15 @@ HNAS_BEGIN_DECLS
 
 /** How u's gradient sees the weights. */
 enum {
-    HNAS_ORDER_FIRST = 0,     /**< w as it is */
-    HNAS_ORDER_SECOND_FD = 1  /**< w after a virtual step, DARTS' differences */
+    HNAS_ORDER_FIRST = 0,    /**< w as it is */
+    HNAS_ORDER_SECOND_FD = 1 /**< w after a virtual step, DARTS' differences */
 };
 
 /** Which loss a problem is asked for. */
-enum { HNAS_LOSS_TRAIN = 0, HNAS_LOSS_VALID = 1 };
+enum {
+    HNAS_LOSS_TRAIN = 0, /**< of w */
+    HNAS_LOSS_VALID = 1  /**< of u */
+};
 
 /** What the optimizer asks a problem for. */
 typedef struct hnas_loss_request {
@@ -51,21 +54,33 @@ typedef struct hnas_problem {
 
 /** Settings of the bilevel optimizer; fill with hnas_bilevel_opts_init. */
 typedef struct hnas_bilevel_opts {
-    size_t size;           /**< sizeof the struct */
-    int32_t order;         /**< HNAS_ORDER_; default FIRST */
-    int32_t virtual_clip;  /**< clip in the virtual step; default 0 */
-    hnas_sgd_opts w;       /**< of w */
-    double w_rate;         /**< at step 0; default 0.025 */
-    double w_rate_last;    /**< at the last step; default 0.001 */
-    hnas_adam_opts u;      /**< of u */
-    double u_rate;         /**< default 3e-4 */
-    int64_t total_steps;   /**< of the schedules; 0: rates stay */
-    int64_t rate_steps;    /**< steps between changes of w's rate (one epoch);
-                                default 1 */
-    double warmup;         /**< share of total_steps with u frozen; default 0 */
+    size_t size;          /**< sizeof the struct */
+    int32_t order;        /**< HNAS_ORDER_; default FIRST */
+    int32_t virtual_clip; /**< clip in the virtual step; default 0 */
+    hnas_sgd_opts w;      /**< of w */
+    double w_rate;        /**< at step 0; default 0.025 */
+    double w_rate_last;   /**< at the last step; default 0.001 */
+    hnas_adam_opts u;     /**< of u */
+    double u_rate;        /**< default 3e-4 */
+    int64_t total_steps;  /**< of the schedules; 0: rates stay */
+    int64_t rate_steps;   /**< steps between changes of w's rate (one epoch);
+                               default 1 */
+    double warmup;        /**< share of total_steps with u frozen; default 0 */
 } hnas_bilevel_opts;
 
-/** Write the defaults. */
+/**
+ * Write the defaults into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_bilevel_opts).  Defaults: as each field says;
+ *            of w and u those of hnas_sgd_opts_init and hnas_adam_opts_init.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_bilevel_opts_init(hnas_bilevel_opts *opts, size_t size);
 
 /** A bilevel optimizer; opaque. */
@@ -73,64 +88,150 @@ typedef struct hnas_bilevel hnas_bilevel;
 
 /** What a step did. */
 typedef struct hnas_step_info {
-    int64_t step;       /**< steps done, this one included */
-    double train_loss;  /**< of the w pass */
-    double valid_loss;  /**< mean over draws; NaN while u is frozen */
-    double w_norm;      /**< of w's gradient before the clip */
-    double u_norm;      /**< of u's gradient */
-    double w_rate;      /**< used */
-    double lambda;      /**< of the w pass */
+    int64_t step;      /**< steps done, this one included */
+    double train_loss; /**< of the w pass */
+    double valid_loss; /**< mean over draws; NaN while u is frozen */
+    double w_norm;     /**< of w's gradient before the clip */
+    double u_norm;     /**< of u's gradient */
+    double w_rate;     /**< used */
+    double lambda;     /**< of the w pass */
 } hnas_step_info;
 
-/** Create an optimizer for a problem; it holds references to w and u. */
-HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out,
-                                         hnas_context *ctx,
+/**
+ * Create an optimizer for a problem.
+ *
+ *     u minimises L_valid(w*(u), u),   w*(u) minimises L_train(w, u)
+ *
+ * Shapes     w, u: float32 leaves with contiguous elements, each once; n_w,
+ *            n_u >= 1.
+ * Units      opts NULL: the defaults.  Rates finite and >= 0, total_steps >=
+ *            0, rate_steps >= 1, warmup 0..1.
+ * Ownership  *out: the caller's, released with hnas_bilevel_destroy; it holds
+ *            references to w and u.  problem is copied; user must outlive it.
+ * Gradient   each pass of a step sets what w and u want.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or a field of problem not set; E_RANGE a
+ *            field of opts; as hnas_sgd_create; E_NOMEM.  On error *out is
+ *            NULL.
+ * Source     DARTS (arXiv:1806.09055), eq. 3 and 4.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
                                          const hnas_problem *problem,
                                          const hnas_bilevel_opts *opts);
 
-/** Release it. */
+/**
+ * Release a bilevel optimizer.
+ *
+ * Shapes     bilevel NULL: nothing is done.
+ * Units      none.
+ * Ownership  its references to w and u are gone.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_bilevel_destroy(hnas_bilevel *bilevel);
 
-/** Ask a running step, from any thread, to stop; it answers HNAS_STOPPED and
- * has changed nothing. */
+/**
+ * Ask a running step to stop: it answers HNAS_STOPPED, changes nothing.
+ *
+ * Shapes     bilevel: not NULL.
+ * Units      seen before each pass.  Where no step runs, the next one stops.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_bilevel_cancel(hnas_bilevel *bilevel);
 
 /** Called before each pass of a step: `pass` counts from 0 within the step.
  * A result other than 0 stops the step. */
 typedef int32_t (*hnas_progress_fn)(void *user, int64_t step, int32_t pass);
 
-/** Set the progress callback, NULL: none.  A step that it stops answers
- * HNAS_STOPPED and has changed nothing. */
+/**
+ * Set the progress callback, called before each pass of a step.
+ *
+ * Shapes     bilevel: not NULL; progress NULL: none.
+ * Units      none.
+ * Ownership  user is passed to progress and must outlive its use.
+ * Gradient   none.
+ * Threads    one context, one thread at a time; progress is called on the
+ *            thread of the step and may not call on this optimizer but to
+ *            cancel.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
-                                        hnas_progress_fn progress,
-                                        void *user);
+                                        hnas_progress_fn progress, void *user);
 
-/** Do one step at n_lambda >= 1 values of lambda. */
+/**
+ * Do one step: move u by Adam on L_valid, then w by SGD on L_train.
+ *
+ *     u: mean over d of the gradient at lambda[d];   w: at lambda[step % n]
+ *
+ * Shapes     lambda [n_lambda]; info NULL: not wanted.
+ * Units      n_lambda: 1..1024.  While warmup lasts u stays.
+ * Ownership  info is the caller's.
+ * Gradient   w and u hold the last pass's afterwards.
+ * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.
+ * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
+ *            argument; E_RANGE n_lambda; E_NAN a loss or a gradient is not
+ *            finite; E_NOMEM; what problem.loss or a sweep answers.  After all
+ *            of these u, w, both optimizers and the count are as they were,
+ *            and *info is unchanged.
+ * Source     DARTS (arXiv:1806.09055), algorithm 1; docs/math.md.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_bilevel_step(hnas_bilevel *bilevel,
-                                       const double *lambda,
-                                       int32_t n_lambda,
+                                       const double *lambda, int32_t n_lambda,
                                        hnas_step_info *info);
 
-/** Compute u's gradient only, into their gradients; nothing moves. */
+/**
+ * Compute u's gradient at one lambda; nothing moves.
+ *
+ *     FIRST:      dL_valid/du (w)
+ *     SECOND_FD:  dL_valid/du (w') - xi kappa nu (dL_train/du (w+)
+ *                 - dL_train/du (w-)) / (2 R),   w+- = w +- R v
+ *
+ * Shapes     none.
+ * Units      v = dL_valid/dw (w'), R = 0.01 / |v|; w' one step of SGD from w.
+ * Ownership  none.
+ * Gradient   u's gradients hold the result; w's are spent.
+ * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.
+ * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
+ *            bilevel; E_NAN; E_NOMEM; what problem.loss or a sweep answers.  w
+ *            is as it was, whatever happens.
+ * Source     DARTS (arXiv:1806.09055), eq. 7 and 8.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_bilevel_gradient(hnas_bilevel *bilevel,
                                            double lambda);
 
 /** How alpha becomes gates. */
 enum {
-    HNAS_RELAX_RAW = 0,
-    HNAS_RELAX_SOFTMAX = 1,
-    HNAS_RELAX_SIGMOID = 2,
+    HNAS_RELAX_RAW = 0,        /**< p = alpha */
+    HNAS_RELAX_SOFTMAX = 1,    /**< softmax(alpha / tau) */
+    HNAS_RELAX_SIGMOID = 2,    /**< sigmoid(alpha) */
     HNAS_RELAX_GUMBEL = 3,     /**< soft, one draw an image or a step */
     HNAS_RELAX_GUMBEL_HARD = 4 /**< one-hot, one draw a step */
 };
 
 /** How tau moves from tau to tau_last over the steps. */
-enum { HNAS_TAU_CONSTANT = 0, HNAS_TAU_LINEAR = 1, HNAS_TAU_EXP = 2 };
+enum {
+    HNAS_TAU_CONSTANT = 0, /**< stays at tau */
+    HNAS_TAU_LINEAR = 1,   /**< on a line */
+    HNAS_TAU_EXP = 2       /**< by a constant factor */
+};
 
 /** How lambda is drawn for a step. */
 enum {
-    HNAS_SAMPLE_FIXED = 0,
-    HNAS_SAMPLE_UNIFORM = 1,    /**< in s */
+    HNAS_SAMPLE_FIXED = 0,      /**< opts.lambda */
+    HNAS_SAMPLE_UNIFORM = 1,    /**< in ln lambda; in lambda if lo <= 0 */
     HNAS_SAMPLE_ANTITHETIC = 2, /**< pairs (s, s_lo + s_hi - s) */
     HNAS_SAMPLE_SANDWICH = 3    /**< both ends and draws - 2 random */
 };
@@ -159,22 +260,71 @@ typedef struct hnas_search_opts {
     int32_t rule;              /**< HNAS_RULE_ for queries */
 } hnas_search_opts;
 
-/** Write the defaults, which are the preset "default". */
+/**
+ * Write the defaults, the preset "default", into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_search_opts).
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_opts_init(hnas_search_opts *opts, size_t size);
 
 /** A search: supernet, hypernetwork and bilevel optimizer; opaque. */
 typedef struct hnas_search hnas_search;
 
-/** Create a search.  net and hyper are borrowed and must outlive it. */
-HNAS_API hnas_status hnas_search_create(hnas_search **out,
-                                        hnas_supernet *net,
+/**
+ * Create a search over a supernet and a hypernetwork.
+ *
+ * Shapes     hyper: a table E x O for each kind that has cells, normal first.
+ * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
+ *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, zero_one
+ *            >= 0; norm_momentum 0..1.
+ * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
+ *            hyper are borrowed and must outlive it.  opts is copied.
+ * Gradient   its steps set what weights and architecture parameters want.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
+ *            E_MISMATCH tables that are not the net's; as hnas_bilevel_create;
+ *            E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
                                         hnas_hyper *hyper,
                                         const hnas_search_opts *opts);
 
-/** Release it (and net and hyper, where it was loaded from a file). */
+/**
+ * Release a search.
+ *
+ * Shapes     search NULL: nothing is done.
+ * Units      none.
+ * Ownership  net and hyper go with it where it was loaded from a file, else
+ *            they stay.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_destroy(hnas_search *search);
 
-/** Set the progress callback of its steps, NULL: none. */
+/**
+ * Set the progress callback of its steps, called before each pass.
+ *
+ * Shapes     search: not NULL; progress NULL: none.
+ * Units      none.
+ * Ownership  user is passed to progress and must outlive its use.
+ * Gradient   none.
+ * Threads    as hnas_bilevel_set_progress.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_set_progress(hnas_search *search,
                                        hnas_progress_fn progress, void *user);
 
@@ -184,57 +334,189 @@ typedef struct hnas_batch {
     hnas_tensor *labels; /**< [N] int32 */
 } hnas_batch;
 
-/** Do one step on a training and a validation batch.  lambda NULL: drawn as
- * the settings say; else n_lambda given values. */
+/**
+ * Do one step on a training and a validation batch.
+ *
+ *     L_valid = cross_entropy + cost_weight * lambda * C(p) + regularisers
+ *     L_train = cross_entropy
+ *
+ * Shapes     images [N, C, H, W], labels [N] int32; lambda NULL: drawn as the
+ *            settings say, else [n_lambda].  info NULL: not wanted.
+ * Units      lambda inside the stored range, >= 0 with a cost weight; n_lambda
+ *            1..1024.
+ * Ownership  the batches are read; info is the caller's.
+ * Gradient   as hnas_bilevel_step.
+ * Threads    one context, one thread at a time; hnas_search_cancel from any.
+ * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
+ *            search or a batch without tensor; E_TYPE, E_SHAPE, E_STATE images
+ *            or labels; E_RANGE lambda, n_lambda or a label; E_NAN; E_OP;
+ *            E_NOMEM.  After all of these weights, parameters, statistics,
+ *            optimizers and the count are as they were.
+ * Source     docs/math.md, after DARTS (arXiv:1806.09055).
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_step(hnas_search *search,
                                       const hnas_batch *train,
                                       const hnas_batch *valid,
                                       const double *lambda, int32_t n_lambda,
                                       hnas_step_info *info);
 
-/** Compute the gradient of the architecture parameters at lambda, into their
- * gradients; nothing moves. */
+/**
+ * Compute the architecture parameters' gradient at lambda; nothing moves.
+ *
+ * Shapes     batches as hnas_search_step.
+ * Units      lambda inside the stored range, >= 0 with a cost weight.
+ * Ownership  the batches are read.
+ * Gradient   those of the hypernetwork's tensors hold the result.
+ * Threads    one context, one thread at a time; hnas_search_cancel from any.
+ * Errors     as hnas_search_step.
+ * Source     as hnas_bilevel_gradient.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_gradient(hnas_search *search,
                                           const hnas_batch *train,
                                           const hnas_batch *valid,
                                           double lambda);
 
-/** Ask a running step, from any thread, to stop; it answers HNAS_STOPPED and
- * has changed nothing. */
+/**
+ * Ask a running step to stop: it answers HNAS_STOPPED, changes nothing.
+ *
+ * Shapes     search: not NULL.
+ * Units      seen before each pass.  Where no step runs, the next one stops.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_cancel(hnas_search *search);
 
-/** Give its parts, borrowed. */
+/**
+ * Give its supernet.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  borrowed from search.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_supernet *hnas_search_get_net(hnas_search *search);
+
+/**
+ * Give its hypernetwork.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  borrowed from search.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_hyper *hnas_search_get_hyper(hnas_search *search);
 
-/** Give its settings. */
+/**
+ * Give its settings.
+ *
+ * Shapes     opts->size: how much to write, 0: all; set to what was written.
+ * Units      none.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_get_opts(const hnas_search *search,
                                    hnas_search_opts *opts);
 
-/** Tell the number of steps done. */
+/**
+ * Tell the number of steps done.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int64_t hnas_search_get_steps(const hnas_search *search);
 
-/** Compute logits [N, classes] of images at lambda: relaxed (arch NULL) or of
- * a derived architecture with the supernet's weights.  Batch-norm uses the
- * statistics that hnas_search_calibrate left for this use. */
+/**
+ * Compute logits of images, relaxed or of a derived architecture.
+ *
+ * Shapes     images [N, C, H, W]; logits [N * classes], count their number.
+ * Units      arch NULL: relaxed at lambda, inside the stored range; else
+ *            lambda is not read and arch must be of this search's net.  draw
+ *            >= 0 numbers the noise of the gumbel kinds.
+ * Ownership  images are read, logits is the caller's.
+ * Gradient   none.  Batch-norm uses the running statistics: those that
+ *            hnas_search_calibrate left, else the search's own.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument but arch; E_TYPE, E_STATE images; E_SHAPE
+ *            images or count; E_RANGE draw or lambda; E_OP; E_NOMEM.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_predict(hnas_search *search,
-                                         const hnas_arch *arch,
-                                         double lambda, hnas_tensor *images,
-                                         int64_t draw, float *logits,
-                                         int64_t count);
+                                         const hnas_arch *arch, double lambda,
+                                         hnas_tensor *images, int64_t draw,
+                                         float *logits, int64_t count);
 
-/** Recalibrate batch-norm for lambda (and arch, where not NULL) as the
- * cumulative average over calls; `first` != 0 begins anew.  The search's own
- * running statistics are untouched. */
+/**
+ * Compute batch-norm's statistics for lambda or an architecture.
+ *
+ *     running = mean over the calls since `first` of the batch's statistics
+ *
+ * Shapes     images [N, C, H, W].
+ * Units      first != 0 begins anew; arch, lambda and draw as
+ *            hnas_search_predict.
+ * Ownership  the search's own running statistics are kept apart, see
+ *            hnas_search_restore_norms.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_search_predict.  On error no statistics have changed.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_calibrate(hnas_search *search,
-                                           const hnas_arch *arch,
-                                           double lambda, hnas_tensor *images,
-                                           int64_t draw, int32_t first);
+                                           const hnas_arch *arch, double lambda,
+                                           hnas_tensor *images, int64_t draw,
+                                           int32_t first);
 
-/** Return to the search's own running statistics, as every step does. */
+/**
+ * Return to the search's own running statistics, as every step does.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_search_restore_norms(hnas_search *search);
 
-/** Derive the architecture at lambda under a rule. */
+/**
+ * Derive the architecture at lambda under a rule.
+ *
+ * Shapes     as hnas_arch_derive.
+ * Units      as hnas_arch_derive.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_arch_derive.
+ * Source     as hnas_arch_derive.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_derive(hnas_arch **out,
                                         const hnas_search *search,
                                         double lambda, int32_t rule);
@@ -253,7 +535,21 @@ typedef struct hnas_preset {
     int32_t running_stats;   /**< 1: reported with running statistics */
 } hnas_preset;
 
-/** Fill a preset by name; HNAS_E_NAME lists the known ones. */
+/**
+ * Fill a preset by name.
+ *
+ * Shapes     preset: at least `size` bytes.
+ * Units      name: "default", "seed", "darts", "darts_l1", "fair_darts" or
+ *            "darts_cc".  size: sizeof(hnas_preset).
+ * Ownership  preset is the caller's; its strings are static.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_NAME unknown, the message lists the known
+ *            ones.  On error *preset is unchanged.
+ * Source     DARTS (arXiv:1806.09055), Fair DARTS (arXiv:1911.12126),
+ *            DARTS-CC; own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_preset_find(hnas_preset *preset, size_t size,
                                       hnas_context *ctx, const char *name);
 

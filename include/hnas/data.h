@@ -13,31 +13,105 @@ HNAS_BEGIN_DECLS
 /** A set of labelled 8-bit images; opaque. */
 typedef struct hnas_dataset hnas_dataset;
 
-/** Read an image and a label file in IDX format, plain or gzip. */
+/**
+ * Read an image and a label file in IDX format, plain or gzip.
+ *
+ * Shapes     images uint8 [N, H, W] or [N, C, H, W], labels uint8 [N].
+ * Units      at most 4 GiB a file; above 64 MiB of data gzip may pack 250 to 1
+ *            at most.
+ * Ownership  *out: the caller's, released with hnas_dataset_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT not IDX of these
+ *            ranks, damaged gzip, or data after the end; E_TRUNCATED; E_LIMIT;
+ *            E_MISMATCH numbers of images and labels differ; E_NOMEM.  On
+ *            error *out is NULL.
+ * Source     the MNIST database's file format.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_dataset_open_idx(hnas_dataset **out,
                                            hnas_context *ctx,
                                            const char *images_path,
                                            const char *labels_path);
 
-/** Take images [N, C, H, W] (uint8, or float32: any values) and labels [N]
- * int32; holds references. */
-HNAS_API hnas_status hnas_dataset_create(hnas_dataset **out,
-                                         hnas_context *ctx,
+/**
+ * Make a data set of a host's tensors.
+ *
+ * Shapes     images [N, C, H, W] uint8 or float32, labels [N] int32, any
+ *            strides.
+ * Units      uint8 counts as value / 255, float32 as it is, finite; labels >=
+ *            0.
+ * Ownership  *out: the caller's, released with hnas_dataset_destroy; it holds
+ *            references to both.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_TYPE; E_SHAPE; E_STATE a recorded tensor;
+ *            E_NAN a pixel; E_RANGE a label; E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_dataset_create(hnas_dataset **out, hnas_context *ctx,
                                          hnas_tensor *images,
                                          hnas_tensor *labels);
 
-/** Release it. */
+/**
+ * Release a data set.
+ *
+ * Shapes     dataset NULL: nothing is done.
+ * Units      none.
+ * Ownership  its references are gone.  No iterator may use it any more.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_dataset_destroy(hnas_dataset *dataset);
 
-/** Tell N, C, H, W. */
+/**
+ * Tell N, C, H, W.
+ *
+ * Shapes     dims [4].  dataset, dims: not NULL.
+ * Units      none.
+ * Ownership  dims is the caller's.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_dataset_get_dims(const hnas_dataset *dataset,
                                     int64_t dims[4]);
 
-/** Tell the number of classes: the largest label + 1. */
+/**
+ * Tell the number of classes: the largest label + 1.
+ *
+ * Shapes     dataset: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int64_t hnas_dataset_get_classes(const hnas_dataset *dataset);
 
-/** Compute mean and standard deviation over all pixels of the first n_images
- * (0: all), of uint8 values divided by 255. */
+/**
+ * Compute mean and standard deviation over all pixels of the first n_images.
+ *
+ *     mean = sum x / n,   std = sqrt(sum (x - mean)^2 / n)
+ *
+ * Shapes     none.
+ * Units      n_images: 0..N, 0: all.  uint8 counts as value / 255; in double.
+ * Ownership  the outputs are the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument, E_RANGE n_images.  On error they are
+ *            unchanged.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_dataset_moments(const hnas_dataset *dataset,
                                           int64_t n_images, double *mean,
                                           double *std);
@@ -55,26 +129,87 @@ typedef struct hnas_batches_opts {
     double std;      /**< divided by; default 1 */
 } hnas_batches_opts;
 
-/** Write the defaults. */
+/**
+ * Write the defaults into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_batches_opts).  Defaults: as each field says.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_batches_opts_init(hnas_batches_opts *opts, size_t size);
 
 /** A batch iterator; opaque. */
 typedef struct hnas_batches hnas_batches;
 
-/** Create an iterator; the data set is borrowed and must outlive it. */
-HNAS_API hnas_status hnas_batches_create(hnas_batches **out,
-                                         hnas_context *ctx,
+/**
+ * Create a batch iterator over a range of a data set.
+ *
+ * Shapes     opts NULL: the defaults.
+ * Units      0 <= first < N; count 0..N - first; batch >= 1, at most count
+ *            unless partial; mean finite, std > 0; stream < 2^24.
+ * Ownership  *out: the caller's, released with hnas_batches_destroy.  dataset
+ *            is borrowed and must outlive it.  opts is copied.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
+ *            E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
                                          const hnas_dataset *dataset,
                                          const hnas_batches_opts *opts);
 
-/** Release it. */
+/**
+ * Release an iterator.
+ *
+ * Shapes     batches NULL: nothing is done.
+ * Units      none.
+ * Ownership  what it gave goes with it, except where the host holds a
+ *            reference.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_batches_destroy(hnas_batches *batches);
 
-/** Tell the number of batches an epoch. */
+/**
+ * Tell the number of batches an epoch.
+ *
+ * Shapes     batches: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int64_t hnas_batches_get_count(const hnas_batches *batches);
 
-/** Give batch `index` of epoch `epoch`, borrowed until the next call: images
- * [n, C, H, W] normalised, labels [n].  A pure function of its arguments. */
+/**
+ * Give batch `index` of epoch `epoch`, a pure function of both and the seed.
+ *
+ *     images = (value - mean) / std
+ *
+ * Shapes     *images [n, C, H, W] float32, *labels [n] int32; n = batch, or
+ *            fewer in the last one with partial.
+ * Units      epoch: 0..2^48-1; index: 0..count-1.
+ * Ownership  borrowed; the next call overwrites them.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument, E_RANGE epoch or index.  On error both are
+ *            NULL.
+ * Source     Fisher and Yates' shuffle by counter-based numbers (Philox).
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
                                       int64_t index, hnas_tensor **images,
                                       hnas_tensor **labels);

@@ -3,9 +3,20 @@
  * @file func.h
  * The differentiable primitives.
  *
- * Every func checks its inputs, appends one record to the tape (none where
- * tape is NULL) and gives a new tensor.  None broadcasts; none works in
- * place.  Gradients flow to every input that is not said to be constant.
+ * Every func checks its inputs, appends a record to the tape (and one for an
+ * input that it can't read as it lies) and gives a new tensor.  None
+ * broadcasts; none works in place.
+ *
+ * Common to all of them.  *out is a new reference, the caller's; its value
+ * lives in the tape until the reset.  tape NULL: nothing is recorded and *out
+ * is a leaf with memory of its own.  Inputs are borrowed; the tape holds
+ * references to leaves until its reset.  All belong to one context.
+ *
+ * The common errors: E_ARG NULL argument other than tape; E_TYPE an input is
+ * not float32; E_SHAPE its rank; E_STATE its value is gone, it was recorded on
+ * another tape, or the tape was swept; E_NOMEM.  On error *out is NULL; copies
+ * of inputs may stay on the tape, unread.  On a deferred tape, what only the
+ * computation finds is answered by hnas_tape_run.
  */
 #ifndef HNAS_FUNC_H
 #define HNAS_FUNC_H
@@ -14,28 +25,106 @@
 
 HNAS_BEGIN_DECLS
 
-/** out = a + b, same shape. */
+/**
+ * Add two tensors.
+ *
+ *     out = a + b
+ *
+ * Shapes     a, b, *out: one shape, any rank, float32.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to a and b.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE unequal shapes.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *a, hnas_tensor *b);
 
-/** out = a * b element by element, same shape. */
+/**
+ * Multiply two tensors element by element.
+ *
+ *     out = a * b
+ *
+ * Shapes     a, b, *out: one shape, any rank, float32.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to a and b.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE unequal shapes.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_mul(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *a, hnas_tensor *b);
 
-/** out = factor * x + offset. */
+/**
+ * Scale and shift.
+ *
+ *     out = factor * x + offset
+ *
+ * Shapes     x, *out: one shape, any rank, float32.
+ * Units      factor, offset: finite, rounded to float32.
+ * Ownership  none.
+ * Gradient   to x.  factor and offset are constants.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_RANGE factor or offset not finite.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape,
-                                 hnas_tensor *x, double factor,
-                                 double offset);
+                                 hnas_tensor *x, double factor, double offset);
 
-/** out = sum of all elements of x. */
+/**
+ * Sum all elements.
+ *
+ *     out = sum_i x[i]
+ *
+ * Shapes     x: any shape, float32.  *out: rank 0.
+ * Units      summed in double, in a fixed order.
+ * Ownership  none.
+ * Gradient   to x.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_sum(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *x);
 
-/** out = max(x, 0); at 0 the gradient is 0. */
+/**
+ * Rectify.
+ *
+ *     out = max(x, 0)
+ *
+ * Shapes     x, *out: one shape, any rank, float32.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to x where x > 0; at 0 it is 0.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_relu(hnas_tensor **out, hnas_tape *tape,
                                hnas_tensor *x);
 
-/** out[n][o] = sum_i x[n][i] * weight[o][i] + bias[o]; bias may be NULL. */
+/**
+ * Multiply by a matrix, and add a bias.
+ *
+ *     out[n][o] = sum_i x[n][i] * weight[o][i] + bias[o]
+ *
+ * Shapes     x [N, I], weight [O, I], bias [O] or NULL, *out [N, O], float32.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to x, weight and bias.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE columns of x and weight differ, or bias
+ *            and rows of weight.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_linear(hnas_tensor **out, hnas_tape *tape,
                                  hnas_tensor *x, hnas_tensor *weight,
                                  hnas_tensor *bias);
@@ -47,104 +136,379 @@ typedef struct hnas_conv_opts {
     int64_t pad[2];      /**< zeros added above and left; default 0 */
     int64_t dilation[2]; /**< default 1 */
     int64_t out[2];      /**< output rows, columns; 0: symmetric padding */
-    int32_t relu;        /**< 1: rectify x first; default 0 */
+    int32_t relu;        /**< 1: hnas_conv2d rectifies x first; default 0 */
 } hnas_conv_opts;
 
-/** Write the defaults. */
+/**
+ * Write the defaults into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_conv_opts).  Defaults: as each field says.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_conv_opts_init(hnas_conv_opts *opts, size_t size);
 
-/** Convolve images: out[n][o] = sum_i sum_ij weight[o][i][ij] * x[n][i]. */
+/**
+ * Convolve images, rectified first where asked.
+ *
+ *     out[n][o][p] = sum_i sum_t weight[o][i][t] * r[n][i][p * stride
+ *                    + t * dilation - pad],   r = x or max(x, 0)
+ *
+ * Shapes     x [N, C, H, W], weight [O, C, kH, kW], *out [N, O, H', W'],
+ *            float32.  Outside x reads 0.  H' = (H + 2 pad - (kH - 1) dilation
+ *            - 1) / stride + 1 unless opts->out says it.
+ * Units      opts NULL: the defaults.  stride, dilation 1..2^16; pad
+ *            -2^16..2^16, a negative one shifts x; kernel sides at most 2^16.
+ * Ownership  none.
+ * Gradient   to x and weight.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones; E_ARG opts->size not set; E_SHAPE channels
+ *            differ, or x is smaller than the window; E_RANGE a field of opts.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape,
                                  hnas_tensor *x, hnas_tensor *weight,
                                  const hnas_conv_opts *opts);
 
-/** Convolve each channel by itself: weight is [C, 1, k, k]. */
+/**
+ * Convolve each channel by itself.
+ *
+ *     out[n][c][p] = sum_t weight[c][t] * x[n][c][p * stride
+ *                    + t * dilation - pad]
+ *
+ * Shapes     x [N, C, H, W], weight [C, 1, k, k], *out [N, C, H', W'] as
+ *            hnas_conv2d, float32.
+ * Units      as hnas_conv2d; opts->relu is not read.
+ * Ownership  none.
+ * Gradient   to x and weight.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_conv2d, and E_UNSUPPORTED stride or dilation that differs
+ *            between the axes.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_depthwise_conv2d(hnas_tensor **out, hnas_tape *tape,
-                                           hnas_tensor *x,
-                                           hnas_tensor *weight,
+                                           hnas_tensor *x, hnas_tensor *weight,
                                            const hnas_conv_opts *opts);
 
-/** Fused ReLU, depthwise kxk, pointwise 1x1 in one pass over each image. */
+/**
+ * Rectify, convolve depthwise, then pointwise, in one pass over each image.
+ *
+ *     out = conv2d(depthwise_conv2d(max(x, 0), depthwise, opts), pointwise)
+ *
+ * Shapes     x [N, C, H, W], depthwise [C, 1, k, k], pointwise [O, C, 1, 1],
+ *            *out [N, O, H', W'] as hnas_conv2d, float32.
+ * Units      as hnas_conv2d; opts->relu is not read: x is always rectified.
+ * Ownership  none.
+ * Gradient   to x, depthwise and pointwise; what lies between is computed
+ *            again.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_depthwise_conv2d.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_separable_conv2d(hnas_tensor **out, hnas_tape *tape,
                                            hnas_tensor *x,
                                            hnas_tensor *depthwise,
                                            hnas_tensor *pointwise,
                                            const hnas_conv_opts *opts);
 
-/** ReLU and two 1x1 convolutions of stride 2, the second on x shifted by one
- * pixel, concatenated over channels. */
-HNAS_API hnas_status hnas_factorized_reduce(hnas_tensor **out,
-                                            hnas_tape *tape, hnas_tensor *x,
+/**
+ * Halve an image by two shifted 1x1 convolutions.
+ *
+ *     out = concat(conv2d(max(x, 0), weight0, stride 2),
+ *                  conv2d(max(x, 0) shifted by (1, 1), weight1, stride 2))
+ *
+ * Shapes     x [N, C, H, W], weight0 [A, C, 1, 1], weight1 [B, C, 1, 1], *out
+ *            [N, A + B, ceil(H / 2), ceil(W / 2)], float32.  At odd sizes the
+ *            shifted one reads zeros beyond the bottom and right edge.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to x, weight0 and weight1.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_conv2d.
+ * Source     DARTS (arXiv:1806.09055), its published code.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_factorized_reduce(hnas_tensor **out, hnas_tape *tape,
+                                            hnas_tensor *x,
                                             hnas_tensor *weight0,
                                             hnas_tensor *weight1);
 
 /** Batch normalisation with its statistics and optional affine; opaque. */
 typedef struct hnas_norm hnas_norm;
 
-/** Create a normalisation of C channels; affine != 0 adds weight and bias. */
+/**
+ * Create a normalisation of C channels.
+ *
+ * Shapes     weight, bias, running mean and variance [C] float32.
+ * Units      starts at mean 0, variance 1, weight 1, bias 0.  affine != 0 adds
+ *            weight and bias.
+ * Ownership  *out: the caller's, released with hnas_norm_destroy.
+ * Gradient   weight and bias want one.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL out or ctx, E_SHAPE channels < 1, E_NOMEM.  On error
+ *            *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_norm_create(hnas_norm **out, hnas_context *ctx,
                                       int64_t channels, int32_t affine);
 
-/** Release it. */
+/**
+ * Release a normalisation.
+ *
+ * Shapes     norm NULL: nothing is done.
+ * Units      none.
+ * Ownership  its tensors lose the normalisation's references.  No tape may
+ *            hold a record that uses it.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_norm_destroy(hnas_norm *norm);
 
-/** Give its tensors, borrowed; weight and bias are NULL if not affine. */
+/**
+ * Give its tensors.
+ *
+ * Shapes     each output may be NULL; weight and bias are NULL if not affine.
+ * Units      none.
+ * Ownership  borrowed from norm.
+ * Gradient   weight and bias are leaves that want one; mean and variance are
+ *            constants.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_norm_get_tensors(hnas_norm *norm, hnas_tensor **weight,
                                     hnas_tensor **bias, hnas_tensor **mean,
                                     hnas_tensor **variance);
 
-/** Move the running statistics by `momentum` towards those of the last
- * forward pass over it; without one nothing changes. */
+/**
+ * Move the running statistics towards those of the last forward pass.
+ *
+ *     running = (1 - momentum) * running + momentum * batch
+ *
+ * Shapes     norm: not NULL.
+ * Units      momentum: 0..1, not checked.  The batch variance is the unbiased
+ *            one.  Without a pass in batch statistics nothing changes.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     Ioffe and Szegedy (arXiv:1502.03167); momentum as PyTorch has it.
+ * Since      0.1
+ */
 HNAS_API void hnas_norm_update(hnas_norm *norm, double momentum);
 
-/** Normalise x over N, H, W; the result may stay pending (see tape.h). */
+/**
+ * Normalise images over N, H, W.
+ *
+ *     out = weight * (x - m) / sqrt(v + 1e-5) + bias
+ *
+ * Shapes     x [N, C, H, W], *out the same, float32; N * H * W = 1 is allowed.
+ * Units      m, v: mean and biased variance of this batch, or the running ones
+ *            in mode HNAS_TAPE_RUNNING_STATS.  The running ones never move
+ *            here.
+ * Ownership  the tape keeps norm by pointer until its reset.  *out may stay
+ *            pending: the next func applies it, hnas_tensor_get computes it.
+ * Gradient   to x, weight and bias; through m and v too, unless they are
+ *            running ones.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE channels differ from norm's.
+ * Source     Ioffe and Szegedy (arXiv:1502.03167), algorithm 1.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_batch_norm(hnas_tensor **out, hnas_tape *tape,
                                      hnas_tensor *x, hnas_norm *norm);
 
-/** 3x3 max pool, padding 1, stride 1 or 2; first of equal values wins. */
+/**
+ * Take the largest of 3x3 pixels, padding 1.
+ *
+ * Shapes     x [N, C, H, W], *out [N, C, ceil(H / stride), ceil(W / stride)],
+ *            float32.
+ * Units      stride: 1 or 2.  Padding never wins.
+ * Ownership  none.
+ * Gradient   to x; the first of equal values in scan order takes it.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_RANGE stride.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_max_pool_3x3(hnas_tensor **out, hnas_tape *tape,
                                        hnas_tensor *x, int64_t stride);
 
-/** 3x3 average pool, padding 1 not counted, stride 1 or 2. */
+/**
+ * Average 3x3 pixels, padding 1 left out of the count.
+ *
+ * Shapes     x [N, C, H, W], *out [N, C, ceil(H / stride), ceil(W / stride)],
+ *            float32.
+ * Units      stride: 1 or 2.
+ * Ownership  none.
+ * Gradient   to x.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_RANGE stride.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_avg_pool_3x3(hnas_tensor **out, hnas_tape *tape,
                                        hnas_tensor *x, int64_t stride);
 
-/** Concatenate images over channels. */
+/**
+ * Concatenate images over channels.
+ *
+ * Shapes     x[i] [N, C_i, H, W], *out [N, sum C_i, H, W], float32.
+ * Units      n_x: 1..1024.
+ * Ownership  none.
+ * Gradient   to every x[i].
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_ARG n_x, E_SHAPE inputs that differ in more
+ *            than channels.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
                                  hnas_tensor *const *x, int64_t n_x);
 
-/** out[n][c] = mean of x[n][c] over H and W. */
+/**
+ * Average each channel over its pixels.
+ *
+ *     out[n][c] = sum_hw x[n][c][h][w] / (H * W)
+ *
+ * Shapes     x [N, C, H, W], *out [N, C], float32.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to x.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_global_avg_pool(hnas_tensor **out, hnas_tape *tape,
                                           hnas_tensor *x);
 
-/** out = mean over n of -log softmax(logits[n])[labels[n]]. */
+/**
+ * Compare logits with labels.
+ *
+ *     out = -1/N * sum_n log softmax(logits[n])[labels[n]]
+ *
+ * Shapes     logits [N, K] float32, labels [N] int32, *out rank 0.
+ * Units      labels 0..K-1; natural logarithm, computed in double.
+ * Ownership  none.
+ * Gradient   to logits.  labels are constants.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_TYPE labels not int32, E_SHAPE their number,
+ *            E_RANGE a label, found when the value is computed.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
                                         hnas_tensor *logits,
                                         hnas_tensor *labels);
 
-/** out[n] = sum_t gates[index[t]] * x[t][n]; gates [E, O], or [N, E, O] for
- * a gate an image. */
+/**
+ * Sum images weighted by gates: the node of a cell.
+ *
+ *     out[n] = sum_t p[n][t] * x[t][n]
+ *
+ * Shapes     x[t] [N, C, H, W], *out the same; gates [E, O], p[n][t] =
+ *            gates.flat[ index[t]]; or gates [N, E, O], a gate an image.
+ *            float32.
+ * Units      n_x: 1..65536; index: 0..E*O-1.
+ * Ownership  index is copied.
+ * Gradient   to every x[t] and to gates.  Where a gate is 0 its x is not read
+ *            forward.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_ARG n_x, E_SHAPE shapes of x or images of
+ *            gates differ, E_RANGE index.
+ * Source     DARTS (arXiv:1806.09055), eq. 2.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_mix(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *const *x, int64_t n_x,
                               hnas_tensor *gates, const int64_t *index);
 
-/** Rows of softmax(alpha / tau). */
+/**
+ * Turn architecture parameters into gates by a softmax, row by row.
+ *
+ *     out[e][o] = exp(alpha[e][o] / tau) / sum_p exp(alpha[e][p] / tau)
+ *
+ * Shapes     alpha [E, O], *out [E, O], float32; each row sums to 1.
+ * Units      tau: temperature, 1e-4..1e4.
+ * Ownership  none.
+ * Gradient   to alpha.  tau is a constant.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_RANGE tau.
+ * Source     DARTS (arXiv:1806.09055), eq. 2; tau = 1 is the paper.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,
                                         hnas_tensor *alpha, double tau);
 
-/** 1 / (1 + exp(-alpha)). */
+/**
+ * Turn architecture parameters into independent gates.
+ *
+ *     out[e][o] = 1 / (1 + exp(-alpha[e][o]))
+ *
+ * Shapes     alpha [E, O], *out [E, O], float32, each in [0, 1].
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to alpha.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones.
+ * Source     Fair DARTS (arXiv:1911.12126).
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_relax_sigmoid(hnas_tensor **out, hnas_tape *tape,
                                         hnas_tensor *alpha);
 
-/** Rows of softmax((alpha + noise) / tau), noise [E, O], or [N, E, O] for a
- * draw an image; hard != 0: forward the one-hot argmax, backward the soft
- * gates (straight-through).  noise is constant. */
+/**
+ * Turn architecture parameters into gates of a random draw.
+ *
+ *     soft = softmax((alpha + noise) / tau)   row by row
+ *     out  = soft, or with hard the one-hot argmax of alpha + noise
+ *
+ * Shapes     alpha [E, O]; noise [E, O], or [N, E, O] for a draw an image;
+ *            *out as noise.  float32.
+ * Units      tau: temperature, 1e-4..1e4.  noise: the caller's Gumbel(0, 1)
+ *            numbers.  Of equal sums the lowest index wins.
+ * Ownership  none.
+ * Gradient   to alpha, always that of soft (straight-through).  noise and tau
+ *            are constants.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE noise, E_RANGE tau.
+ * Source     Jang et al. (arXiv:1611.01144), Maddison et al.
+ *            (arXiv:1611.00712).
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_relax_gumbel(hnas_tensor **out, hnas_tape *tape,
                                        hnas_tensor *alpha, hnas_tensor *noise,
                                        double tau, int32_t hard);
 
-/** out = sum_i weight[i] * |x[i]|^power with power 1 or 2, a single number;
- * weight is constant, same shape. */
+/**
+ * Sum absolute values or squares, weighted.
+ *
+ *     out = sum_i weight[i] * |x[i]|^power
+ *
+ * Shapes     x, weight: one shape, any rank, float32; *out: rank 0.
+ * Units      power: 1 or 2.
+ * Ownership  none.
+ * Gradient   to x; at 0 it is 0.  weight is a constant.
+ * Threads    one context, one thread at a time.
+ * Errors     the common ones, E_SHAPE unequal shapes, E_RANGE power,
+ *            E_UNSUPPORTED tensors in an internal layout.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,
                                         hnas_tensor *x, hnas_tensor *weight,
                                         int32_t power);
@@ -168,7 +532,23 @@ typedef struct hnas_shape {
     int64_t dims[HNAS_MAX_RANK]; /**< lengths */
 } hnas_shape;
 
-/** Append a func of the host; table and user must outlive the record. */
+/**
+ * Record a func of the host's own.
+ *
+ * Shapes     in[i]: any shape, float32; *out: *shape, float32.  The table sees
+ *            dense arrays; with rank 4 they are channels-last and padded, so
+ *            use the strides.
+ * Units      n_in: 1..16.
+ * Ownership  table and user are kept by pointer until the tape's reset; shape
+ *            is read.  Arrays belong to the library, out is zeroed before the
+ *            call.
+ * Gradient   to every in[i], by table->backward.
+ * Threads    the table's calls come on the thread that runs the tape.
+ * Errors     the common ones; E_ARG n_in, or size, name or forward of table
+ *            not set; E_SHAPE shape; E_OP forward answered an error.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
                                      const hnas_func_table *table,
                                      hnas_tensor *const *in, int32_t n_in,

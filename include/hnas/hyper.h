@@ -29,63 +29,201 @@ enum {
 
 /** Settings; fill with hnas_hyper_opts_init. */
 typedef struct hnas_hyper_opts {
-    size_t size;                          /**< sizeof the struct */
-    int32_t kind;                         /**< HNAS_HYPER_; default LINEAR */
-    int32_t scale;                        /**< HNAS_SCALE_; default LOG */
-    double lambda_lo;                     /**< default 1e-4 */
-    double lambda_hi;                     /**< default 1e-1 */
-    double init_std;                      /**< of b2; default 1e-3 */
-    int32_t n_tables;                     /**< 1..HNAS_MAX_TABLES */
-    const char *names[HNAS_MAX_TABLES];   /**< as "normal" */
-    int64_t rows[HNAS_MAX_TABLES];        /**< E of each table */
-    int64_t cols[HNAS_MAX_TABLES];        /**< O of each table */
+    size_t size;                        /**< sizeof the struct */
+    int32_t kind;                       /**< HNAS_HYPER_; default LINEAR */
+    int32_t scale;                      /**< HNAS_SCALE_; default LOG */
+    double lambda_lo;                   /**< default 1e-4 */
+    double lambda_hi;                   /**< default 1e-1 */
+    double init_std;                    /**< of b2; default 1e-3 */
+    int32_t n_tables;                   /**< 1..HNAS_MAX_TABLES */
+    const char *names[HNAS_MAX_TABLES]; /**< as "normal" */
+    int64_t rows[HNAS_MAX_TABLES];      /**< E of each table */
+    int64_t cols[HNAS_MAX_TABLES];      /**< O of each table */
 } hnas_hyper_opts;
 
-/** Write the defaults; no table. */
+/**
+ * Write the defaults, without a table, into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_hyper_opts).  Defaults: as each field says.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_hyper_opts_init(hnas_hyper_opts *opts, size_t size);
 
 /** A hypernetwork; opaque. */
 typedef struct hnas_hyper hnas_hyper;
 
-/** Create one: b1 = 0, b2 = init_std * N(0, 1) from the context's seed. */
+/**
+ * Create a hypernetwork.
+ *
+ *     b1 = 0,   b2 = init_std * N(0, 1)
+ *
+ * Shapes     per table b1 and b2 [rows, cols] float32; b2 alone for CONSTANT.
+ * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0.
+ *            init_std >= 0.  names: not empty, each once.  rows, cols
+ *            1..2^31-1.  Random numbers: from the context's seed.
+ * Ownership  *out: the caller's, released with hnas_hyper_destroy.  opts and
+ *            its names are copied.
+ * Gradient   b1 and b2 want one.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or opts->size not set; E_RANGE kind, scale,
+ *            lambda_lo, lambda_hi, init_std or n_tables; E_NAME a name missing
+ *            or doubled; E_SHAPE rows or cols; E_NOMEM.  On error *out is
+ *            NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
                                        const hnas_hyper_opts *opts);
 
-/** Release it. */
+/**
+ * Release a hypernetwork.
+ *
+ * Shapes     hyper NULL: nothing is done.
+ * Units      none.
+ * Ownership  its tensors lose its references.  No search may use it any more.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_hyper_destroy(hnas_hyper *hyper);
 
-/** Give its settings; names borrowed. */
+/**
+ * Give its settings.
+ *
+ * Shapes     opts->size: how much to write, must be set; it is set to what was
+ *            written.
+ * Units      none.
+ * Ownership  opts is the caller's; its names are borrowed from hyper.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
                                   hnas_hyper_opts *opts);
 
-/** Give its named tensors hyper.<name>.b1, .b2, borrowed. */
+/**
+ * Give its named tensors: hyper.<table>.b1, hyper.<table>.b2.
+ *
+ * Shapes     hyper: not NULL.
+ * Units      none.
+ * Ownership  borrowed from hyper.
+ * Gradient   both want one.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API const hnas_params *hnas_hyper_get_params(const hnas_hyper *hyper);
 
-/** Tell s(lambda). */
+/**
+ * Tell s of a lambda.
+ *
+ *     raw: s = lambda
+ *     log: s = 2 (ln lambda - ln lo) / (ln hi - ln lo) - 1
+ *
+ * Shapes     none.
+ * Units      lambda: finite, > 0 in log scale.  Inside the range s is in [-1,
+ *            1] in log scale, the ends exactly; a relative 1e-12 outside
+ *            counts as the end.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     HNAS_EXTRAPOLATED outside the range, *s is set; E_ARG NULL
+ *            argument; E_RANGE lambda.  On error *s is unchanged.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_hyper_scale(double *s, const hnas_hyper *hyper,
                                       double lambda);
 
-/** Tell lambda(s), the inverse. */
-HNAS_API hnas_status hnas_hyper_unscale(double *lambda,
-                                        const hnas_hyper *hyper, double s);
+/**
+ * Tell lambda of an s, the inverse of hnas_hyper_scale.
+ *
+ * Shapes     none.
+ * Units      lambda within 2 ulp; exact in raw scale and at the ends.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     HNAS_EXTRAPOLATED outside the range, *lambda is set; E_ARG NULL
+ *            argument; E_RANGE s NaN, or its lambda is no finite number.  On
+ *            error *lambda is unchanged.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
+                                        double s);
 
-/** Record alpha of one table at lambda. */
+/**
+ * Record alpha of one table at lambda.
+ *
+ *     alpha = s(lambda) * b1 + b2
+ *
+ * Shapes     *out [rows, cols] float32.
+ * Units      table: 0..n_tables-1.  lambda: inside the stored range; CONSTANT
+ *            takes any finite one.
+ * Ownership  *out: new reference, the caller's; with CONSTANT it is b2 itself.
+ *            tape NULL: nothing recorded.
+ * Gradient   to b1 and b2.  lambda is a constant.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL out or hyper; E_RANGE table or lambda; E_STATE the
+ *            tape was swept; E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
                                       hnas_hyper *hyper, int32_t table,
                                       double lambda);
 
-/** Compute alpha[e * O + o] of one table at lambda in double, no tape. */
+/**
+ * Compute alpha of one table at lambda in double, without a tape.
+ *
+ *     alpha[e * O + o] = s(lambda) * b1[e][o] + b2[e][o]
+ *
+ * Shapes     alpha [rows * cols], count = rows * cols.
+ * Units      as hnas_hyper_apply; outside the range the line is prolonged.
+ * Ownership  alpha is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     HNAS_EXTRAPOLATED outside the range, alpha is filled; E_ARG NULL
+ *            argument; E_RANGE table or lambda; E_SHAPE count.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
                                      const hnas_hyper *hyper, int32_t table,
                                      double lambda);
 
-/** Project b1 of one table onto the monotone cone: on each row slopes fall
- * as cost rises, zero operations first.  cost[e * O + o] >= 0; zero_ops[o]
- * != 0 marks the zero operation; `clip` also makes b1 <= 0 where cost > 0. */
+/**
+ * Project b1 of one table onto the monotone cone.
+ *
+ *     min sum (b1' - b1)^2   so that on every row b1' falls as cost rises,
+ *                            zero operations first
+ *
+ * Shapes     cost [rows * cols], zero_ops [cols], not 0: the zero operation.
+ * Units      cost: finite, >= 0; equal costs are unordered.  clip != 0: b1' <=
+ *            0 where cost > 0 too.
+ * Ownership  cost and zero_ops are read.  CONSTANT: nothing to do.
+ * Gradient   b1 is moved in place, not differentiated.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_RANGE table, cost, or with clip a zero
+ *            operation that costs; E_NAN b1 not finite; E_NOMEM.  On error b1
+ *            is unchanged.
+ * Source     pooling adjacent violators; docs/math.md.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
                                         const double *cost,
-                                        const int32_t *zero_ops,
-                                        int32_t clip);
+                                        const int32_t *zero_ops, int32_t clip);
 
 HNAS_END_DECLS
 

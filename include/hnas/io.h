@@ -10,26 +10,93 @@
 
 HNAS_BEGIN_DECLS
 
-/** Save everything a resume or a query needs, atomically: settings, weights,
- * optimizer state, counters, and a host's text (NULL: none). */
+/**
+ * Save everything a resume or a query needs, atomically.
+ *
+ * Shapes     text: UTF-8, NULL: none.  path: NUL-terminated.
+ * Units      a safetensors file with a checksum: settings, weights,
+ *            statistics, optimizer state, counters, text.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL search or path; E_IO open, write or rename; E_FORMAT
+ *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.
+ *            On error the file that was there is untouched.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_save(const hnas_search *search,
                                       const char *path, const char *text);
 
-/** Load a search; the result owns its net and hypernetwork.  Every operation
- * it names must be registered. */
+/**
+ * Load a search that hnas_search_save wrote.
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      every operation it names must be registered.  It goes on with the
+ *            seed it was saved with.
+ * Ownership  *out: the caller's, released with hnas_search_destroy, which
+ *            releases its net and hypernetwork too.
+ * Gradient   as hnas_search_create.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
+ *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
+ *            operation is not registered; E_MISMATCH another kind of file,
+ *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
+ *            *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
                                       const char *path);
 
-/** Give the host's text of a loaded search, "" if there is none. */
+/**
+ * Give the host's text of a loaded search, "" if there is none.
+ *
+ * Shapes     a NUL-terminated string.  search: not NULL.
+ * Units      none.
+ * Ownership  the search's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API const char *hnas_search_get_text(const hnas_search *search);
 
-/** Write an architecture as JSON: at most `capacity` bytes with the closing
- * NUL; *length is the full length without it. */
+/**
+ * Write an architecture as JSON.
+ *
+ * Shapes     buffer: `capacity` bytes, cut off with a closing NUL where it is
+ *            too small; NULL with capacity 0: *length alone.
+ * Units      *length: bytes of the full text without the NUL.
+ * Ownership  buffer is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL arch or length, or NULL buffer with a capacity;
+ *            E_NOMEM.  On error *length is 0.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_arch_write_json(const hnas_arch *arch, char *buffer,
                                           size_t capacity, size_t *length);
 
-/** Read an architecture that hnas_arch_write_json wrote (or its keys "rule",
- * "normal" and "reduce"), for a given supernet. */
+/**
+ * Read an architecture for a given supernet.
+ *
+ * Shapes     text: `length` bytes, an object with "rule", "normal" and
+ *            "reduce", as hnas_arch_write_json writes it; other keys but
+ *            "lambda" and "interval" are not read.
+ * Units      at most 16 MiB, 64 levels, 2^20 values.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.  text is
+ *            read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_FORMAT; E_RANGE a number; E_LIMIT; E_NAME
+ *            the rule or an operation unknown; E_MISMATCH it does not fit the
+ *            net or its rule; E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_arch_read_json(hnas_arch **out,
                                          const hnas_supernet *net,
                                          const char *text, size_t length);

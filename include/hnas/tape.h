@@ -25,30 +25,127 @@ enum {
     HNAS_TAPE_PLAIN = 4          /**< fused funcs fall apart into plain ones */
 };
 
-/** Create an empty tape. */
+/**
+ * Create an empty tape that computes at once, in mode 0.
+ *
+ * Shapes     none.
+ * Units      none.
+ * Ownership  *out: the caller's, released with hnas_tape_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL out or ctx, E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_tape_create(hnas_tape **out, hnas_context *ctx);
 
-/** Release a tape; tensors recorded on it lose their values. */
+/**
+ * Release a tape.
+ *
+ * Shapes     tape NULL: nothing is done.
+ * Units      none.
+ * Ownership  tensors recorded on it stay valid handles without a value.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_tape_destroy(hnas_tape *tape);
 
-/** Forget the record, keep the memory, set the mode for what follows. */
+/**
+ * Forget the record, keep the memory, set the mode for what follows.
+ *
+ * Shapes     none.
+ * Units      mode: HNAS_TAPE_ bits, 0: batch statistics, gradients, fused.
+ * Ownership  tensors recorded before lose their values; their references stay.
+ * Gradient   leaves keep what they hold.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL tape, E_RANGE unknown bits of mode; then nothing
+ *            changes.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode);
 
-/** From now on only record; hnas_tape_run computes. */
+/**
+ * Only record from now on; hnas_tape_run computes.
+ *
+ * Shapes     tape: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_tape_defer(hnas_tape *tape);
 
-/** Compute what was deferred and return to computing at once. */
+/**
+ * Compute what was deferred, and return to computing at once.
+ *
+ * Shapes     none.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL tape; E_RANGE a label outside the classes; E_OP a
+ *            host's func failed; E_NOMEM.  After an error only a reset makes
+ *            sense.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_tape_run(hnas_tape *tape);
 
-/** Sweep backwards from a single number: gradients of all wanted leaves are
- * added to what they hold.  Once a reset. */
+/**
+ * Sweep backwards from a single number.
+ *
+ *     gradient(leaf) += d loss / d leaf   for every leaf that wants one
+ *
+ * Shapes     loss: one element, recorded on this tape.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   to every wanted leaf, added to what it holds.
+ * Threads    as the context's; the result depends on no number of threads.
+ * Errors     E_ARG NULL argument; E_SHAPE loss; E_STATE loss is not of this
+ *            tape, the tape was swept since its reset, or its mode is
+ *            NO_GRADIENT; E_UNSUPPORTED a host's func without backward; E_OP a
+ *            host's func failed; E_NOMEM; what hnas_tape_run answers.  After
+ *            an error gradients may hold a part: clear them and reset the
+ *            tape.
+ * Source     reverse mode with pending terms, docs/architecture.md.
+ * Since      0.1
+ */
 HNAS_API hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss);
 
-/** Tell the arena's bytes in use since the reset, and at most so far. */
+/**
+ * Tell the arena's bytes in use since the reset, and at most so far.
+ *
+ * Shapes     each output may be NULL.  tape: not NULL.
+ * Units      bytes, rounded up a piece.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API void hnas_tape_get_memory(const hnas_tape *tape, size_t *now_bytes,
                                    size_t *peak_bytes);
 
-/** Tell the number of recorded funcs. */
+/**
+ * Tell the number of records, copies of inputs included.
+ *
+ * Shapes     tape: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
 HNAS_API int64_t hnas_tape_get_count(const hnas_tape *tape);
 
 HNAS_END_DECLS
