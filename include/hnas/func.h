@@ -32,7 +32,7 @@ HNAS_BEGIN_DECLS
  *
  * Shapes     a, b, *out: one shape, any rank, float32.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to a and b.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_SHAPE unequal shapes.
@@ -49,7 +49,7 @@ HNAS_API hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     a, b, *out: one shape, any rank, float32.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to a and b.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_SHAPE unequal shapes.
@@ -66,7 +66,7 @@ HNAS_API hnas_status hnas_mul(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x, *out: one shape, any rank, float32.
  * Units      factor, offset: finite, rounded to float32.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x.  factor and offset are constants.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_RANGE factor or offset not finite.
@@ -83,7 +83,7 @@ HNAS_API hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x: any shape, float32.  *out: rank 0.
  * Units      summed in double, in a fixed order.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x.
  * Threads    one context, one thread at a time.
  * Errors     the common ones.
@@ -100,7 +100,7 @@ HNAS_API hnas_status hnas_sum(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x, *out: one shape, any rank, float32.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x where x > 0; at 0 it is 0.
  * Threads    one context, one thread at a time.
  * Errors     the common ones.
@@ -117,7 +117,7 @@ HNAS_API hnas_status hnas_relu(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x [N, I], weight [O, I], bias [O] or NULL, *out [N, O], float32.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x, weight and bias.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_SHAPE columns of x and weight differ, or bias
@@ -164,7 +164,7 @@ HNAS_API void hnas_conv_opts_init(hnas_conv_opts *opts, size_t size);
  *            - 1) / stride + 1 unless opts->out says it.
  * Units      opts NULL: the defaults.  stride, dilation 1..2^16; pad
  *            -2^16..2^16, a negative one shifts x; kernel sides at most 2^16.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x and weight.
  * Threads    one context, one thread at a time.
  * Errors     the common ones; E_ARG opts->size not set; E_SHAPE channels
@@ -185,7 +185,7 @@ HNAS_API hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape,
  * Shapes     x [N, C, H, W], weight [C, 1, k, k], *out [N, C, H', W'] as
  *            hnas_conv2d, float32.
  * Units      as hnas_conv2d; opts->relu is not read.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x and weight.
  * Threads    one context, one thread at a time.
  * Errors     as hnas_conv2d, and E_UNSUPPORTED stride or dilation that differs
@@ -205,7 +205,7 @@ HNAS_API hnas_status hnas_depthwise_conv2d(hnas_tensor **out, hnas_tape *tape,
  * Shapes     x [N, C, H, W], depthwise [C, 1, k, k], pointwise [O, C, 1, 1],
  *            *out [N, O, H', W'] as hnas_conv2d, float32.
  * Units      as hnas_conv2d; opts->relu is not read: x is always rectified.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x, depthwise and pointwise; what lies between is computed
  *            again.
  * Threads    one context, one thread at a time.
@@ -229,7 +229,7 @@ HNAS_API hnas_status hnas_separable_conv2d(hnas_tensor **out, hnas_tape *tape,
  *            [N, A + B, ceil(H / 2), ceil(W / 2)], float32.  At odd sizes the
  *            shifted one reads zeros beyond the bottom and right edge.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x, weight0 and weight1.
  * Threads    one context, one thread at a time.
  * Errors     as hnas_conv2d.
@@ -319,8 +319,9 @@ HNAS_API void hnas_norm_update(hnas_norm *norm, double momentum);
  * Units      m, v: mean and biased variance of this batch, or the running ones
  *            in mode HNAS_TAPE_RUNNING_STATS.  The running ones never move
  *            here.
- * Ownership  the tape keeps norm by pointer until its reset.  *out may stay
- *            pending: the next func applies it, hnas_tensor_get computes it.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.  the tape
+ *            keeps norm by pointer until its reset.  *out may stay pending:
+ *            the next func applies it, hnas_tensor_get computes it.
  * Gradient   to x, weight and bias; through m and v too, unless they are
  *            running ones.
  * Threads    one context, one thread at a time.
@@ -337,7 +338,7 @@ HNAS_API hnas_status hnas_batch_norm(hnas_tensor **out, hnas_tape *tape,
  * Shapes     x [N, C, H, W], *out [N, C, ceil(H / stride), ceil(W / stride)],
  *            float32.
  * Units      stride: 1 or 2.  Padding never wins.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x; the first of equal values in scan order takes it.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_RANGE stride.
@@ -353,7 +354,7 @@ HNAS_API hnas_status hnas_max_pool_3x3(hnas_tensor **out, hnas_tape *tape,
  * Shapes     x [N, C, H, W], *out [N, C, ceil(H / stride), ceil(W / stride)],
  *            float32.
  * Units      stride: 1 or 2.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_RANGE stride.
@@ -368,7 +369,7 @@ HNAS_API hnas_status hnas_avg_pool_3x3(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x[i] [N, C_i, H, W], *out [N, sum C_i, H, W], float32.
  * Units      n_x: 1..1024.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to every x[i].
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_ARG n_x, E_SHAPE inputs that differ in more
@@ -386,7 +387,7 @@ HNAS_API hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x [N, C, H, W], *out [N, C], float32.
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x.
  * Threads    one context, one thread at a time.
  * Errors     the common ones.
@@ -403,7 +404,7 @@ HNAS_API hnas_status hnas_global_avg_pool(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     logits [N, K] float32, labels [N] int32, *out rank 0.
  * Units      labels 0..K-1; natural logarithm, computed in double.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to logits.  labels are constants.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_TYPE labels not int32, E_SHAPE their number,
@@ -420,11 +421,12 @@ HNAS_API hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
  *
  *     out[n] = sum_t p[n][t] * x[t][n]
  *
- * Shapes     x[t] [N, C, H, W], *out the same; gates [E, O], p[n][t] =
- *            gates.flat[ index[t]]; or gates [N, E, O], a gate an image.
- *            float32.
+ * Shapes     x[t] [N, C, H, W], *out the same; gates [E, O], or [N, E, O] for
+ *            a gate an image.  float32.  p[n][t]: entry index[t] of an image's
+ *            gates, row-major.
  * Units      n_x: 1..65536; index: 0..E*O-1.
- * Ownership  index is copied.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.  index is
+ *            copied.
  * Gradient   to every x[t] and to gates.  Where a gate is 0 its x is not read
  *            forward.
  * Threads    one context, one thread at a time.
@@ -444,7 +446,7 @@ HNAS_API hnas_status hnas_mix(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     alpha [E, O], *out [E, O], float32; each row sums to 1.
  * Units      tau: temperature, 1e-4..1e4.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to alpha.  tau is a constant.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_RANGE tau.
@@ -461,7 +463,7 @@ HNAS_API hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     alpha [E, O], *out [E, O], float32, each in [0, 1].
  * Units      none.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to alpha.
  * Threads    one context, one thread at a time.
  * Errors     the common ones.
@@ -481,7 +483,7 @@ HNAS_API hnas_status hnas_relax_sigmoid(hnas_tensor **out, hnas_tape *tape,
  *            *out as noise.  float32.
  * Units      tau: temperature, 1e-4..1e4.  noise: the caller's Gumbel(0, 1)
  *            numbers.  Of equal sums the lowest index wins.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to alpha, always that of soft (straight-through).  noise and tau
  *            are constants.
  * Threads    one context, one thread at a time.
@@ -501,7 +503,7 @@ HNAS_API hnas_status hnas_relax_gumbel(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x, weight: one shape, any rank, float32; *out: rank 0.
  * Units      power: 1 or 2.
- * Ownership  none.
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x; at 0 it is 0.  weight is a constant.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_SHAPE unequal shapes, E_RANGE power,
@@ -539,8 +541,9 @@ typedef struct hnas_shape {
  *            dense arrays; with rank 4 they are channels-last and padded, so
  *            use the strides.
  * Units      n_in: 1..16.
- * Ownership  table and user are kept by pointer until the tape's reset; shape
- *            is read.  Arrays belong to the library, out is zeroed before the
+ * Ownership  *out: new reference, the caller's; inputs are borrowed.  table
+ *            and user are kept by pointer until the tape's reset; shape is
+ *            read.  Arrays belong to the library, out is zeroed before the
  *            call.
  * Gradient   to every in[i], by table->backward.
  * Threads    the table's calls come on the thread that runs the tape.
