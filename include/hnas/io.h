@@ -6,7 +6,7 @@
 #ifndef HNAS_IO_H
 #define HNAS_IO_H
 
-#include "bilevel.h"
+#include "search.h"
 
 HNAS_BEGIN_DECLS
 

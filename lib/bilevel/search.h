@@ -4,6 +4,7 @@
 #define HN_BILEVEL_SEARCH_H
 
 #include "bilevel/bilevel.h"
+#include "hnas/search.h"
 #include "net/space.h"
 
 /* What a kind of cell needs in a pass. */

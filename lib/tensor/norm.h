@@ -4,7 +4,7 @@
 #ifndef HN_TENSOR_NORM_H
 #define HN_TENSOR_NORM_H
 
-#include "hnas/func.h"
+#include "hnas/norm.h"
 #include "tensor/tensor.h"
 
 #define HN_NORM_EPSILON 1e-5

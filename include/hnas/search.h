@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file search.h
+ * The search: the bilevel optimizer over a supernet and a hypernetwork, what
+ * it predicts and derives, and the presets.
+ *
+ * A step moves the architecture parameters on a validation batch, then the
+ * weights on a training batch.  A failed step changes nothing.
+ */
+#ifndef HNAS_SEARCH_H
+#define HNAS_SEARCH_H
+
+#include "arch.h"
+#include "bilevel.h"
+
+HNAS_BEGIN_DECLS
+
+/** How alpha becomes gates. */
+enum {
+    HNAS_RELAX_RAW = 0,        /**< p = alpha */
+    HNAS_RELAX_SOFTMAX = 1,    /**< softmax(alpha / tau) */
+    HNAS_RELAX_SIGMOID = 2,    /**< sigmoid(alpha) */
+    HNAS_RELAX_GUMBEL = 3,     /**< soft, one draw an image or a step */
+    HNAS_RELAX_GUMBEL_HARD = 4 /**< one-hot, one draw a step */
+};
+
+/** How tau moves from tau to tau_last over the steps. */
+enum {
+    HNAS_TAU_CONSTANT = 0, /**< stays at tau */
+    HNAS_TAU_LINEAR = 1,   /**< on a line */
+    HNAS_TAU_EXP = 2       /**< by a constant factor */
+};
+
+/** How lambda is drawn for a step. */
+enum {
+    HNAS_SAMPLE_FIXED = 0,      /**< opts.lambda */
+    HNAS_SAMPLE_UNIFORM = 1,    /**< in ln lambda; in lambda if lo <= 0 */
+    HNAS_SAMPLE_ANTITHETIC = 2, /**< pairs (s, s_lo + s_hi - s) */
+    HNAS_SAMPLE_SANDWICH = 3    /**< both ends and draws - 2 random */
+};
+
+/** Settings of a search; fill with hnas_search_opts_init or a preset. */
+typedef struct hnas_search_opts {
+    size_t size;               /**< sizeof the struct */
+    hnas_bilevel_opts bilevel; /**< orders, rates, steps */
+    int32_t relax;             /**< HNAS_RELAX_ */
+    int32_t gumbel_per_image;  /**< with GUMBEL: a draw an image */
+    double tau;                /**< at step 0 */
+    double tau_last;           /**< at the last step */
+    int32_t tau_schedule;      /**< HNAS_TAU_ */
+    int32_t tau_steps;         /**< steps between changes of tau; default 1 */
+    int32_t metric;            /**< HNAS_COST_ of the penalty and the cone */
+    double cost_weight;        /**< of lambda * C(p); 0: no penalty */
+    int32_t raw_cost;          /**< 1: C is not divided by C_ref */
+    int32_t monotone;          /**< 1: project b1 onto the cone */
+    int32_t sample;            /**< HNAS_SAMPLE_ */
+    int32_t draws;             /**< of lambda a step */
+    double lambda;             /**< for FIXED */
+    double l1;                 /**< mu of mu * |alpha|_1 */
+    double l1_lambda;          /**< 1: mu is lambda times l1 */
+    double zero_one;           /**< weight of Fair DARTS' loss */
+    double norm_momentum;      /**< of running statistics; default 0.1 */
+    int32_t rule;              /**< HNAS_RULE_ for queries */
+} hnas_search_opts;
+
+/**
+ * Write the defaults, the preset "default", into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_search_opts).
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_opts_init(hnas_search_opts *opts, size_t size);
+
+/** A search: supernet, hypernetwork and bilevel optimizer; opaque. */
+typedef struct hnas_search hnas_search;
+
+/**
+ * Create a search over a supernet and a hypernetwork.
+ *
+ * Shapes     hyper: a table E x O for each kind that has cells, normal first.
+ * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
+ *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, zero_one
+ *            >= 0; norm_momentum 0..1.
+ * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
+ *            hyper are borrowed and must outlive it.  opts is copied.
+ * Gradient   its steps set what weights and architecture parameters want.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
+ *            E_MISMATCH tables that are not the net's; as hnas_bilevel_create;
+ *            E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
+                                        hnas_hyper *hyper,
+                                        const hnas_search_opts *opts);
+
+/**
+ * Release a search.
+ *
+ * Shapes     search NULL: nothing is done.
+ * Units      none.
+ * Ownership  net and hyper go with it where it was loaded from a file, else
+ *            they stay.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_destroy(hnas_search *search);
+
+/**
+ * Set the progress callback of its steps, called before each pass.
+ *
+ * Shapes     search: not NULL; progress NULL: none.
+ * Units      none.
+ * Ownership  user is passed to progress and must outlive its use.
+ * Gradient   none.
+ * Threads    as hnas_bilevel_set_progress.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_set_progress(hnas_search *search,
+                                       hnas_progress_fn progress, void *user);
+
+/** A labelled batch. */
+typedef struct hnas_batch {
+    hnas_tensor *images; /**< [N, C, H, W] */
+    hnas_tensor *labels; /**< [N] int32 */
+} hnas_batch;
+
+/**
+ * Do one step on a training and a validation batch.
+ *
+ *     L_valid = cross_entropy + cost_weight * lambda * C(p) + regularisers
+ *     L_train = cross_entropy
+ *
+ * Shapes     images [N, C, H, W], labels [N] int32; lambda NULL: drawn as the
+ *            settings say, else [n_lambda].  info NULL: not wanted.
+ * Units      lambda inside the stored range, >= 0 with a cost weight; n_lambda
+ *            1..1024.
+ * Ownership  the batches are read; info is the caller's.
+ * Gradient   as hnas_bilevel_step.
+ * Threads    one context, one thread at a time; hnas_search_cancel from any.
+ * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
+ *            search or a batch without tensor; E_TYPE, E_SHAPE, E_STATE images
+ *            or labels; E_RANGE lambda, n_lambda or a label; E_NAN; E_OP;
+ *            E_NOMEM.  After all of these weights, parameters, statistics,
+ *            optimizers and the count are as they were.
+ * Source     docs/math.md, after DARTS (arXiv:1806.09055).
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_step(hnas_search *search,
+                                      const hnas_batch *train,
+                                      const hnas_batch *valid,
+                                      const double *lambda, int32_t n_lambda,
+                                      hnas_step_info *info);
+
+/**
+ * Compute the architecture parameters' gradient at lambda; nothing moves.
+ *
+ * Shapes     batches as hnas_search_step.
+ * Units      lambda inside the stored range, >= 0 with a cost weight.
+ * Ownership  the batches are read.
+ * Gradient   those of the hypernetwork's tensors hold the result.
+ * Threads    one context, one thread at a time; hnas_search_cancel from any.
+ * Errors     as hnas_search_step.
+ * Source     as hnas_bilevel_gradient.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_gradient(hnas_search *search,
+                                          const hnas_batch *train,
+                                          const hnas_batch *valid,
+                                          double lambda);
+
+/**
+ * Ask a running step to stop: it answers HNAS_STOPPED, changes nothing.
+ *
+ * Shapes     search: not NULL.
+ * Units      seen before each pass.  Where no step runs, the next one stops.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_cancel(hnas_search *search);
+
+/**
+ * Give its supernet.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  borrowed from search.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_supernet *hnas_search_get_net(hnas_search *search);
+
+/**
+ * Give its hypernetwork.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  borrowed from search.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_hyper *hnas_search_get_hyper(hnas_search *search);
+
+/**
+ * Give its settings.
+ *
+ * Shapes     opts->size: how much to write, 0: all; set to what was written.
+ * Units      none.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_get_opts(const hnas_search *search,
+                                   hnas_search_opts *opts);
+
+/**
+ * Tell the number of steps done.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API int64_t hnas_search_get_steps(const hnas_search *search);
+
+/**
+ * Compute logits of images, relaxed or of a derived architecture.
+ *
+ * Shapes     images [N, C, H, W]; logits [N * classes], count their number.
+ * Units      arch NULL: relaxed at lambda, inside the stored range; else
+ *            lambda is not read and arch must be of this search's net.  draw
+ *            >= 0 numbers the noise of the gumbel kinds.
+ * Ownership  images are read, logits is the caller's.
+ * Gradient   none.  Batch-norm uses the running statistics: those that
+ *            hnas_search_calibrate left, else the search's own.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument but arch; E_TYPE, E_STATE images; E_SHAPE
+ *            images or count; E_RANGE draw or lambda; E_OP; E_NOMEM.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_predict(hnas_search *search,
+                                         const hnas_arch *arch, double lambda,
+                                         hnas_tensor *images, int64_t draw,
+                                         float *logits, int64_t count);
+
+/**
+ * Compute batch-norm's statistics for lambda or an architecture.
+ *
+ *     running = mean over the calls since `first` of the batch's statistics
+ *
+ * Shapes     images [N, C, H, W].
+ * Units      first != 0 begins anew; arch, lambda and draw as
+ *            hnas_search_predict.
+ * Ownership  the search's own running statistics are kept apart, see
+ *            hnas_search_restore_norms.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_search_predict.  On error no statistics have changed.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_calibrate(hnas_search *search,
+                                           const hnas_arch *arch, double lambda,
+                                           hnas_tensor *images, int64_t draw,
+                                           int32_t first);
+
+/**
+ * Return to the search's own running statistics, as every step does.
+ *
+ * Shapes     search: not NULL.
+ * Units      none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_restore_norms(hnas_search *search);
+
+/**
+ * Derive the architecture at lambda under a rule.
+ *
+ * Shapes     as hnas_arch_derive.
+ * Units      as hnas_arch_derive.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_arch_derive.
+ * Source     as hnas_arch_derive.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_derive(hnas_arch **out,
+                                        const hnas_search *search,
+                                        double lambda, int32_t rule);
+
+/** A preset of the method: what a program needs to start a search. */
+typedef struct hnas_preset {
+    size_t size;             /**< sizeof the struct */
+    const char *name;        /**< "default" … */
+    hnas_search_opts search; /**< of the search */
+    hnas_hyper_opts hyper;   /**< without tables */
+    int32_t n_ops;           /**< candidate operations */
+    const char *const *ops;  /**< their names, static */
+    int32_t epochs;          /**< of the published setting */
+    int32_t batch;           /**< images a batch */
+    double valid_fraction;   /**< share of the data for u */
+    int32_t running_stats;   /**< 1: reported with running statistics */
+} hnas_preset;
+
+/**
+ * Fill a preset by name.
+ *
+ * Shapes     preset: at least `size` bytes.
+ * Units      name: "default", "seed", "darts", "darts_l1", "fair_darts" or
+ *            "darts_cc".  size: sizeof(hnas_preset).
+ * Ownership  preset is the caller's; its strings are static.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_NAME unknown, the message lists the known
+ *            ones.  On error *preset is unchanged.
+ * Source     DARTS (arXiv:1806.09055), Fair DARTS (arXiv:1911.12126),
+ *            DARTS-CC; own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_preset_find(hnas_preset *preset, size_t size,
+                                      hnas_context *ctx, const char *name);
+
+HNAS_END_DECLS
+
+#endif
