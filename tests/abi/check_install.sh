@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# What an installed library owes its users: check_install.sh BUILD_DIR.
+# Installs into a folder of its own, builds a C and a C++ program there through
+# pkg-config, and looks at the names the library has and needs.
+[ $# = 1 ] || { echo "usage: check_install.sh BUILD_DIR" >&2; exit 2; }
+build=$(cd "$1" && pwd) || exit 2
+root=$(cd "$(dirname "$0")/../.." && pwd)
+stage=$(mktemp -d) || exit 2
+trap 'rm -rf "$stage"' EXIT
+failed=0
+
+fail() {
+    echo "FAIL: $*"
+    failed=1
+}
+
+DESTDIR=$stage/root meson install -C "$build" --no-rebuild >"$stage/log" 2>&1 ||
+    { tail -5 "$stage/log"; echo "FAIL: meson install"; exit 1; }
+so=$(find "$stage/root" -name libhnas.so)
+pc=$(find "$stage/root" -name hnas.pc)
+[ -n "$so" ] && [ -n "$pc" ] ||
+    { echo "FAIL: libhnas.so or hnas.pc was not installed"; exit 1; }
+libdir=$(dirname "$so")
+export PKG_CONFIG_LIBDIR="$(dirname "$pc"):$(pkg-config --variable pc_path pkg-config)"
+export PKG_CONFIG_SYSROOT_DIR="$stage/root"
+
+# pkg-config, and the numbers of version.h
+version=$(sh "$root/lib/version.sh") abi=$(sh "$root/lib/version.sh" abi)
+[ "$(pkg-config --modversion hnas)" = "$version" ] ||
+    fail "hnas.pc has version $(pkg-config --modversion hnas), want $version"
+cflags=$(pkg-config --cflags hnas) || fail "pkg-config --cflags"
+libs=$(pkg-config --libs hnas) || fail "pkg-config --libs"
+case " $libs " in *" -lhnas "*) ;; *) fail "pkg-config --libs: $libs" ;; esac
+soname=$(readelf -d "$so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+[ "$soname" = "libhnas.so.$abi" ] || fail "soname $soname, want libhnas.so.$abi"
+[ -e "$libdir/$soname" ] || fail "$soname is not installed"
+
+# every public header is there, and nothing else
+for h in "$root"/include/hnas/*.h; do
+    find "$stage/root" -path "*/hnas/$(basename "$h")" | grep -q . ||
+        fail "header $(basename "$h") is not installed"
+done
+[ "$(find "$stage/root" -name '*.h' | wc -l)" = \
+    "$(find "$root/include/hnas" -name '*.h' | wc -l)" ] ||
+    fail "other headers than the public ones are installed"
+
+# what it exports
+others=$(nm -D --defined-only "$so" | awk '$2 != "A" {print $3}' |
+    sed 's/@.*//' | grep -v '^hnas_')
+[ -z "$others" ] || fail "exports" $others
+
+# what it needs: its own objects neither print, end the process, read the
+# environment, touch signals nor allocate but by aligned_alloc
+refused='^(abort|_?exit|_Exit|quick_exit|atexit|__assert(_fail)?|(__)?v?f?printf(_chk)?|puts|putchar|fputs|fputc|fwrite|perror|stdout|stderr|(secure_)?getenv|setenv|putenv|unsetenv|signal|sigaction|raise|kill|malloc|calloc|realloc|strdup)$'
+needed=$(nm -D -u "$so" | awk '{print $NF}' | sed 's/@.*//' |
+    grep -E "$refused")
+[ -z "$needed" ] || fail "needs" $needed
+
+# two programs outside the tree
+cp "$root/tests/abi/consumer.c" "$root/tests/abi/consumer.cpp" "$stage" || exit 1
+cd "$stage" || exit 1
+${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Werror $cflags consumer.c \
+    -o c_program $libs || fail "consumer.c does not build"
+${CXX:-c++} -std=c++14 -pedantic -Wall -Wextra -Werror $cflags consumer.cpp \
+    -o cpp_program $libs || fail "consumer.cpp does not build"
+for p in c_program cpp_program; do
+    out=$(LD_LIBRARY_PATH=$libdir ./$p) || fail "$p: exit status $?"
+    case $out in "$version "[-0-9]*.[0-9]*) ;; *) fail "$p printed: $out" ;; esac
+    eval "$p=\$out"
+done
+[ "$c_program" = "$cpp_program" ] ||
+    fail "C and C++ differ: $c_program, $cpp_program"
+[ $failed = 0 ] && echo "install: $soname, $(nm -D --defined-only "$so" |
+    grep -c ' T ') functions, both programs print: $c_program"
+exit $failed
