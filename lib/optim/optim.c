@@ -154,7 +154,7 @@ static void update_task(void *user, int64_t index, int32_t worker)
 hnas_status hnas_optim_step(hnas_optim *optim, double rate)
 {
     struct hn_update update = {optim, rate, 1};
-    double norm;
+    double norm = 0;
     hnas_status st;
 
     if (!optim)
