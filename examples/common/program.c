@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "program.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static const char *program = "hnas";
+static volatile sig_atomic_t interrupted;
+
+void program_begin(const char *name)
+{
+    program = name;
+}
+
+static void say(const char *format, va_list args)
+{
+    fprintf(stderr, "%s: ", program);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+int failure(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    return EXIT_FAILED;
+}
+
+int usage_error(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+int library_failure(hnas_context *ctx, hnas_status status, int is_setting)
+{
+    const char *message = ctx ? hnas_context_message(ctx) : "";
+    const int is_value = status == HNAS_E_RANGE || status == HNAS_E_NAME ||
+                         status == HNAS_E_UNSUPPORTED || status == HNAS_E_SHAPE;
+
+    failure("%s", *message ? message : hnas_status_name(status));
+    return is_setting && is_value ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int program_open(hnas_context **out, int64_t threads, int64_t seed)
+{
+    hnas_context_opts opts;
+    hnas_status st;
+
+    hnas_context_opts_init(&opts, sizeof opts);
+    opts.n_threads = (int32_t)threads;
+    opts.seed = (uint64_t)seed;
+    st = hnas_context_create(out, &opts);
+    if (st < 0)
+        return failure("context with %lld threads: %s", (long long)threads,
+                       hnas_status_name(st));
+    return 0;
+}
+
+int program_version(int64_t threads)
+{
+    hnas_context *ctx;
+    int rc = program_open(&ctx, threads, 0);
+
+    if (rc)
+        return rc;
+    printf("%s %s (ABI %d)\nkernels: %s\nmatrix products: %s\nthreads: %d\n",
+           program, hnas_version(), (int)hnas_abi(),
+           hnas_context_get_kernels(ctx), hnas_context_get_gemm(ctx),
+           (int)hnas_context_get_threads(ctx));
+    hnas_context_destroy(ctx);
+    return EXIT_DONE;
+}
+
+double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int64_t peak_bytes(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (int64_t)usage.ru_maxrss * 1024;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+double median(double *values, int64_t n)
+{
+    if (n < 1)
+        return NAN;
+    qsort(values, (size_t)n, sizeof *values, compare);
+    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void catch_interrupt(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt;
+    action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
+    sigaction(SIGINT, &action, NULL);
+}
+
+int is_interrupted(void)
+{
+    return interrupted;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "search/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/program.h"
+
+static void join_ops(struct config *c)
+{
+    size_t n = 0;
+
+    c->ops_text[0] = '\0';
+    for (int i = 0; i < c->base.n_ops && n < sizeof c->ops_text; i++)
+        n += (size_t)snprintf(c->ops_text + n, sizeof c->ops_text - n, "%s%s",
+                              i ? "," : "", c->base.ops[i]);
+    c->ops = c->ops_text;
+}
+
+/* The preset's values in every option's field. */
+static void take_preset(struct config *c)
+{
+    const hnas_search_opts *s = &c->base.search;
+    const hnas_hyper_opts *h = &c->base.hyper;
+
+    join_ops(c);
+    c->batch = c->base.batch;
+    c->valid_fraction = c->base.valid_fraction;
+    c->hypernet = h->kind;
+    c->scale = h->scale;
+    c->range[0] = h->lambda_lo;
+    c->range[1] = h->lambda_hi;
+    c->relax = s->relax;
+    c->tau = (struct option_tau){s->tau, s->tau_last, s->tau_schedule};
+    c->order = s->bilevel.order;
+    c->metric = s->metric;
+    c->cost_weight = s->cost_weight;
+    c->raw_cost = s->raw_cost;
+    c->monotone = s->monotone;
+    c->sample = s->sample;
+    c->lambda = s->lambda;
+    c->draws = s->draws;
+    c->l1 = s->l1;
+    c->zero_one = s->zero_one;
+    c->warmup = s->bilevel.warmup;
+    c->w_lr[0] = s->bilevel.w_rate;
+    c->w_lr[1] = s->bilevel.w_rate_last;
+    c->alpha_lr = s->bilevel.u_rate;
+    c->rule = s->rule;
+}
+
+static void set_defaults(struct config *c)
+{
+    static const double report[] = {1e-4, 1e-3, 1e-2, 1e-1};
+
+    memset(c, 0, sizeof *c);
+    c->preset = "default";
+    c->data = "mnist-sample";
+    c->cells = 3;
+    c->nodes = 4;
+    c->channels = 16;
+    c->report.n = 4;
+    memcpy(c->report.value, report, sizeof report);
+}
+
+static int find_preset(struct config *c)
+{
+    hnas_context *ctx;
+    hnas_status st;
+    int rc = program_open(&ctx, 1, 0);
+
+    if (rc)
+        return rc;
+    st = hnas_preset_find(&c->base, sizeof c->base, ctx, c->preset);
+    if (st < 0)
+        rc = usage_error("--%s", hnas_context_message(ctx));
+    hnas_context_destroy(ctx);
+    return rc;
+}
+
+/* Cut the list of operations into names, in place. */
+static int split_ops(struct config *c)
+{
+    char *text = strdup(c->ops), *rest = text, *name;
+
+    c->n_ops = 0;
+    while (text && (name = strsep(&rest, ",")) != NULL) {
+        if (c->n_ops == MAX_OPS)
+            return usage_error("--ops %s: want at most %d", c->ops, MAX_OPS);
+        c->op_names[c->n_ops++] = name; /* lives as long as the program */
+    }
+    return 0;
+}
+
+static int is_given(const unsigned char *given, const char *name)
+{
+    for (int i = 0; i < n_search_options; i++)
+        if (given[i] && !strcmp(search_options[i].name, name))
+            return 1;
+    return 0;
+}
+
+/* Options whose values this version can't honour, or that contradict. */
+static int check(const struct config *c, const unsigned char *given)
+{
+    static const char *const later[] = {"knots", "beta-decay", "patience"};
+
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (is_given(given, later[i]))
+            return usage_error("--%s: not in this version", later[i]);
+    if (!(c->range[0] < c->range[1]))
+        return usage_error("--lambda-range %g:%g: want LO < HI", c->range[0],
+                           c->range[1]);
+    if (c->resume && !c->out)
+        return usage_error("--resume: needs --out DIR, where the search is");
+    return 0;
+}
+
+/* How long the schedules are: what the first run was asked for. */
+static void set_schedule(struct config *c, const unsigned char *given)
+{
+    c->schedule_epochs = c->epochs;
+    c->schedule_steps = 0;
+    if (is_given(given, "steps") && !is_given(given, "epochs")) {
+        c->schedule_epochs = 0;
+        c->schedule_steps = c->steps;
+    }
+}
+
+int config_read(struct config *c, struct command_line *line, int argc,
+                char **argv)
+{
+    int rc;
+
+    set_defaults(c);
+    rc = options_parse(line, c, argc, argv);
+    if (rc == 0)
+        rc = find_preset(c);
+    if (rc)
+        return rc;
+    take_preset(c);
+    c->epochs = 0;
+    c->steps = 0;
+    options_parse(line, c, argc, argv); /* the options over the preset */
+    if (!c->epochs && !c->steps)
+        c->epochs = c->base.epochs;
+    set_schedule(c, line->given);
+    rc = check(c, line->given);
+    return rc ? rc : split_ops(c);
+}
+
+/* ---- resuming ---- */
+
+/* The saved form of a value, as the command line would give it. */
+static int restore(struct config *c, const struct option *o, char *value)
+{
+    char *text;
+
+    if (o->kind == OPTION_FLAG) {
+        *(int32_t *)((char *)c + o->offset) = !strcmp(value, "true");
+        return 0;
+    }
+    if (o->kind == OPTION_SWITCH) {
+        *(int32_t *)((char *)c + o->offset) = !strcmp(value, "true");
+        return 0;
+    }
+    if (*value == '"')
+        json_unquote(value);
+    if (*value == '[') {
+        memmove(value, value + 1, strlen(value));
+        value[strcspn(value, "]")] = '\0';
+    }
+    text = strdup(value); /* lives as long as the program */
+    return text ? option_set(o, c, text) : failure("out of memory");
+}
+
+static int take_saved(struct config *c, const struct option *o, int was_given,
+                      const char *text)
+{
+    char saved[PATH_SIZE], now[PATH_SIZE];
+
+    if (json_member(text, o->name, saved, sizeof saved) < 0)
+        return failure("%s/search.safetensors: setting %s: missing, want a "
+                       "file of hnas-search",
+                       c->out, o->name);
+    option_write(o, c, now, sizeof now);
+    if (was_given && strcmp(saved, now))
+        return failure("--%s: is %s, the saved search has %s; only epochs, "
+                       "steps, threads and out may differ",
+                       o->name, now, saved);
+    return restore(c, o, saved);
+}
+
+static int64_t saved_int(const char *text, const char *key)
+{
+    char value[32];
+
+    return json_member(text, key, value, sizeof value) < 0
+               ? 0
+               : strtoll(value, NULL, 10);
+}
+
+int config_resume(struct config *c, const unsigned char *given,
+                  const char *text)
+{
+    for (int i = 0; i < n_search_options; i++) {
+        int rc;
+
+        if (search_options[i].is_free)
+            continue;
+        rc = take_saved(c, &search_options[i], given[i], text);
+        if (rc)
+            return rc;
+    }
+    c->schedule_epochs = saved_int(text, "schedule_epochs");
+    c->schedule_steps = saved_int(text, "schedule_steps");
+    if (!is_given(given, "epochs") && !is_given(given, "steps")) {
+        c->epochs = c->schedule_epochs;
+        c->steps = c->schedule_steps;
+    }
+    c->saved = strdup(text);
+    return split_ops(c);
+}
+
+/* ---- for the library and the files ---- */
+
+void config_search_opts(const struct config *c, int64_t per_epoch,
+                        hnas_search_opts *opts)
+{
+    *opts = c->base.search;
+    opts->relax = c->relax;
+    opts->tau = c->tau.first;
+    opts->tau_last = c->tau.last;
+    opts->tau_schedule = c->tau.schedule;
+    opts->bilevel.order = c->order;
+    opts->metric = c->metric;
+    opts->cost_weight = c->cost_weight;
+    opts->raw_cost = c->raw_cost;
+    opts->monotone = c->monotone;
+    opts->sample = c->sample;
+    opts->lambda = c->lambda;
+    opts->draws = (int32_t)c->draws;
+    opts->l1 = c->l1;
+    opts->l1_lambda = 1;
+    opts->zero_one = c->zero_one;
+    opts->rule = c->rule;
+    opts->bilevel.warmup = c->warmup;
+    opts->bilevel.w_rate = c->w_lr[0];
+    opts->bilevel.w_rate_last = c->w_lr[1];
+    opts->bilevel.u_rate = c->alpha_lr;
+    opts->bilevel.rate_steps = per_epoch;
+    opts->bilevel.total_steps =
+        c->schedule_epochs ? c->schedule_epochs * per_epoch : c->schedule_steps;
+}
+
+void config_write(const struct config *c, struct json *j)
+{
+    for (int i = 0; i < n_search_options; i++) {
+        char value[PATH_SIZE];
+
+        if (search_options[i].is_free)
+            continue;
+        option_write(&search_options[i], c, value, sizeof value);
+        json_key(j, search_options[i].name);
+        json_raw(j, value);
+    }
+    json_key(j, "schedule_epochs");
+    json_int(j, c->schedule_epochs);
+    json_key(j, "schedule_steps");
+    json_int(j, c->schedule_steps);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "search/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/data.h"
+#include "common/program.h"
+#include "common/progress.h"
+
+/* ---- data: the first part trains w, the rest u ---- */
+
+static int open_batches(struct run *r, hnas_batches **out, int is_valid,
+                        int shuffle)
+{
+    hnas_batches_opts o;
+    hnas_status st;
+
+    hnas_batches_opts_init(&o, sizeof o);
+    o.batch = r->config->batch;
+    o.first = is_valid ? r->n_train : 0;
+    o.count = is_valid ? r->n_valid : r->n_train;
+    o.shuffle = shuffle;
+    o.partial = is_valid && !shuffle;
+    o.stream = is_valid ? 2 : 1;
+    o.mean = r->mean;
+    o.std = r->std;
+    st = hnas_batches_create(out, r->ctx, r->data, &o);
+    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
+}
+
+static int split_data(struct run *r, int64_t n_images)
+{
+    const struct config *c = r->config;
+
+    r->n_valid = llround((double)n_images * c->valid_fraction);
+    r->n_train = n_images - r->n_valid;
+    if (r->n_train < c->batch || r->n_valid < c->batch)
+        return failure("--valid-fraction %g of %lld images: %lld to train, "
+                       "%lld to validate, want at least a batch of %lld each",
+                       c->valid_fraction, (long long)n_images,
+                       (long long)r->n_train, (long long)r->n_valid,
+                       (long long)c->batch);
+    return 0;
+}
+
+static int open_data(struct run *r)
+{
+    int64_t dims[4];
+    hnas_status st;
+    int rc = data_open(&r->data, r->ctx, r->config->data, 0);
+
+    if (rc)
+        return rc;
+    hnas_dataset_get_dims(r->data, dims);
+    r->classes = hnas_dataset_get_classes(r->data);
+    st = hnas_dataset_moments(r->data, 0, &r->mean, &r->std);
+    if (st < 0)
+        return library_failure(r->ctx, st, 0);
+    if (!(r->std > 0))
+        r->std = 1;
+    rc = split_data(r, dims[0]);
+    if (!rc)
+        rc = open_batches(r, &r->train, 0, 1);
+    if (!rc)
+        rc = open_batches(r, &r->valid, 1, 1);
+    if (!rc)
+        rc = open_batches(r, &r->sample, 0, 1);
+    if (!rc)
+        rc = open_batches(r, &r->check, 1, 0);
+    if (rc)
+        return rc;
+    r->per_epoch = hnas_batches_get_count(r->train);
+    r->logits =
+        malloc((size_t)(r->config->batch * r->classes) * sizeof *r->logits);
+    r->labels = malloc((size_t)r->config->batch * sizeof *r->labels);
+    if (!r->logits || !r->labels || confusion_init(&r->confusion, r->classes))
+        return failure("%lld classes: out of memory", (long long)r->classes);
+    return 0;
+}
+
+/* ---- the parts of a new search ---- */
+
+static hnas_status create_net(struct run *r)
+{
+    const struct config *c = r->config;
+    hnas_supernet_opts o;
+    int64_t dims[4];
+
+    hnas_dataset_get_dims(r->data, dims);
+    hnas_supernet_opts_init(&o, sizeof o);
+    memcpy(o.image, dims + 1, sizeof o.image);
+    o.classes = r->classes;
+    o.channels = c->channels;
+    o.cells = (int32_t)c->cells;
+    o.nodes = (int32_t)c->nodes;
+    o.n_ops = c->n_ops;
+    o.ops = c->op_names;
+    return hnas_supernet_create(&r->net, r->ctx, &o);
+}
+
+static hnas_status create_hyper(struct run *r)
+{
+    static const char *const names[] = {"normal", "reduce"};
+    const struct config *c = r->config;
+    hnas_hyper_opts o = c->base.hyper;
+
+    o.kind = c->hypernet;
+    o.scale = c->scale;
+    o.lambda_lo = c->range[0];
+    o.lambda_hi = c->range[1];
+    o.n_tables = 0;
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        int32_t n_cells, n_edges, n_ops;
+
+        hnas_supernet_get_kind(r->net, k, &n_cells, &n_edges, &n_ops);
+        if (!n_cells)
+            continue;
+        o.names[o.n_tables] = names[k];
+        o.rows[o.n_tables] = n_edges;
+        o.cols[o.n_tables++] = n_ops;
+    }
+    return hnas_hyper_create(&r->hyper, r->ctx, &o);
+}
+
+static int create_search(struct run *r)
+{
+    hnas_search_opts o;
+    hnas_status st = create_net(r);
+
+    config_search_opts(r->config, r->per_epoch, &o);
+    if (st == HNAS_OK)
+        st = create_hyper(r);
+    if (st == HNAS_OK)
+        st = hnas_search_create(&r->search, r->net, r->hyper, &o);
+    return st < 0 ? library_failure(r->ctx, st, 1) : 0;
+}
+
+/* ---- resuming: the saved text says which context to open ---- */
+
+static int load(struct run *r)
+{
+    char path[PATH_SIZE];
+    hnas_status st;
+
+    snprintf(path, sizeof path, "%s/search.safetensors", r->config->out);
+    st = hnas_search_load(&r->search, r->ctx, path);
+    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
+}
+
+static int read_saved(struct run *r, const unsigned char *given)
+{
+    int rc = program_open(&r->ctx, 1, 0);
+
+    if (!rc)
+        rc = load(r);
+    if (!rc)
+        rc = config_resume(r->config, given, hnas_search_get_text(r->search));
+    hnas_search_destroy(r->search);
+    hnas_context_destroy(r->ctx);
+    r->search = NULL;
+    r->ctx = NULL;
+    return rc;
+}
+
+int run_open(struct run *r, struct config *c, const unsigned char *given)
+{
+    int rc = 0;
+
+    memset(r, 0, sizeof *r);
+    r->config = c;
+    if (c->resume)
+        rc = read_saved(r, given);
+    if (!rc)
+        rc = program_open(&r->ctx, c->threads, c->seed);
+    if (!rc)
+        rc = open_data(r);
+    if (!rc)
+        rc = c->resume ? load(r) : create_search(r);
+    if (!rc && c->resume)
+        rc = files_read_sums(r);
+    if (rc)
+        return rc;
+    r->net = hnas_search_get_net(r->search);
+    r->hyper = hnas_search_get_hyper(r->search);
+    r->last_step = c->epochs ? c->epochs * r->per_epoch : c->steps;
+    if (c->steps && c->steps < r->last_step)
+        r->last_step = c->steps;
+    return files_prepare(r);
+}
+
+void run_close(struct run *r)
+{
+    const int owns_parts = r->search && !r->config->resume;
+
+    hnas_search_destroy(r->search);
+    if (owns_parts || !r->search) {
+        hnas_hyper_destroy(r->hyper);
+        hnas_supernet_destroy(r->net);
+    }
+    hnas_batches_destroy(r->train);
+    hnas_batches_destroy(r->valid);
+    hnas_batches_destroy(r->sample);
+    hnas_batches_destroy(r->check);
+    hnas_dataset_destroy(r->data);
+    confusion_finish(&r->confusion);
+    free(r->logits);
+    free(r->labels);
+    free(r->step_ms);
+    hnas_context_destroy(r->ctx);
+}
+
+/* ---- steps ---- */
+
+/* The batch of a step is a function of the step alone. */
+static hnas_status batch_of(hnas_batches *batches, int64_t step,
+                            hnas_batch *batch)
+{
+    const int64_t n = hnas_batches_get_count(batches);
+
+    return hnas_batches_get(batches, step / n, step % n, &batch->images,
+                            &batch->labels);
+}
+
+static int one_step(struct run *r, hnas_step_info *info)
+{
+    const int64_t step = hnas_search_get_steps(r->search);
+    const double began_s = now_s();
+    hnas_batch train, valid;
+    hnas_status st = batch_of(r->train, step, &train);
+
+    if (st == HNAS_OK)
+        st = batch_of(r->valid, step, &valid);
+    if (st == HNAS_OK)
+        st = hnas_search_step(r->search, &train, &valid, NULL, 0, info);
+    if (st == HNAS_STOPPED)
+        return 0;
+    if (st < 0)
+        return library_failure(r->ctx, st, 0);
+    r->step_ms[r->n_step_ms++] = 1e3 * (now_s() - began_s);
+    r->train_sum += info->train_loss;
+    r->n_train_sum++;
+    if (isfinite(info->valid_loss)) {
+        r->valid_sum += info->valid_loss;
+        r->n_valid_sum++;
+    }
+    return 0;
+}
+
+static int stop_when_interrupted(struct run *r)
+{
+    const int rc = r->config->out ? files_save(r) : 0;
+
+    if (r->config->out && !rc)
+        fprintf(stderr,
+                "hnas-search: interrupted at step %lld; go on with "
+                "--resume --out %s\n",
+                (long long)hnas_search_get_steps(r->search), r->config->out);
+    return rc ? rc : EXIT_INTERRUPTED;
+}
+
+static int32_t ask_interrupt(void *user, int64_t step, int32_t pass)
+{
+    (void)user;
+    (void)step;
+    (void)pass;
+    return is_interrupted();
+}
+
+static int end_epoch(struct run *r, double w_rate)
+{
+    const int rc = files_after_epoch(r, w_rate);
+
+    r->train_sum = r->valid_sum = 0;
+    r->n_train_sum = r->n_valid_sum = 0;
+    r->epoch_began_s = now_s();
+    return rc ? rc : files_save(r);
+}
+
+int run_steps(struct run *r)
+{
+    int64_t step = hnas_search_get_steps(r->search);
+    const int64_t first = step, n = r->last_step - step;
+    struct progress progress;
+    hnas_step_info info = {0};
+    int rc = 0;
+
+    r->began_s = r->epoch_began_s = now_s();
+    r->step_ms = calloc((size_t)(n > 0 ? n : 1), sizeof *r->step_ms);
+    if (!r->step_ms)
+        return failure("%lld steps: out of memory", (long long)n);
+    hnas_search_set_progress(r->search, ask_interrupt, NULL);
+    progress_begin(&progress, first, r->last_step,
+                   (r->last_step + r->per_epoch - 1) / r->per_epoch);
+    while (step < r->last_step && !rc && !is_interrupted()) {
+        rc = one_step(r, &info);
+        if (rc || is_interrupted())
+            break;
+        step = hnas_search_get_steps(r->search);
+        progress_step(&progress, (step - 1) / r->per_epoch + 1, step,
+                      info.train_loss, info.w_rate,
+                      step == r->last_step ||
+                          (!progress.is_terminal && step % r->per_epoch == 0));
+        if (step % r->per_epoch == 0)
+            rc = end_epoch(r, info.w_rate);
+    }
+    progress_end(&progress);
+    hnas_search_set_progress(r->search, NULL, NULL);
+    if (!rc && is_interrupted())
+        return stop_when_interrupted(r);
+    if (!rc && step % r->per_epoch && r->config->out)
+        rc = files_save(r); /* it ended within an epoch */
+    return rc;
+}

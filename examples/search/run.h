@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A search under way: its data, its parts, and what it has counted. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdio.h>
+
+#include "common/metrics.h"
+#include "search/config.h"
+
+struct run {
+    struct config *config;
+    hnas_context *ctx;
+    hnas_dataset *data;
+    hnas_batches *train, *valid;  /* shuffled, for steps */
+    hnas_batches *sample, *check; /* for calibration and evaluation */
+    int64_t n_train, n_valid, per_epoch, classes, last_step;
+    double mean, std; /* of pixels */
+
+    hnas_supernet *net; /* net and hyper of a resumed search belong to it */
+    hnas_hyper *hyper;
+    hnas_search *search;
+
+    /* Sums over the epoch so far, kept in the file. */
+    double train_sum, valid_sum;
+    int64_t n_train_sum, n_valid_sum;
+
+    double *step_ms; /* of this process */
+    int64_t n_step_ms;
+    double began_s, epoch_began_s;
+    struct confusion confusion;
+    float *logits;
+    int32_t *labels;
+};
+
+/* What is reported at one lambda. */
+struct report {
+    double lambda;
+    double valid_accuracy, valid_precision;
+    double inherited_accuracy, inherited_precision;
+    int64_t params, macs;
+};
+
+/* run.c: all return 0 or an exit status after a message. */
+int run_open(struct run *r, struct config *c, const unsigned char *given);
+int run_steps(struct run *r);
+void run_close(struct run *r);
+
+/* evaluate.c: accuracy at lambda of the supernet (arch NULL) or of a derived
+ * network, over the first n_images of the validation part (0: all). */
+int evaluate(struct run *r, const hnas_arch *arch, double lambda,
+             int64_t n_images, double *accuracy, double *precision);
+int report_at(struct run *r, double lambda, struct report *out);
+
+/* Expected cost of the whole network at lambda in the search's metric. */
+int expected_cost(struct run *r, double lambda, double *cost);
+double cost_in(const hnas_cost *cost, int32_t metric);
+
+/* files.c */
+int files_prepare(struct run *r);
+int files_after_epoch(struct run *r, double w_rate);
+int files_save(struct run *r);
+int files_read_sums(struct run *r);
+
+#endif
