@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/program.h"
+
+enum { WARM_UP_STEPS = 2, QUERIES = 1000 };
+
+struct parts {
+    hnas_context *ctx;
+    hnas_preset preset;
+    hnas_supernet *net;
+    hnas_hyper *hyper;
+    hnas_search *search;
+    hnas_batch batch;
+};
+
+static hnas_status create_net(struct parts *p, const struct bench *b)
+{
+    hnas_supernet_opts o;
+
+    hnas_supernet_opts_init(&o, sizeof o);
+    for (int i = 0; i < 3; i++)
+        o.image[i] = b->dims[i];
+    o.classes = b->classes;
+    o.channels = b->channels;
+    o.cells = (int32_t)b->cells;
+    o.nodes = (int32_t)b->nodes;
+    o.n_ops = p->preset.n_ops;
+    o.ops = p->preset.ops;
+    return hnas_supernet_create(&p->net, p->ctx, &o);
+}
+
+static hnas_status create_search(struct parts *p, const struct bench *b)
+{
+    static const char *const names[] = {"normal", "reduce"};
+    hnas_hyper_opts *h = &p->preset.hyper;
+    hnas_status st;
+
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        int32_t n_cells, n_edges, n_ops;
+
+        hnas_supernet_get_kind(p->net, k, &n_cells, &n_edges, &n_ops);
+        if (!n_cells)
+            continue;
+        h->names[h->n_tables] = names[k];
+        h->rows[h->n_tables] = n_edges;
+        h->cols[h->n_tables++] = n_ops;
+    }
+    st = hnas_hyper_create(&p->hyper, p->ctx, h);
+    if (st < 0)
+        return st;
+    if (b->order >= 0)
+        p->preset.search.bilevel.order = b->order;
+    p->preset.search.bilevel.warmup = 0; /* every step moves u */
+    return hnas_search_create(&p->search, p->net, p->hyper, &p->preset.search);
+}
+
+/* A small generator of its own: xorshift64*. */
+static uint32_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint32_t)((*state * 2685821657736338717u) >> 32);
+}
+
+static hnas_status fill_batch(struct parts *p, const struct bench *b)
+{
+    const int64_t n_pixels = b->batch * b->dims[0] * b->dims[1] * b->dims[2];
+    float *pixels = malloc((size_t)n_pixels * sizeof *pixels);
+    int32_t *labels = malloc((size_t)b->batch * sizeof *labels);
+    uint64_t state = (uint64_t)b->seed * 2 + 88172645463325252u;
+    hnas_status st = pixels && labels ? HNAS_OK : HNAS_E_NOMEM;
+
+    for (int64_t i = 0; i < n_pixels && st == HNAS_OK; i++)
+        pixels[i] = (float)(next_random(&state) / 2147483648.0 - 1);
+    for (int64_t i = 0; i < b->batch && st == HNAS_OK; i++)
+        labels[i] = (int32_t)(next_random(&state) % (uint64_t)b->classes);
+    if (st == HNAS_OK)
+        st = hnas_tensor_set(p->batch.images, HNAS_FLOAT32, pixels, n_pixels);
+    if (st == HNAS_OK)
+        st = hnas_tensor_set(p->batch.labels, HNAS_INT32, labels, b->batch);
+    free(pixels);
+    free(labels);
+    return st;
+}
+
+static hnas_status create_batch(struct parts *p, const struct bench *b)
+{
+    const int64_t images[] = {b->batch, b->dims[0], b->dims[1], b->dims[2]};
+    hnas_status st =
+        hnas_tensor_create(&p->batch.images, p->ctx, HNAS_FLOAT32, 4, images);
+
+    if (st == HNAS_OK)
+        st =
+            hnas_tensor_create(&p->batch.labels, p->ctx, HNAS_INT32, 1, images);
+    return st == HNAS_OK ? fill_batch(p, b) : st;
+}
+
+/* ---- counting: a forward and backward pass is three times the forward ---- */
+
+static double macs_of(const hnas_supernet *net, int drawn)
+{
+    hnas_cost fixed = {0, 0, 0};
+    double sum;
+
+    hnas_supernet_get_fixed_cost(net, &fixed);
+    sum = (double)fixed.macs;
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        int32_t n_cells, n_edges, n_ops;
+        double *cost;
+
+        hnas_supernet_get_kind(net, k, &n_cells, &n_edges, &n_ops);
+        cost = calloc((size_t)(n_edges * n_ops) + 1, sizeof *cost);
+        if (n_cells && cost &&
+            hnas_supernet_get_costs(net, k, HNAS_COST_MACS, cost,
+                                    n_edges * n_ops) == HNAS_OK)
+            for (int i = 0; i < n_edges * n_ops; i++)
+                sum += cost[i] / (drawn ? n_ops : 1);
+        free(cost);
+    }
+    return sum;
+}
+
+/* One w pass, which a hard draw thins out; a u pass a draw of lambda; the
+ * second order adds its virtual step and two differences to each. */
+static double flops_of(const struct parts *p, const struct bench *b)
+{
+    const hnas_search_opts *s = &p->preset.search;
+    const int passes = s->bilevel.order == HNAS_ORDER_SECOND_FD ? 4 : 1;
+    const double w = macs_of(p->net, s->relax == HNAS_RELAX_GUMBEL_HARD);
+
+    return 2 * 3 * (double)b->batch *
+           (w + passes * s->draws * macs_of(p->net, 0));
+}
+
+static hnas_status time_steps(struct parts *p, const struct bench *b,
+                              struct bench_result *r)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < WARM_UP_STEPS + b->repeat && st == HNAS_OK; i++) {
+        const double began_s = now_s();
+        hnas_step_info info;
+
+        st = hnas_search_step(p->search, &p->batch, &p->batch, NULL, 0, &info);
+        if (i >= WARM_UP_STEPS)
+            r->ms[r->n_ms++] = 1e3 * (now_s() - began_s);
+    }
+    return st;
+}
+
+/* Queries spread over the range; the numbers kept are a query's share. */
+static hnas_status time_queries(struct parts *p, const struct bench *b,
+                                struct bench_result *r)
+{
+    const hnas_hyper_opts *h = &p->preset.hyper;
+    const int32_t rule = p->preset.search.rule;
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < 1 + b->repeat && st >= 0; i++) {
+        const double began_s = now_s();
+
+        for (int k = 0; k < QUERIES && st >= 0; k++) {
+            const double t = (k + 0.5) / QUERIES;
+            hnas_arch *arch;
+
+            st = hnas_search_derive(
+                &arch, p->search,
+                h->lambda_lo * pow(h->lambda_hi / h->lambda_lo, t), rule);
+            hnas_arch_destroy(arch);
+        }
+        if (i > 0)
+            r->ms[r->n_ms++] = 1e3 * (now_s() - began_s) / QUERIES;
+    }
+    return st;
+}
+
+static int measure(struct parts *p, const struct bench *b, int is_query,
+                   struct bench_result *r)
+{
+    hnas_status st =
+        hnas_preset_find(&p->preset, sizeof p->preset, p->ctx, b->preset);
+
+    if (st == HNAS_OK)
+        st = create_net(p, b);
+    if (st == HNAS_OK)
+        st = create_search(p, b);
+    if (st < 0)
+        return library_failure(p->ctx, st, 1);
+    st = create_batch(p, b);
+    if (st == HNAS_OK)
+        st = is_query ? time_queries(p, b, r) : time_steps(p, b, r);
+    if (st < 0)
+        return library_failure(p->ctx, st, 0);
+    r->flops = flops_of(p, b);
+    r->threads = hnas_context_get_threads(p->ctx);
+    snprintf(r->kernels, sizeof r->kernels, "%s",
+             hnas_context_get_kernels(p->ctx));
+    return 0;
+}
+
+int bench_run(const struct bench *b, int is_query, struct bench_result *r)
+{
+    struct parts p = {0};
+    int rc = program_open(&p.ctx, b->threads, b->seed);
+
+    r->ms = calloc((size_t)b->repeat, sizeof *r->ms);
+    if (!rc && !r->ms)
+        rc = failure("--repeat %lld: out of memory", (long long)b->repeat);
+    if (!rc)
+        rc = measure(&p, b, is_query, r);
+    hnas_search_destroy(p.search);
+    hnas_hyper_destroy(p.hyper);
+    hnas_supernet_destroy(p.net);
+    hnas_tensor_unref(p.batch.images);
+    hnas_tensor_unref(p.batch.labels);
+    hnas_context_destroy(p.ctx);
+    return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What hnas-bench measures. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <hnas/hnas.h>
+
+#include "common/options.h"
+
+struct bench {
+    const char *preset, *image;
+    int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
+    int64_t dims[3];
+    int32_t order, json; /* order -1: the preset's */
+};
+
+struct bench_result {
+    double *ms; /* n_ms times; the caller frees */
+    int64_t n_ms;
+    double flops; /* of a step */
+    int32_t threads;
+    char kernels[32];
+};
+
+/* Measure steps, or queries.  0 or an exit status after a message. */
+int bench_run(const struct bench *b, int is_query, struct bench_result *r);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hnas-bench: what a step and a query cost on this machine. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "common/json.h"
+#include "common/program.h"
+
+static const char *const orders[] = {"first", "second_fd", NULL};
+
+#define AT(field) offsetof(struct bench, field)
+
+static const struct option options[] = {
+    {"preset", "NAME", "of the search (default)", OPTION_TEXT, AT(preset), 0, 0,
+     NULL, NULL, NULL, 0},
+    {"cells", "N", "cells (3)", OPTION_INT, AT(cells), 1, 100, NULL, NULL, NULL,
+     0},
+    {"nodes", "N", "intermediate nodes a cell (4)", OPTION_INT, AT(nodes), 1,
+     16, NULL, NULL, NULL, 0},
+    {"channels", "N", "of the first cell (16)", OPTION_INT, AT(channels), 1,
+     4096, NULL, NULL, NULL, 0},
+    {"batch", "N", "images a batch (64)", OPTION_INT, AT(batch), 1, 65536, NULL,
+     NULL, NULL, 0},
+    {"image", "CxHxW", "size of an image (1x28x28)", OPTION_TEXT, AT(image), 0,
+     0, NULL, NULL, NULL, 0},
+    {"classes", "N", "(10)", OPTION_INT, AT(classes), 1, 100000, NULL, NULL,
+     NULL, 0},
+    {"order", "O", "first or second_fd (the preset's)", OPTION_CHOICE,
+     AT(order), 0, 0, orders, "second_exact", NULL, 0},
+    {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
+     NULL, NULL, NULL, 0},
+    {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
+     NULL, NULL, NULL, 0},
+    {"seed", "S", "of the random data (0)", OPTION_INT, AT(seed), 0, 9e18, NULL,
+     NULL, NULL, 0},
+    {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
+     NULL, NULL, 0},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0] };
+
+static int read_image(struct bench *b)
+{
+    const char *p = b->image;
+
+    for (int i = 0; i < 3; i++) {
+        char *end;
+
+        b->dims[i] = strtoll(p, &end, 10);
+        if (end == p || b->dims[i] < 1 || b->dims[i] > 65536 ||
+            *end != (i < 2 ? 'x' : '\0'))
+            return usage_error("--image %s: want CxHxW, as 1x28x28", b->image);
+        p = end + 1;
+    }
+    return 0;
+}
+
+static void print_step(const struct bench *b, struct bench_result *r)
+{
+    const double middle = median(r->ms, r->n_ms);
+    const double gflops = r->flops / (middle * 1e6);
+    struct json j;
+
+    if (!b->json) {
+        printf("%.2f ms a step (at best %.2f), %.1f GFLOP/s, %.1f MB at most\n",
+               middle, r->ms[0], gflops, (double)peak_bytes() / 1e6);
+        return;
+    }
+    json_begin(&j, stdout);
+    json_open(&j, '{');
+    json_key(&j, "median_ms");
+    json_real(&j, middle);
+    json_key(&j, "min_ms");
+    json_real(&j, r->ms[0]);
+    json_key(&j, "peak_bytes");
+    json_int(&j, peak_bytes());
+    json_key(&j, "threads");
+    json_int(&j, r->threads);
+    json_key(&j, "kernels");
+    json_string(&j, r->kernels);
+    json_key(&j, "gflops");
+    json_real(&j, gflops);
+    json_close(&j, '}');
+    fputc('\n', stdout);
+}
+
+static void print_query(const struct bench *b, struct bench_result *r)
+{
+    const double ns = 1e6 * median(r->ms, r->n_ms);
+    struct json j;
+
+    if (!b->json) {
+        printf("%.0f ns a query\n", ns);
+        return;
+    }
+    json_begin(&j, stdout);
+    json_open(&j, '{');
+    json_key(&j, "ns_per_query");
+    json_real(&j, ns);
+    json_close(&j, '}');
+    fputc('\n', stdout);
+}
+
+static int measure(struct bench *b, const char *what)
+{
+    struct bench_result r = {0};
+    const int is_query = !strcmp(what, "query");
+    int rc;
+
+    rc = bench_run(b, is_query, &r);
+    if (!rc && is_query)
+        print_query(b, &r);
+    else if (!rc)
+        print_step(b, &r);
+    if (!rc && fflush(stdout))
+        rc = failure("standard output: can't be written");
+    free(r.ms);
+    return rc;
+}
+
+static int check_word(const struct command_line *line)
+{
+    static const char *const later[] = {"forward", "train-step", "path",
+                                        "kernels"};
+    const char *word = line->n_words ? line->words[0] : "";
+
+    if (!strcmp(word, "step") || !strcmp(word, "query"))
+        return 0;
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (!strcmp(word, later[i]))
+            return usage_error("%s: not in this version, which has step, query",
+                               word);
+    return usage_error("%.80s: want step or query",
+                       *word ? word : "what to measure: missing");
+}
+
+static int run(struct command_line *line, struct bench *b, int argc,
+               char **argv)
+{
+    int rc = options_parse(line, b, argc, argv);
+
+    if (rc == 3) {
+        options_help(line);
+        return EXIT_DONE;
+    }
+    if (rc == 4)
+        return program_version(b->threads);
+    if (!rc)
+        rc = check_word(line);
+    if (!rc)
+        rc = read_image(b);
+    return rc ? rc : measure(b, line->words[0]);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned char given[N_OPTIONS] = {0};
+    const char *words[1];
+    struct bench b = {.preset = "default",
+                      .cells = 3,
+                      .nodes = 4,
+                      .channels = 16,
+                      .batch = 64,
+                      .image = "1x28x28",
+                      .classes = 10,
+                      .order = -1,
+                      .repeat = 7};
+    struct command_line line = {
+        "hnas-bench",
+        "step|query [OPTION]...",
+        "Measures a step of a search on random data, or a query of it.",
+        options,
+        N_OPTIONS,
+        1,
+        words,
+        0,
+        given};
+
+    program_begin("hnas-bench");
+    return run(&line, &b, argc, argv);
+}
