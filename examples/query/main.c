@@ -102,7 +102,7 @@ static int query(const struct query *q, int rule_given)
     st = hnas_search_load(&search, ctx, q->file);
     if (st >= 0) {
         opts.size = sizeof opts;
-        hnas_search_get_opts(search, &opts);
+        hnas_search_get_opts(search, &opts, sizeof opts);
         st = hnas_search_derive(&arch, search, q->lambda,
                                 rule_given ? q->rule : opts.rule);
     }

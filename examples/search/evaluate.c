@@ -109,7 +109,7 @@ static double tau_now(const struct run *r)
     double t;
 
     o.size = sizeof o;
-    hnas_search_get_opts(r->search, &o);
+    hnas_search_get_opts(r->search, &o, sizeof o);
     if (tau->schedule == HNAS_TAU_CONSTANT || o.bilevel.total_steps <= 0)
         return tau->first;
     t = fmin((double)hnas_search_get_steps(r->search) /

@@ -43,7 +43,9 @@ typedef struct hnas_problem {
     /** Record a loss, a single number. */
     hnas_status (*loss)(void *user, hnas_tape *tape,
                         const hnas_loss_request *request, hnas_tensor **out);
-    void (*after_u)(void *user); /**< u has moved, may project it; NULL */
+    /** u has moved and may be projected; a failure takes the step back.
+     * NULL: nothing. */
+    hnas_status (*after_u)(void *user);
     void (*after_w)(void *user); /**< the step is done; NULL */
     void *user;                  /**< passed to all three */
     hnas_tensor *const *w;       /**< weights */

@@ -98,8 +98,7 @@ HNAS_API void hnas_hyper_destroy(hnas_hyper *hyper);
 /**
  * Give its settings.
  *
- * Shapes     opts->size: how much to write, must be set; it is set to what was
- *            written.
+ * Shapes     size: sizeof the caller's struct.
  * Units      none.
  * Ownership  opts is the caller's; its names are borrowed from hyper.
  * Gradient   none.
@@ -109,7 +108,8 @@ HNAS_API void hnas_hyper_destroy(hnas_hyper *hyper);
  * Since      0.1
  */
 HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
-                                  hnas_hyper_opts *opts);
+                                  hnas_hyper_opts *opts,
+                                     size_t size);
 
 /**
  * Give its named tensors: hyper.<table>.b1, hyper.<table>.b2.

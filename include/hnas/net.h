@@ -230,7 +230,7 @@ HNAS_API const hnas_params *hnas_supernet_get_params(const hnas_supernet *net);
 /**
  * Give the settings it was made with.
  *
- * Shapes     opts->size: how much to write, 0: all; set to what was written.
+ * Shapes     size: sizeof the caller's struct.
  * Units      none.
  * Ownership  opts is the caller's; its names are borrowed from net.
  * Gradient   none.
@@ -240,7 +240,8 @@ HNAS_API const hnas_params *hnas_supernet_get_params(const hnas_supernet *net);
  * Since      0.1
  */
 HNAS_API void hnas_supernet_get_opts(const hnas_supernet *net,
-                                     hnas_supernet_opts *opts);
+                                     hnas_supernet_opts *opts,
+                                     size_t size);
 
 /**
  * Tell the number of cells, edges and operations of a kind.

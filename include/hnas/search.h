@@ -226,7 +226,7 @@ HNAS_API hnas_hyper *hnas_search_get_hyper(hnas_search *search);
 /**
  * Give its settings.
  *
- * Shapes     opts->size: how much to write, 0: all; set to what was written.
+ * Shapes     size: sizeof the caller's struct.
  * Units      none.
  * Ownership  opts is the caller's; it holds no memory.
  * Gradient   none.
@@ -236,7 +236,8 @@ HNAS_API hnas_hyper *hnas_search_get_hyper(hnas_search *search);
  * Since      0.1
  */
 HNAS_API void hnas_search_get_opts(const hnas_search *search,
-                                   hnas_search_opts *opts);
+                                   hnas_search_opts *opts,
+                                     size_t size);
 
 /**
  * Tell the number of steps done.

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
+
 enum { MOST_DRAWS = 1024 };
 
 void hnas_bilevel_opts_init(hnas_bilevel_opts *opts, size_t size)
@@ -164,12 +166,22 @@ double hn_bilevel_rate(const struct hnas_bilevel *b)
                           : o->w_rate;
 }
 
+/* Clear gradients and say whether new ones are wanted. */
 static void want(hnas_tensor *const *t, int64_t n, int32_t wanted)
 {
     for (int64_t i = 0; i < n; i++) {
         hnas_tensor_clear_gradient(t[i]);
         t[i]->wanted = wanted;
     }
+}
+
+/* Outside a pass all of them are, as the host made them. */
+static void want_all(struct hnas_bilevel *b)
+{
+    for (int64_t i = 0; i < b->problem.n_w; i++)
+        b->w[i]->wanted = 1;
+    for (int64_t i = 0; i < b->problem.n_u; i++)
+        b->u[i]->wanted = 1;
 }
 
 static int is_stopped(struct hnas_bilevel *b)
@@ -207,6 +219,7 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
     if (st == HNAS_OK)
         st = hnas_tape_backward(b->tape, loss);
     hnas_tensor_unref(loss);
+    want_all(b);
     return st;
 }
 
@@ -271,9 +284,7 @@ static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
     if (st != HNAS_OK)
         return st;
     info->u_norm = hn_optim_get_norm(b->adam);
-    if (b->problem.after_u)
-        b->problem.after_u(b->problem.user);
-    return HNAS_OK;
+    return b->problem.after_u ? b->problem.after_u(b->problem.user) : HNAS_OK;
 }
 
 static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
@@ -292,11 +303,33 @@ static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
     return st;
 }
 
+static hnas_status do_step(struct hnas_bilevel *b, const double *lambda,
+                           int32_t n_lambda, hnas_step_info *done)
+{
+    hnas_status st = hn_optim_snapshot(b->adam);
+
+    if (st < 0)
+        return st;
+    b->n_passes = 0;
+    st = move_u(b, lambda, n_lambda, done);
+    if (st == HNAS_OK)
+        st = move_w(b, lambda, n_lambda, done);
+    if (st != HNAS_OK) {
+        hn_optim_restore(b->adam);
+        return st;
+    }
+    if (b->problem.after_w)
+        b->problem.after_w(b->problem.user);
+    done->step = ++b->step;
+    return HNAS_OK;
+}
+
 hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
                               int32_t n_lambda, hnas_step_info *info)
 {
     struct hnas_bilevel *b = bilevel;
     hnas_step_info done;
+    uint64_t mode;
     hnas_status st;
 
     if (!b || !lambda)
@@ -305,30 +338,25 @@ hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
         return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
                        (int)n_lambda);
     memset(&done, 0, sizeof done);
-    b->n_passes = 0;
-    st = hn_optim_snapshot(b->adam);
-    if (st < 0)
-        return st;
-    st = move_u(b, lambda, n_lambda, &done);
-    if (st == HNAS_OK)
-        st = move_w(b, lambda, n_lambda, &done);
-    if (st != HNAS_OK) {
-        hn_optim_restore(b->adam);
-        return st;
-    }
-    if (b->problem.after_w)
-        b->problem.after_w(b->problem.user);
-    done.step = ++b->step;
-    if (info)
+    mode = hn_fp_enter();
+    st = do_step(b, lambda, n_lambda, &done);
+    hn_fp_leave(mode);
+    if (st == HNAS_OK && info)
         *info = done;
-    return HNAS_OK;
+    return st;
 }
 
 hnas_status hnas_bilevel_gradient(hnas_bilevel *bilevel, double lambda)
 {
     double ignored;
+    uint64_t mode;
+    hnas_status st;
 
     if (!bilevel)
         return HNAS_E_ARG;
-    return u_gradient(bilevel, lambda, 0, &ignored);
+    bilevel->n_passes = 0;
+    mode = hn_fp_enter();
+    st = u_gradient(bilevel, lambda, 0, &ignored);
+    hn_fp_leave(mode);
+    return st;
 }

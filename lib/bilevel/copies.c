@@ -17,8 +17,10 @@ hnas_status hn_copies_init(struct hn_copies *c, struct hnas_context *ctx,
     c->n = n;
     for (int64_t i = 0; i < n; i++) {
         c->copy[i] = hn_zalloc(&ctx->alloc, bytes_of(t[i]));
-        if (!c->copy[i])
+        if (!c->copy[i]) {
+            hn_copies_finish(c, ctx); /* half a list is none */
             return hn_fail_nomem(ctx, "bilevel optimizer");
+        }
     }
     return HNAS_OK;
 }

@@ -19,6 +19,14 @@ static hnas_status arch_gates(struct hnas_search *s, const hnas_arch *arch,
 
         if (kind->table < 0)
             continue;
+        for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, k); i++)
+            if (kept[i].op < 0 || kept[i].op >= kind->n_ops ||
+                strcmp(kept[i].op_name,
+                       hn_supernet_space(s->net)->op_names[kept[i].op]))
+                return hn_fail(s->ctx, HNAS_E_MISMATCH,
+                               "architecture: operation %s is not number %d "
+                               "of this supernet",
+                               kept[i].op_name, (int)kept[i].op);
         st = hn_tensor_new(&gates[k], s->ctx, HN_STRIDED, 2, dims);
         if (st < 0)
             return st;

@@ -51,8 +51,7 @@ int32_t hn_search_draw(const struct hnas_search *s,
     const int32_t m = s->opts.draws;
     hnas_hyper_opts h;
 
-    h.size = sizeof h;
-    hnas_hyper_get_opts(s->hyper, &h);
+    hnas_hyper_get_opts(s->hyper, &h, sizeof h);
     for (int32_t d = 0; d < m; d++) {
         double t = hn_random_uniform(&rng, (uint64_t)d);
 

@@ -61,27 +61,33 @@ static hnas_status make_kind(struct hnas_search *s, int k, int32_t table)
 static hnas_status make_kinds(struct hnas_search *s)
 {
     const struct hn_space *space = hn_supernet_space(s->net);
+    static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
     hnas_hyper_opts h;
     int32_t table = 0;
 
-    h.size = sizeof h;
-    hnas_hyper_get_opts(s->hyper, &h);
+    hnas_hyper_get_opts(s->hyper, &h, sizeof h);
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_status st;
 
         s->kind[k].table = -1;
         if (!space->kind[k].n_cells)
             continue;
-        if (table >= h.n_tables || h.rows[table] != space->kind[k].n_edges ||
+        if (table >= h.n_tables || strcmp(h.names[table], names[k]) ||
+            h.rows[table] != space->kind[k].n_edges ||
             h.cols[table] != space->n_ops)
             return hn_fail(s->ctx, HNAS_E_MISMATCH,
-                           "search: hypernetwork table %d is not %d x %d",
-                           (int)table, (int)space->kind[k].n_edges,
-                           (int)space->n_ops);
+                           "search: hypernetwork table %d is not \"%s\", %d x "
+                           "%d",
+                           (int)table, names[k],
+                           (int)space->kind[k].n_edges, (int)space->n_ops);
         st = make_kind(s, k, table++);
         if (st < 0)
             return st;
     }
+    if (table != h.n_tables)
+        return hn_fail(s->ctx, HNAS_E_MISMATCH,
+                       "search: hypernetwork has %d tables, want %d",
+                       (int)h.n_tables, (int)table);
     return HNAS_OK;
 }
 
@@ -98,7 +104,7 @@ static hnas_status select_params(hnas_tensor ***out, int64_t *n,
 
 static hnas_status loss(void *user, hnas_tape *tape,
                         const hnas_loss_request *request, hnas_tensor **out);
-static void after_u(void *user);
+static hnas_status after_u(void *user);
 static void after_w(void *user);
 
 static hnas_status make_bilevel(struct hnas_search *s)
@@ -240,21 +246,23 @@ static hnas_status loss(void *user, hnas_tape *tape,
     return st;
 }
 
-static void after_u(void *user)
+static hnas_status after_u(void *user)
 {
     struct hnas_search *s = user;
     const struct hn_space *space = hn_supernet_space(s->net);
     int32_t zero[64];
+    hnas_status st = HNAS_OK;
 
     if (!s->opts.monotone)
-        return;
+        return HNAS_OK;
     for (int32_t o = 0; o < space->n_ops; o++)
         zero[o] = (space->op_flags[o] & HNAS_OP_ZERO) != 0;
-    for (int k = 0; k < HNAS_N_KINDS; k++)
+    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
         if (s->kind[k].table >= 0)
-            (void)hnas_hyper_project(s->hyper, s->kind[k].table,
-                                     space->kind[k].cost[s->opts.metric], zero,
-                                     s->opts.relax == HNAS_RELAX_SIGMOID);
+            st = hnas_hyper_project(s->hyper, s->kind[k].table,
+                                    space->kind[k].cost[s->opts.metric], zero,
+                                    s->opts.relax == HNAS_RELAX_SIGMOID);
+    return st;
 }
 
 static void after_w(void *user)
@@ -367,15 +375,6 @@ hnas_hyper *hnas_search_get_hyper(hnas_search *search)
     return search->hyper;
 }
 
-void hnas_search_get_opts(const hnas_search *search, hnas_search_opts *opts)
-{
-    const size_t size = opts->size && opts->size < sizeof *opts
-                            ? opts->size
-                            : sizeof *opts;
-
-    memcpy(opts, &search->opts, size);
-    opts->size = size;
-}
 
 int64_t hnas_search_get_steps(const hnas_search *search)
 {
@@ -390,4 +389,13 @@ hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
     if (!out || !search)
         return HNAS_E_ARG;
     return hnas_arch_derive(out, search->net, search->hyper, lambda, rule);
+}
+
+void hnas_search_get_opts(const hnas_search *search, hnas_search_opts *opts,
+                      size_t size)
+{
+    hnas_search_opts o = search->opts;
+
+    o.size = size < sizeof o ? size : sizeof o;
+    memcpy(opts, &o, o.size);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/fpmode.h"
 
 enum { MAX_THREADS = 256 };
 
@@ -40,13 +41,30 @@ void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)
     ctx->log(ctx->log_user, level, line);
 }
 
+/* A task in the default floating-point mode, on whatever thread. */
+struct moded {
+    hnas_task_fn task;
+    void *user;
+};
+
+static void moded_task(void *user, int64_t index, int32_t worker)
+{
+    const struct moded *m = user;
+    const uint64_t mode = hn_fp_enter();
+
+    m->task(m->user, index, worker);
+    hn_fp_leave(mode);
+}
+
 void hn_parallel(struct hnas_context *ctx, int64_t n_tasks, hnas_task_fn task,
                  void *user)
 {
+    struct moded m = {task, user};
+
     if (ctx->pool)
-        hn_pool_run(ctx->pool, n_tasks, task, user);
+        hn_pool_run(ctx->pool, n_tasks, moded_task, &m);
     else
-        ctx->parallel(ctx->parallel_user, n_tasks, task, user);
+        ctx->parallel(ctx->parallel_user, n_tasks, moded_task, &m);
 }
 
 hnas_status hn_scratch_reserve(struct hnas_context *ctx, size_t size_bytes)
@@ -100,6 +118,8 @@ static hnas_status check_opts(const hnas_context_opts *o)
         return HNAS_E_RANGE;
     if (o->gemm < HNAS_GEMM_AUTO || o->gemm > HNAS_GEMM_BLIS)
         return HNAS_E_RANGE;
+    if (!hn_gemm_name(o->gemm))
+        return HNAS_E_UNSUPPORTED;
     return HNAS_OK;
 }
 
@@ -198,7 +218,7 @@ const char *hnas_context_get_kernels(const hnas_context *ctx)
 
 const char *hnas_context_get_gemm(const hnas_context *ctx)
 {
-    return ctx->gemm == HNAS_GEMM_BUILTIN ? "builtin" : hn_gemm_name();
+    return hn_gemm_name(ctx->gemm);
 }
 
 void hnas_context_get_memory(const hnas_context *ctx, size_t *now_bytes,

@@ -121,6 +121,7 @@ hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
         if (st == HNAS_OK && x[i]->record && x[i]->record->scale) {
             struct hnas_tensor *pending = x[i];
 
+            x[i] = NULL;
             st = hn_copy_image(&x[i], tape, pending);
             hnas_tensor_unref(pending);
         }

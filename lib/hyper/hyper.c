@@ -173,13 +173,13 @@ void hnas_hyper_destroy(hnas_hyper *hyper)
     hn_free(&hyper->ctx->alloc, hyper);
 }
 
-void hnas_hyper_get_opts(const hnas_hyper *hyper, hnas_hyper_opts *opts)
+void hnas_hyper_get_opts(const hnas_hyper *hyper, hnas_hyper_opts *opts,
+                         size_t size)
 {
-    const size_t given = opts->size;
-    const size_t size = given < sizeof *opts ? given : sizeof *opts;
+    hnas_hyper_opts o = hyper->opts;
 
-    memcpy(opts, &hyper->opts, size);
-    opts->size = size;
+    o.size = size < sizeof o ? size : sizeof o;
+    memcpy(opts, &o, o.size);
 }
 
 const hnas_params *hnas_hyper_get_params(const hnas_hyper *hyper)

@@ -132,8 +132,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     const struct hnas_bilevel *b = search->bilevel;
     hnas_hyper_opts hyper;
 
-    hyper.size = sizeof hyper;
-    hnas_hyper_get_opts(search->hyper, &hyper);
+    hnas_hyper_get_opts(search->hyper, &hyper, sizeof hyper);
     hn_json_open(w, '{');
     hn_json_key(w, "supernet");
     hn_json_open(w, '{');

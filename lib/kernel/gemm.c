@@ -163,12 +163,14 @@ static void blis(real *c, int64_t ldc, struct hn_matrix a, struct hn_matrix b,
         a.col, (real *)b.p, b.row, b.col, &beta, c, ldc, 1, NULL, &rntm);
 }
 
-const char *hn_gemm_name(void)
+const char *hn_gemm_name(int32_t backend)
 {
+    if (backend == HN_GEMM_BUILTIN)
+        return "builtin";
     bli_init();
     switch (bli_arch_query_id()) {
     case BLIS_ARCH_GENERIC:
-        return "builtin";
+        return backend == HN_GEMM_BLIS ? "blis generic" : "builtin";
     case BLIS_ARCH_SKX:
         return "blis skx";
     case BLIS_ARCH_HASWELL:
@@ -198,9 +200,9 @@ static void blis(real *c, int64_t ldc, struct hn_matrix a, struct hn_matrix b,
     builtin(c, ldc, a, b, m, n, k, beta);
 }
 
-const char *hn_gemm_name(void)
+const char *hn_gemm_name(int32_t backend)
 {
-    return "builtin";
+    return backend == HN_GEMM_BLIS ? NULL : "builtin";
 }
 #endif
 

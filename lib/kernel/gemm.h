@@ -25,7 +25,8 @@ struct hn_matrix {
 void hn_gemm(int32_t backend, real *c, int64_t ldc, struct hn_matrix a,
              struct hn_matrix b, int64_t m, int64_t n, int64_t k, real beta);
 
-/* "builtin", or "blis zen3": what AUTO may use here.  Static text. */
-const char *hn_gemm_name(void);
+/* What a backend uses here, as "builtin" or "blis zen3"; NULL: this build
+ * does not have it.  Static text. */
+const char *hn_gemm_name(int32_t backend);
 
 #endif

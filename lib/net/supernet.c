@@ -58,10 +58,16 @@ static hnas_status check(struct hnas_context *ctx, const hnas_supernet_opts *o)
     };
     hnas_status st = HNAS_OK;
 
+    if (!o->ops)
+        return hn_fail(ctx, HNAS_E_ARG, "supernet: opts.ops is NULL");
     for (size_t i = 0; i < sizeof range / sizeof range[0] && st == HNAS_OK;
          i++)
         st = check_range(ctx, range[i].what, range[i].value, range[i].lo,
                          range[i].hi);
+    for (int32_t i = 0; i < o->n_ops && st == HNAS_OK; i++)
+        if (!o->ops[i])
+            st = hn_fail(ctx, HNAS_E_ARG, "supernet: opts.ops[%d] is NULL",
+                         (int)i);
     for (int32_t i = 0; i < o->n_ops && st == HNAS_OK; i++)
         for (int32_t j = 0; j < i && st == HNAS_OK; j++)
             if (!strcmp(o->ops[i], o->ops[j]))
@@ -338,12 +344,12 @@ const hnas_params *hnas_supernet_get_params(const hnas_supernet *net)
     return &net->params;
 }
 
-void hnas_supernet_get_opts(const hnas_supernet *net, hnas_supernet_opts *opts)
-{
-    const size_t size = opts->size && opts->size < sizeof *opts
-                            ? opts->size
-                            : sizeof *opts;
 
-    memcpy(opts, &net->opts, size);
-    opts->size = size;
+void hnas_supernet_get_opts(const hnas_supernet *net, hnas_supernet_opts *opts,
+                      size_t size)
+{
+    hnas_supernet_opts o = net->opts;
+
+    o.size = size < sizeof o ? size : sizeof o;
+    memcpy(opts, &o, o.size);
 }

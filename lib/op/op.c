@@ -109,6 +109,9 @@ hnas_status hnas_op_apply(hnas_tensor **out, hnas_tape *tape, hnas_op *op,
                        op->table->name, (long long)x->dim[1],
                        (long long)op->desc.channels);
     st = op->table->apply(out, tape, op->state, x);
+    if (st > 0)
+        st = hn_fail(x->ctx, HNAS_E_OP, "%s: apply answered %d, want 0",
+                     op->table->name, (int)st);
     if (st == HNAS_OK)
         st = check_output(op, x, *out);
     if (st < 0) {

@@ -277,6 +277,7 @@ hnas_status hn_expect_pair(struct hnas_tensor *in[2], struct hnas_tape *tape,
             break;
         if (t->layout == HN_STRIDED)
             continue;
+        in[i] = NULL;
         st = relayout(&in[i], tape, t, HN_STRIDED);
         hnas_tensor_unref(t);
     }

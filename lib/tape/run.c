@@ -2,6 +2,7 @@
 /* The forward run: stages, image phases in parallel, joins in order. */
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "tape/image.h"
 
 enum { CHUNK_IMAGES = 8 };
@@ -206,6 +207,7 @@ hnas_status hn_tape_compute(struct hnas_tape *tape)
     const int64_t n = tape->n_nodes - tape->n_run;
     const size_t bytes = (size_t)n * sizeof(struct hn_node *);
     struct hn_node **list;
+    uint64_t mode;
     hnas_status st;
 
     if (n == 0)
@@ -213,7 +215,9 @@ hnas_status hn_tape_compute(struct hnas_tape *tape)
     list = hn_arena_take(&tape->arena, bytes);
     if (!list)
         return hn_fail_nomem(tape->ctx, "a run of the tape");
+    mode = hn_fp_enter();
     st = compute(tape, list);
+    hn_fp_leave(mode);
     hn_arena_give(&tape->arena, list, bytes);
     if (st < 0)
         return st;

@@ -2,6 +2,7 @@
 /* The reverse sweep: who takes part, in which stage, and the run of it. */
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "tape/image.h"
 
 static int32_t max32(int32_t a, int32_t b)
@@ -223,6 +224,7 @@ static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
 hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
 {
     struct hn_node **list;
+    uint64_t mode;
     hnas_status st;
     int32_t last;
 
@@ -248,5 +250,8 @@ hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
         return hn_fail_nomem(tape->ctx, "backward");
     loss->grad[0] = 1;
     last = plan(tape, loss);
-    return run(tape, list, last);
+    mode = hn_fp_enter();
+    st = run(tape, list, last);
+    hn_fp_leave(mode);
+    return st;
 }

@@ -144,7 +144,7 @@ static hnas_status settle(struct hnas_tensor *t)
     const int64_t n_pix = t->dim[2] * t->dim[3];
     real *dense;
 
-    if (st < 0 || !r->scale || !t->data)
+    if (st < 0 || !r->scale || !t->data || t->data != r->source->data)
         return st;
     dense = hn_arena_take(&r->tape->arena, bytes);
     if (!dense)
@@ -156,9 +156,7 @@ static hnas_status settle(struct hnas_tensor *t)
 
         t->ctx->k.mix(dense + n * t->stride[0], terms, r->shift, n_pix, t->cp);
     }
-    t->data = dense;
-    r->data_bytes = bytes;
-    r->scale = r->shift = NULL;
+    t->data = dense; /* the map stays: readers and the sweep use it */
     return HNAS_OK;
 }
 

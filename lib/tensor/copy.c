@@ -18,6 +18,14 @@ static double load(const void *p, int32_t dtype, int64_t i)
     }
 }
 
+/* To an integer type's range; NaN becomes 0. */
+static double clamp(double v, double lo, double hi)
+{
+    if (v != v)
+        return 0;
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
 static void store(void *p, int32_t dtype, int64_t i, double v)
 {
     switch (dtype) {
@@ -28,10 +36,10 @@ static void store(void *p, int32_t dtype, int64_t i, double v)
         ((double *)p)[i] = v;
         break;
     case HNAS_INT32:
-        ((int32_t *)p)[i] = (int32_t)v;
+        ((int32_t *)p)[i] = (int32_t)clamp(v, INT32_MIN, INT32_MAX);
         break;
     default:
-        ((uint8_t *)p)[i] = (uint8_t)v;
+        ((uint8_t *)p)[i] = (uint8_t)clamp(v, 0, UINT8_MAX);
         break;
     }
 }

@@ -307,6 +307,10 @@ hnas_status hnas_tensor_set_wanted(hnas_tensor *tensor, int32_t wanted)
     if (tensor->record || tensor->base)
         return hn_fail(tensor->ctx, HNAS_E_STATE,
                        "set_wanted: only of a leaf that owns its memory");
+    if (tensor->dtype != HN_REAL)
+        return hn_fail(tensor->ctx, HNAS_E_TYPE,
+                       "set_wanted: element type %d, want %d",
+                       (int)tensor->dtype, (int)HN_REAL);
     tensor->wanted = wanted != 0;
     return HNAS_OK;
 }

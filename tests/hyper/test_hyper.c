@@ -141,7 +141,7 @@ START_TEST(opts_come_back_with_names_of_its_own)
     ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
     memset(name, 'x', 3);
     hnas_hyper_opts_init(&got, sizeof got);
-    hnas_hyper_get_opts(h, &got);
+    hnas_hyper_get_opts(h, &got, sizeof got);
     ck_assert_str_eq(got.names[0], "normal");
     ck_assert_int_eq(got.n_tables, 2);
     ck_assert_int_eq(got.rows[1], 3);
