@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "hnas/func.h"
 #include "tape/image.h"
 #include "tensor/norm.h"
@@ -216,6 +217,8 @@ static void use_running(struct hn_node *node)
 {
     struct batch_norm *b = node->aux;
 
+    const uint64_t mode = hn_fp_enter(); /* we are still recording */
+
     b->running = 1;
     node->fimage = node->fjoin = node->fdelay = 0;
     for (int64_t c = 0; c < b->norm->channels; c++) {
@@ -224,6 +227,7 @@ static void use_running(struct hn_node *node)
                               HN_NORM_EPSILON);
     }
     set_map(node);
+    hn_fp_leave(mode);
 }
 
 static hnas_status set_up(struct hn_node *node, struct hnas_norm *norm)
