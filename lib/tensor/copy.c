@@ -156,6 +156,9 @@ hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype,
     if (tensor->record)
         return hn_fail(tensor->ctx, HNAS_E_STATE,
                        "tensor set: a recorded value is read-only");
+    if (!tensor->data)
+        return hn_fail(tensor->ctx, HNAS_E_STATE,
+                       "tensor: its tape was reset, the value is gone");
     hn_copy_in(tensor->data, tensor->dtype, src, dtype, tensor->dim,
                tensor->stride);
     return HNAS_OK;

@@ -66,7 +66,7 @@ static int dims_are_sane(int32_t rank, const int64_t *dims)
     for (int32_t i = 0; i < rank; i++) {
         if (dims[i] < 1)
             return 0;
-        total *= (double)(dims[i] + HN_LANES);
+        total *= (double)dims[i] + HN_LANES;
     }
     return total < 0x1p46;
 }
@@ -216,6 +216,9 @@ hnas_status hnas_tensor_view(hnas_tensor **out, hnas_tensor *base,
     if (base->record || base->layout != HN_STRIDED)
         return hn_fail(base->ctx, HNAS_E_UNSUPPORTED,
                        "view: of a recorded or library-made image tensor");
+    if (!base->data)
+        return hn_fail(base->ctx, HNAS_E_STATE,
+                       "view: the tensor's tape was reset, its value is gone");
     if (axis < 0 || axis >= base->rank || first < 0 || count < 1 ||
         first > base->dim[axis] - count)
         return hn_fail(base->ctx, HNAS_E_RANGE,
