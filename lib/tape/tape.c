@@ -135,7 +135,8 @@ real *hn_take_partials(struct hn_node *node, int64_t count)
 }
 
 /* Make a held-back value readable by the host: compute it, and apply its
- * pending map. */
+ * pending map to memory of its own.  To funcs it stays pending: how its
+ * gradients travel was settled when they were recorded. */
 static hnas_status settle(struct hnas_tensor *t)
 {
     struct hn_record *r = t->record;
@@ -144,7 +145,7 @@ static hnas_status settle(struct hnas_tensor *t)
     const int64_t n_pix = t->dim[2] * t->dim[3];
     real *dense;
 
-    if (st < 0 || !r->scale || !t->data || t->data != r->source->data)
+    if (st < 0 || !r->scale || r->data_bytes || !t->data)
         return st;
     dense = hn_arena_take(&r->tape->arena, bytes);
     if (!dense)
@@ -156,7 +157,8 @@ static hnas_status settle(struct hnas_tensor *t)
 
         t->ctx->k.mix(dense + n * t->stride[0], terms, r->shift, n_pix, t->cp);
     }
-    t->data = dense; /* the map stays: readers and the sweep use it */
+    t->data = dense;
+    r->data_bytes = bytes;
     return HNAS_OK;
 }
 

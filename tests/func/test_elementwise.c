@@ -23,9 +23,10 @@ static void teardown(void)
 
 /* Shapes with ones and primes, of every rank. */
 static const hnas_shape shapes[] = {
-    {0, {0}},       {1, {1}},          {1, {7}},          {1, {64}},
-    {2, {1, 1}},    {2, {5, 3}},       {2, {14, 8}},      {3, {3, 1, 5}},
-    {3, {2, 7, 11}}, {4, {1, 1, 1, 1}}, {4, {2, 3, 5, 7}}, {4, {3, 8, 2, 13}},
+    {0, {0}},           {1, {1}},          {1, {7}},
+    {1, {64}},          {2, {1, 1}},       {2, {5, 3}},
+    {2, {14, 8}},       {3, {3, 1, 5}},    {3, {2, 7, 11}},
+    {4, {1, 1, 1, 1}},  {4, {2, 3, 5, 7}}, {4, {3, 8, 2, 13}},
     {4, {1, 17, 1, 4}},
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
@@ -165,8 +166,8 @@ static void check(const char *name, int32_t n_leaves,
             for (int k = 0; k < n_leaves; k++) {
                 c.leaf[k].rank = shapes[i].rank;
                 memcpy(c.leaf[k].dims, shapes[i].dims, sizeof shapes[i].dims);
-                c.leaf[k].kind = shapes[i].rank == 4 && round ? LEAF_IMAGE
-                                                              : LEAF_ANY;
+                c.leaf[k].kind =
+                    shapes[i].rank == 4 && round ? LEAF_IMAGE : LEAF_ANY;
                 c.leaf[k].lo = -2;
                 c.leaf[k].hi = 2;
                 c.leaf[k].gap = 1e-3;
@@ -282,8 +283,7 @@ START_TEST(bad_arguments_are_refused)
     ck_assert_int_eq(hnas_relu(&out, NULL, labels), HNAS_E_TYPE);
     ck_assert_int_eq(hnas_sum(&out, NULL, labels), HNAS_E_TYPE);
     ck_assert_int_eq(hnas_affine(&out, NULL, labels, 1, 0), HNAS_E_TYPE);
-    ck_assert_int_eq(hnas_weighted_norm(&out, NULL, a, labels, 1),
-                     HNAS_E_TYPE);
+    ck_assert_int_eq(hnas_weighted_norm(&out, NULL, a, labels, 1), HNAS_E_TYPE);
     ck_assert_int_eq(hnas_affine(&out, NULL, a, (double)NAN, 0), HNAS_E_RANGE);
     ck_assert_int_eq(hnas_affine(&out, NULL, a, 0, (double)INFINITY),
                      HNAS_E_RANGE);

@@ -84,11 +84,11 @@ static hnas_tensor *make_memory(hnas_context *ctx, const struct grad_leaf *leaf,
     if (leaf->kind == LEAF_ANY && leaf->rank > 1 && draw == 0)
         return wrapped(ctx, leaf, reversed);
     if ((leaf->kind == LEAF_IMAGE || leaf->kind == LEAF_KERNEL) && draw == 1)
-        ck_assert_int_eq(hn_tensor_new(&t, ctx,
-                                       leaf->kind == LEAF_IMAGE ? HN_IMAGE
-                                                                : HN_KERNEL,
-                                       4, leaf->dims),
-                         HNAS_OK);
+        ck_assert_int_eq(
+            hn_tensor_new(&t, ctx,
+                          leaf->kind == LEAF_IMAGE ? HN_IMAGE : HN_KERNEL, 4,
+                          leaf->dims),
+            HNAS_OK);
     else
         ck_assert_int_eq(
             hnas_tensor_create(&t, ctx, TEST_REAL, leaf->rank, leaf->dims),
@@ -224,9 +224,9 @@ static void check_gradients(struct check *k, struct random *r)
         got = new_array(k->n[i]);
         want = new_array(k->n[i]);
         what[2] = (char)('0' + i);
-        ck_assert_int_eq(hnas_tensor_get_gradient(k->leaf[i], HNAS_FLOAT64,
-                                                  got, k->n[i]),
-                         HNAS_OK);
+        ck_assert_int_eq(
+            hnas_tensor_get_gradient(k->leaf[i], HNAS_FLOAT64, got, k->n[i]),
+            HNAS_OK);
         differences(k, i, want, r);
         expect_near(k, what, got, want, k->n[i], gradient_bound);
         free(got);
@@ -244,9 +244,10 @@ static void check_loose(const struct check *k, const double *taped)
     expect_shape(k, y);
     ck_assert_int_eq(hnas_tensor_get(y, HNAS_FLOAT64, loose, k->n_y), 0);
     for (int64_t i = 0; k->c->mode == 0 && i < k->n_y; i++)
-        ck_assert_msg(loose[i] == taped[i], "%s: y[%lld] is %.17g without a "
-                      "tape, %.17g on one", k->c->name, (long long)i,
-                      loose[i], taped[i]);
+        ck_assert_msg(loose[i] == taped[i],
+                      "%s: y[%lld] is %.17g without a "
+                      "tape, %.17g on one",
+                      k->c->name, (long long)i, loose[i], taped[i]);
     hnas_tensor_unref(y);
     free(loose);
 }

@@ -39,8 +39,7 @@ static hnas_tensor *counting(int32_t dtype, int32_t rank)
         v[i] = i;
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, dtype, rank, dims), HNAS_OK);
     ck_assert_int_eq(
-        hnas_tensor_set(t, HNAS_FLOAT64, v, hnas_tensor_get_count(t)),
-        HNAS_OK);
+        hnas_tensor_set(t, HNAS_FLOAT64, v, hnas_tensor_get_count(t)), HNAS_OK);
     return t;
 }
 
@@ -56,8 +55,8 @@ START_TEST(a_new_tensor_is_zero_and_contiguous)
             hnas_array a;
             hnas_tensor *t;
 
-            ck_assert_int_eq(
-                hnas_tensor_create(&t, ctx, types[i], rank, dims), HNAS_OK);
+            ck_assert_int_eq(hnas_tensor_create(&t, ctx, types[i], rank, dims),
+                             HNAS_OK);
             ck_assert_int_eq(hnas_tensor_get_array(t, &a), HNAS_OK);
             ck_assert_int_eq(a.dtype, types[i]);
             ck_assert_int_eq(a.rank, rank);
@@ -270,14 +269,14 @@ START_TEST(view_refuses_what_lies_outside)
     static const struct {
         int32_t axis;
         int64_t first, count;
-    } bad[] = {{-1, 0, 1}, {2, 0, 1},  {0, -1, 1}, {0, 0, 0},
-               {0, 0, 3},  {0, 2, 1},  {1, 2, 2},  {1, 0, -1},
+    } bad[] = {{-1, 0, 1},        {2, 0, 1},        {0, -1, 1}, {0, 0, 0},
+               {0, 0, 3},         {0, 2, 1},        {1, 2, 2},  {1, 0, -1},
                {1, 0, INT64_MAX}, {1, INT64_MAX, 1}};
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ck_assert_int_eq(hnas_tensor_view(&view, t, bad[i].axis, bad[i].first,
-                                          bad[i].count),
-                         HNAS_E_RANGE);
+        ck_assert_int_eq(
+            hnas_tensor_view(&view, t, bad[i].axis, bad[i].first, bad[i].count),
+            HNAS_E_RANGE);
         ck_assert_ptr_null(view);
     }
     ck_assert_int_eq(hnas_tensor_view(&view, NULL, 0, 0, 1), HNAS_E_ARG);
@@ -304,10 +303,10 @@ START_TEST(elements_convert_between_all_types)
             double out[3];
             hnas_tensor *t, *s;
 
-            ck_assert_int_eq(
-                hnas_tensor_create(&t, ctx, types[i], 1, &three), 0);
-            ck_assert_int_eq(
-                hnas_tensor_create(&s, ctx, types[j], 1, &three), 0);
+            ck_assert_int_eq(hnas_tensor_create(&t, ctx, types[i], 1, &three),
+                             0);
+            ck_assert_int_eq(hnas_tensor_create(&s, ctx, types[j], 1, &three),
+                             0);
             ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT64, in, 3), 0);
             ck_assert_int_eq(hnas_tensor_get(t, types[j], &v, 3), 0);
             ck_assert_int_eq(hnas_tensor_set(s, types[j], &v, 3), 0);
