@@ -69,9 +69,12 @@ hnas_status hn_grad_reserve(struct hnas_tensor *x)
         r->grad_set = hn_tape_take(r->tape, (size_t)x->dim[0]);
     /* the only reader rectifies: its mask pass gives batch-norm's sums */
     if (r->scale && r->n_relu == 1 && r->n_push == 0 && r->n_pull == 0 &&
-        !r->grad_sums)
+        !r->grad_sums) {
         r->grad_sums = hn_tape_take(
             r->tape, (size_t)(x->dim[0] * 2 * x->cp) * sizeof(real));
+        if (!r->grad_sums)
+            return hn_fail_nomem(x->ctx, "gradient");
+    }
     if (!x->grad || !r->grad_set)
         return hn_fail_nomem(x->ctx, "gradient");
     return HNAS_OK;
