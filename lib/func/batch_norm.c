@@ -272,10 +272,11 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (st < 0)
         return st;
     node->manner[Z] = HN_PULL;
-    if (z->record)
-        z->record->normed = 1;
     st = set_up(node, norm);
-    return st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
+    st = st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
+    if (st == HNAS_OK && z->record)
+        z->record->normed = 1;
+    return st;
 }
 
 /* z as batch_norm wants it: dense, and not normalised a second time, since
