@@ -70,6 +70,24 @@ int program_open(hnas_context **out, int64_t threads, int64_t seed)
     return 0;
 }
 
+/* What BLIS would be, whether or not it is what the context chose. */
+static void print_blis(void)
+{
+    hnas_context_opts opts;
+    hnas_context *ctx;
+
+    hnas_context_opts_init(&opts, sizeof opts);
+    opts.gemm = HNAS_GEMM_BLIS;
+    if (hnas_context_create(&ctx, &opts) < 0) {
+        printf("BLIS: none\n");
+        return;
+    }
+    printf("BLIS: %s\n", strncmp(hnas_context_get_gemm(ctx), "blis ", 5)
+                             ? "none"
+                             : hnas_context_get_gemm(ctx) + 5);
+    hnas_context_destroy(ctx);
+}
+
 int program_version(int64_t threads)
 {
     hnas_context *ctx;
@@ -77,10 +95,11 @@ int program_version(int64_t threads)
 
     if (rc)
         return rc;
-    printf("%s %s (ABI %d)\nkernels: %s\nmatrix products: %s\nthreads: %d\n",
-           program, hnas_version(), (int)hnas_abi(),
-           hnas_context_get_kernels(ctx), hnas_context_get_gemm(ctx),
-           (int)hnas_context_get_threads(ctx));
+    printf("%s %s (ABI %d)\nkernels: %s\nmatrix products: %s\n", program,
+           hnas_version(), (int)hnas_abi(), hnas_context_get_kernels(ctx),
+           hnas_context_get_gemm(ctx));
+    print_blis();
+    printf("threads: %d\n", (int)hnas_context_get_threads(ctx));
     hnas_context_destroy(ctx);
     return EXIT_DONE;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "search/config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,22 @@ static int is_given(const unsigned char *given, const char *name)
     return 0;
 }
 
+/* Where nothing else is asked for: at the ends of the range and between. */
+static void set_report(struct config *c)
+{
+    const double lo = c->range[0], hi = c->range[1];
+    struct option_list *l = &c->report;
+
+    if (l->value[0] >= lo && l->value[l->n - 1] <= hi)
+        return;
+    for (int i = 0; i < l->n; i++) {
+        const double t = (double)i / (l->n - 1);
+
+        l->value[i] = lo > 0 ? lo * pow(hi / lo, t) : lo + t * (hi - lo);
+    }
+    l->value[l->n - 1] = hi;
+}
+
 /* Options whose values this version can't honour, or that contradict. */
 static int check(const struct config *c, const unsigned char *given)
 {
@@ -148,6 +165,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
         c->epochs = c->base.epochs;
     set_schedule(c, line->given);
     rc = check(c, line->given);
+    if (!rc && !is_given(line->given, "report-lambda"))
+        set_report(c);
     return rc ? rc : split_ops(c);
 }
 

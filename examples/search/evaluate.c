@@ -53,8 +53,14 @@ int evaluate(struct run *r, const hnas_arch *arch, double lambda,
     const int64_t all = hnas_batches_get_count(r->check);
     const int64_t wanted = (n_images + r->config->batch - 1) / r->config->batch;
     const int64_t n = n_images && wanted < all ? wanted : all;
-    hnas_status st = calibrate(r, arch, lambda);
+    hnas_status st;
 
+    if (!arch &&
+        (lambda < r->config->range[0] || lambda > r->config->range[1])) {
+        *accuracy = *precision = NAN; /* the gates end with the range */
+        return 0;
+    }
+    st = calibrate(r, arch, lambda);
     confusion_clear(&r->confusion);
     for (int64_t i = 0; i < n && st == HNAS_OK; i++) {
         if (is_interrupted())

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What --out DIR holds. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -212,6 +213,15 @@ static int begin_log(struct run *r)
     return f ? end_file(f, part, path) : EXIT_FAILED;
 }
 
+/* A number, or nothing where there is none. */
+static void put_column(FILE *f, double value)
+{
+    if (isfinite(value))
+        fprintf(f, ",%.17g", value);
+    else
+        fputc(',', f);
+}
+
 /* The four columns of one lambda. */
 static int log_lambda(struct run *r, FILE *f, double lambda)
 {
@@ -231,8 +241,10 @@ static int log_lambda(struct run *r, FILE *f, double lambda)
         return library_failure(r->ctx, st, 0);
     hnas_arch_get_cost(arch, &total, &fixed);
     hnas_arch_destroy(arch);
-    fprintf(f, ",%.17g,%.17g,%.17g,%.17g", accuracy, precision, expected,
-            cost_in(&total, r->config->metric));
+    put_column(f, accuracy);
+    put_column(f, precision);
+    put_column(f, expected);
+    put_column(f, cost_in(&total, r->config->metric));
     return 0;
 }
 
@@ -242,11 +254,10 @@ static int write_row(struct run *r, FILE *f, double w_rate)
     const int64_t step = hnas_search_get_steps(r->search);
     int rc = 0;
 
-    fprintf(f, "%lld,%lld,%.17g,", (long long)(step / r->per_epoch),
-            (long long)step, r->train_sum / (double)r->n_train_sum);
-    if (r->n_valid_sum)
-        fprintf(f, "%.17g", r->valid_sum / (double)r->n_valid_sum);
-    fprintf(f, ",%.17g", w_rate);
+    fprintf(f, "%lld,%lld", (long long)(step / r->per_epoch), (long long)step);
+    put_column(f, r->train_sum / (double)r->n_train_sum);
+    put_column(f, r->valid_sum / (double)r->n_valid_sum); /* 0 / 0 in warm-up */
+    put_column(f, w_rate);
     for (int32_t i = 0; i < l->n && !rc; i++)
         rc = log_lambda(r, f, l->value[i]);
     fprintf(f, ",%.3f\n", now_s() - r->epoch_began_s);

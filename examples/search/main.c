@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hnas-search: one search, reported at several lambda. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,18 +15,31 @@ static const char about[] =
     "lambda.  Options start\nfrom a preset.  A search may be interrupted and "
     "resumed, to the same result.";
 
+/* A percentage, or a dash where it was not measured. */
+static void print_share(FILE *f, double share)
+{
+    if (isfinite(share))
+        fprintf(f, " %8.2f%%", 100 * share);
+    else
+        fprintf(f, " %9s", "-");
+}
+
 static void print_table(FILE *f, const struct report *reports, int32_t n)
 {
-    fprintf(f, "%10s  %19s  %19s  %10s  %12s\n%10s  %9s %9s  %9s %9s\n", "",
-            "supernet", "inherited", "", "", "lambda", "accuracy", "precision",
-            "accuracy", "precision");
+    fprintf(f, "%10s  %18s  %19s\n", "", "supernet", "inherited weights");
+    fprintf(f, "%10s  %8s %9s  %9s %9s  %10s  %12s\n", "lambda", "accuracy",
+            "precision", "accuracy", "precision", "parameters", "MACs");
     for (int32_t i = 0; i < n; i++) {
         const struct report *p = &reports[i];
 
-        fprintf(f, "%10g  %8.2f%% %8.2f%%  %8.2f%% %8.2f%%  %10lld  %12lld\n",
-                p->lambda, 100 * p->valid_accuracy, 100 * p->valid_precision,
-                100 * p->inherited_accuracy, 100 * p->inherited_precision,
-                (long long)p->params, (long long)p->macs);
+        fprintf(f, "%10.4g ", p->lambda);
+        print_share(f, p->valid_accuracy);
+        print_share(f, p->valid_precision);
+        fputc(' ', f);
+        print_share(f, p->inherited_accuracy);
+        print_share(f, p->inherited_precision);
+        fprintf(f, "  %10lld  %12lld\n", (long long)p->params,
+                (long long)p->macs);
     }
 }
 

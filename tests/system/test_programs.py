@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The bundled programs, run as a user runs them.
+
+    python3 tests/system/test_programs.py BUILD_DIR
+"""
+import csv
+import gzip
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+LAMBDAS = [1e-4, 1e-3, 1e-2, 1e-1]
+RUN_KEYS = {"preset", "steps", "epochs", "seconds", "step_ms_median",
+            "peak_bytes", "rule", "lambda"}
+LAMBDA_KEYS = {"lambda", "valid_accuracy", "valid_precision",
+               "inherited_accuracy", "inherited_precision", "params", "macs"}
+QUERY_KEYS = {"lambda", "rule", "status", "interval", "cost", "normal",
+              "reduce", "warnings"}
+
+
+class Room:
+    """A build's programs, an empty folder and a tiny data set in it."""
+
+    def __init__(self, build, folder):
+        self.build, self.folder = build, folder
+        self.data = self.path("data")
+        os.mkdir(self.data)
+        write_images(self.data)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def start(self, program, *args, **kwargs):
+        path = os.path.join(self.build, "examples", program)
+        return subprocess.Popen([path, *map(str, args)], text=True,
+                                stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, **kwargs)
+
+    def run(self, program, *args, status=0):
+        process = self.start(program, *args)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == status, (
+            program, args, process.returncode, out, err)
+        if status in (1, 2):
+            assert out == "" and err.count("\n") == 1, (args, out, err)
+            assert err.startswith(program + ": "), err
+        return out, err
+
+    def search(self, out, *args, status=0):
+        tiny = ["--data", self.data, "--channels", 2, "--nodes", 1, "--batch",
+                8, "--ops", "none,skip_connect,sep_conv_3x3"]
+        if out:
+            tiny += ["--out", self.path(out)]
+        return self.run("hnas-search", *tiny, *args, status=status)
+
+    def read(self, *names):
+        with open(os.path.join(self.folder, *names), "rb") as file:
+            return file.read()
+
+    def log(self, name):
+        """The rows of a log, without their last column, the seconds."""
+        with open(os.path.join(self.folder, name, "log.csv")) as file:
+            return [row[:-1] for row in csv.reader(file)]
+
+
+def write_images(folder, n=96, side=8, classes=3):
+    """IDX files of noise with a bright row, which says the class."""
+    noise = random.Random(0)
+    for part in "train", "t10k":
+        pixels, labels = bytearray(), bytearray()
+        for i in range(n):
+            labels.append(i % classes)
+            for y in range(side):
+                low = 150 if y // 2 == i % classes else 0
+                pixels += bytes(low + noise.randrange(100)
+                                for _ in range(side))
+        with gzip.open(f"{folder}/{part}-images-idx3-ubyte.gz", "wb") as file:
+            file.write(struct.pack(">4I", 0x803, n, side, side) + pixels)
+        with open(f"{folder}/{part}-labels-idx1-ubyte", "wb") as file:
+            file.write(struct.pack(">2I", 0x801, n) + labels)
+
+
+def refuse_constant(name):
+    raise AssertionError(f"{name} in JSON")
+
+
+def parse(text):
+    assert text.count("\n") == 1, text
+    return json.loads(text, parse_constant=refuse_constant)
+
+
+def test_search_prints_one_object(room):
+    out, _ = room.search("a", "--epochs", 2, "--json")
+    result = parse(out)
+    assert RUN_KEYS <= set(result), result
+    assert "interrupted" not in result
+    assert result["preset"] == "default" and result["rule"] == "argmax"
+    assert result["epochs"] == 2 and result["steps"] == 12
+    assert result["peak_bytes"] > 1e6 and result["step_ms_median"] > 0
+    assert [row["lambda"] for row in result["lambda"]] == LAMBDAS
+    for row in result["lambda"]:
+        assert set(row) == LAMBDA_KEYS, row
+        for key in LAMBDA_KEYS:
+            if key.endswith(("accuracy", "precision")):
+                assert 0 <= row[key] <= 1, row
+    params = [row["params"] for row in result["lambda"]]
+    assert params == sorted(params, reverse=True), params
+
+
+def test_search_writes_its_files(room):
+    names = sorted(os.listdir(room.path("a")))
+    assert names == ["config.json", "log.csv", "search.safetensors"], names
+    config = parse(room.read("a", "config.json").decode())
+    assert config["channels"] == 2 and config["epochs"] == 2
+    head, *rows = room.log("a")
+    assert head[:2] == ["epoch", "step"] and "accuracy_0.001" in head
+    assert [row[:2] for row in rows] == [["1", "6"], ["2", "12"]]
+
+
+def test_search_is_the_same_for_any_threads(room):
+    for threads in 1, 2:
+        room.search(f"t{threads}", "--epochs", 2, "--threads", threads)
+    assert_same_search(room, "t1", "t2")
+    assert_same_search(room, "t1", "a")
+
+
+def assert_same_search(room, one, other):
+    for name in "search.safetensors", "config.json":
+        if name == "config.json" and other == "cut":
+            continue
+        assert room.read(one, name) == room.read(other, name), (one, other,
+                                                                name)
+    assert room.log(one) == room.log(other), (one, other)
+
+
+def test_search_differs_for_another_seed(room):
+    room.search("s1", "--epochs", 2, "--seed", 1)
+    assert room.read("s1", "search.safetensors") != room.read(
+        "a", "search.safetensors")
+
+
+def test_search_resumes_bit_for_bit(room):
+    """Cut within an epoch, at its end, and before u thaws."""
+    for cut in 6, 9, 1:
+        room.search("cut", "--epochs", 2, "--steps", cut)
+        with open(room.path("cut/log.csv"), "a") as file:
+            file.write("2,12,1,2,3,4\n3,18,half a row")
+        out, _ = room.search("cut", "--epochs", 2, "--resume", "--threads", 1,
+                             "--json")
+        assert parse(out)["steps"] == 12
+        assert_same_search(room, "a", "cut")
+
+
+def test_search_resumes_second_order_gumbel(room):
+    extra = ["--preset", "darts_cc", "--epochs", 3]
+    room.search("b", *extra)
+    room.search("cut", *extra, "--steps", 8)
+    room.search("cut", *extra, "--resume")
+    assert_same_search(room, "b", "cut")
+
+
+def test_resume_takes_over_what_is_not_given(room):
+    room.search("cut", "--epochs", 2, "--steps", 6)
+    out, _ = room.run("hnas-search", "--out", room.path("cut"), "--resume",
+                      "--json")
+    assert parse(out)["steps"] == 12
+    assert_same_search(room, "a", "cut")
+
+
+def test_resume_refuses_other_settings(room):
+    changes = [("seed", 1), ("cells", 4), ("nodes", 2), ("cost-weight", 3),
+               ("w-lr", "0.1:0"), ("tau", 2), ("relax", "softmax"),
+               ("preset", "darts"), ("valid-fraction", 0.25),
+               ("lambda-range", "1e-3:1"), ("monotone", "off"),
+               ("report-lambda", "1e-3")]
+    before = room.read("a", "search.safetensors"), room.read("a", "log.csv")
+    for name, value in changes:
+        _, err = room.search("a", "--resume", f"--{name}={value}", status=1)
+        assert f"--{name}" in err, err
+    assert before == (room.read("a", "search.safetensors"),
+                      room.read("a", "log.csv"))
+
+
+def test_resume_refuses_other_images(room):
+    name = os.path.join(room.data, "train-labels-idx1-ubyte")
+    images = os.path.join(room.data, "train-images-idx3-ubyte.gz")
+    with open(images, "rb") as file:
+        kept = file.read()
+    raw = bytearray(gzip.decompress(kept))
+    raw[16] ^= 255
+    with gzip.open(images, "wb") as file:
+        file.write(raw)
+    _, err = room.search("a", "--resume", status=1)
+    assert "--data" in err and os.path.exists(name), err
+    with open(images, "wb") as file:
+        file.write(kept)
+
+
+def test_interrupt_saves_and_resumes(room):
+    long = ["--epochs", 400, "--report-lambda", "1e-2", "--eval-images", 8]
+    process = room.start("hnas-search", "--data", room.data, "--channels", 2,
+                         "--nodes", 1, "--batch", 8, "--out",
+                         room.path("stop"), *long, "--json")
+    deadline = time.time() + 60
+    while not os.path.exists(room.path("stop/search.safetensors")):
+        assert time.time() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (process.returncode, err)
+    result = parse(out)
+    assert result["interrupted"] is True and result["steps"] >= 6
+    goal = result["steps"] + 4
+    out, _ = room.run("hnas-search", "--out", room.path("stop"), "--resume",
+                      "--steps", goal, "--json")
+    assert parse(out)["steps"] == goal
+    room.run("hnas-search", "--data", room.data, "--channels", 2, "--nodes", 1,
+             "--batch", 8, "--out", room.path("straight"), *long, "--steps",
+             goal)
+    assert room.read("stop", "search.safetensors") == room.read(
+        "straight", "search.safetensors")
+    assert room.log("stop") == room.log("straight")
+
+
+def test_presets_run(room):
+    for preset in "seed", "darts", "darts_l1", "fair_darts", "darts_cc":
+        out, _ = room.search(None, "--preset", preset, "--steps", 3, "--json")
+        assert parse(out)["preset"] == preset
+
+
+def test_settings_run(room):
+    for extra in (["--relax", "sigmoid", "--cost", "bytes", "--raw-cost"],
+                  ["--relax", "gumbel", "--sample", "sandwich", "--draws", 3],
+                  ["--hypernet", "constant", "--sample", "fixed", "--draws", 1,
+                   "--lambda", 1e-3, "--l1"],
+                  ["--order", "second_fd", "--cost", "macs", "--zero-one", 2],
+                  ["--scale", "raw", "--monotone", "off", "--tau", "1:.5:exp"],
+                  ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
+                  ["--cells", 1], ["--report-lambda", "1e-4,3"]):
+        out, _ = room.search(None, "--steps", 3, "--json", *extra)
+        assert parse(out)["steps"] == 3, extra
+
+
+def test_bad_usage_is_refused(room):
+    for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
+                ["word"], ["--order", "second_exact"], ["--order", "third"],
+                ["--hypernet", "piecewise"], ["--hypernet", "mlp"],
+                ["--cost", "latency"], ["--cost", "table.csv"],
+                ["--beta-decay", "1"], ["--patience", "3"], ["--knots", "5"],
+                ["--rule", "threshold"], ["--tau", "0"], ["--tau", "1:2:x"],
+                ["--lambda-range", "2:1"], ["--lambda-range", "-1:1"],
+                ["--monotone", "maybe"], ["--json=1"], ["--preset", "best"],
+                ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
+                ["--report-lambda", "1,,2"], ["--seed", "-1"]):
+        room.run("hnas-search", *bad, status=2)
+    for bad in ([], ["nothing"], ["kernels"], ["step", "--image", "1x2"],
+                ["step", "--repeat", "0"], ["step", "--preset", "x"]):
+        room.run("hnas-bench", *bad, status=2)
+    file = room.path("a/search.safetensors")
+    for bad in ([], [file], [file, "--lambda"], [file, "--lambda", "nan"],
+                [file, "--lambda", "1", "--rule", "best"], [file, "--path"],
+                [file, "--budget", "params=5"],
+                [file, "--lambda", "1", "--theta", "0.5"],
+                [file, file, "--lambda", "1"]):
+        room.run("hnas-query", *bad, status=2)
+
+
+def test_failures_name_the_thing(room):
+    _, err = room.run("hnas-search", "--data", room.path("void"), status=1)
+    assert "void" in err
+    os.mkdir(room.path("empty"))
+    _, err = room.run("hnas-search", "--data", room.path("empty"), status=1)
+    assert "train-images-idx3-ubyte" in err
+    _, err = room.search("a/log.csv/x", "--epochs", 1, status=1)
+    assert "log.csv/x" in err
+    _, err = room.search("a/log.csv", "--epochs", 1, status=1)
+    assert "log.csv" in err
+    _, err = room.search("nowhere", "--resume", status=1)
+    assert "nowhere" in err and not os.path.exists(room.path("nowhere"))
+    _, err = room.search(None, "--batch", 64, status=1)
+    assert "--valid-fraction" in err
+
+
+def test_query_prints_one_object(room):
+    file = room.path("a/search.safetensors")
+    for rule in "argmax", "top2":
+        out, _ = room.run("hnas-query", file, "--lambda", 0.01, "--rule", rule,
+                          "--json")
+        result = parse(out)
+        assert QUERY_KEYS <= set(result), result
+        assert result["rule"] == rule and result["status"] == "ok"
+        assert {"params", "macs", "bytes", "fixed_params"} <= set(
+            result["cost"])
+    out, _ = room.run("hnas-query", file, "--lambda", 0.01, "--json")
+    lo, hi = parse(out)["interval"]
+    assert lo <= 0.01 < hi or lo <= 0.01 <= hi == 0.1
+    out, _ = room.run("hnas-query", file, "--lambda", 5, "--json")
+    assert parse(out)["status"] == "extrapolated"
+    out, _ = room.run("hnas-query", file, "--lambda", 0.01)
+    assert "normal cell" in out and "reduction cell" in out
+
+
+def test_query_refuses_damaged_files(room):
+    whole = room.read("a", "search.safetensors")
+    damaged = room.path("damaged.safetensors")
+    for content in b"", whole[:7], whole[:100], whole[:-1], b"x" * 1000:
+        with open(damaged, "wb") as file:
+            file.write(content)
+        _, err = room.run("hnas-query", damaged, "--lambda", 0.01, status=1)
+        assert "damaged.safetensors" in err, err
+    room.run("hnas-query", room.path("none"), "--lambda", 0.01, status=1)
+    room.run("hnas-query", room.folder, "--lambda", 0.01, status=1)
+
+
+def test_bench_measures(room):
+    out, _ = room.run("hnas-bench", "step", "--json", "--channels", 2,
+                      "--nodes", 1, "--batch", 4, "--image", "3x8x8",
+                      "--repeat", 2, "--order", "second_fd", "--threads", 1)
+    result = parse(out)
+    assert set(result) == {"median_ms", "min_ms", "peak_bytes", "threads",
+                           "kernels", "gflops"}, result
+    assert 0 < result["min_ms"] <= result["median_ms"]
+    assert result["threads"] == 1
+    out, _ = room.run("hnas-bench", "query", "--json", "--channels", 2,
+                      "--repeat", 2)
+    assert parse(out)["ns_per_query"] > 0
+
+
+def test_help_and_version(room):
+    for program in "hnas-search", "hnas-query", "hnas-bench":
+        out, err = room.run(program, "--help")
+        assert out.startswith("usage: " + program) and not err
+        out, err = room.run(program, "--version")
+        assert out.startswith(program) and "kernels: " in out
+        assert "BLIS" in out and "threads: " in out
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(os.path.abspath(build), folder)
+        tests = [f for n, f in globals().items() if n.startswith("test_")]
+        for test in tests:
+            began = time.time()
+            test(room)
+            print(f"ok  {test.__name__}  {time.time() - began:.1f} s",
+                  flush=True)
+    print(f"{len(tests)} tests passed")
+
+
+if __name__ == "__main__":
+    main()
