@@ -369,7 +369,7 @@ END_TEST
 
 START_TEST(a_gradient_that_never_came_is_zero)
 {
-    hnas_tensor *t = counting(HNAS_FLOAT32, 1), *view;
+    hnas_tensor *t = counting(HN_REAL, 1), *view;
     double g[2] = {7, 7};
 
     ck_assert_int_eq(hnas_tensor_set_wanted(t, 1), HNAS_OK);
