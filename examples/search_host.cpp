@@ -10,12 +10,16 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 constexpr int n_images = 32, side = 8, n_steps = 60;
 
 template <auto destroy> struct Deleter {
-    template <class T> void operator()(T *p) const { destroy(p); }
+    template <class T> void operator()(T *p) const
+    {
+        destroy(p);
+    }
 };
 
 using Context = std::unique_ptr<hnas_context, Deleter<hnas_context_destroy>>;
@@ -43,13 +47,14 @@ Context open_context()
 }
 
 // A batch in the host's own memory, which the tensors only point at.
-class Batch {
-public:
+class Batch
+{
+  public:
     explicit Batch(const Context &ctx)
         : pixels_(n_images * side * side), labels_(n_images)
     {
-        images_ = wrap(ctx, pixels_.data(), HNAS_FLOAT32,
-                       {n_images, 1, side, side});
+        images_ =
+            wrap(ctx, pixels_.data(), HNAS_FLOAT32, {n_images, 1, side, side});
         classes_ = wrap(ctx, labels_.data(), HNAS_INT32, {n_images});
     }
 
@@ -71,9 +76,12 @@ public:
         }
     }
 
-    hnas_batch get() const { return {images_.get(), classes_.get()}; }
+    hnas_batch get() const
+    {
+        return {images_.get(), classes_.get()};
+    }
 
-private:
+  private:
     static Tensor wrap(const Context &ctx, void *data, int32_t dtype,
                        const std::vector<int64_t> &dims)
     {

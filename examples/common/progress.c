@@ -59,6 +59,15 @@ void progress_step(struct progress *p, int64_t epoch, int64_t step, double loss,
     p->is_open = p->is_terminal;
 }
 
+void progress_note(struct progress *p, const char *what, double value)
+{
+    if (!p->is_terminal)
+        return;
+    fprintf(stderr, "%s%s %g", p->is_open ? "\r\033[K" : "", what, value);
+    fflush(stderr);
+    p->is_open = 1;
+}
+
 void progress_end(struct progress *p)
 {
     if (p->is_open)

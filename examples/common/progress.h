@@ -21,6 +21,9 @@ void progress_begin(struct progress *p, int64_t first, int64_t total,
 void progress_step(struct progress *p, int64_t epoch, int64_t step, double loss,
                    double rate, int must);
 
+/* Tell what is being done, with a number; on a terminal only. */
+void progress_note(struct progress *p, const char *what, double value);
+
 /* Leave the line, so that other text may follow. */
 void progress_end(struct progress *p);
 

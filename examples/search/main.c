@@ -7,6 +7,7 @@
 #include "common/draw.h"
 #include "common/json.h"
 #include "common/program.h"
+#include "common/progress.h"
 #include "search/run.h"
 
 static const char about[] =
@@ -113,10 +114,15 @@ static void print_json(const struct run *r, const struct report *reports,
 static int report_all(struct run *r, struct report *reports, int32_t *n)
 {
     const struct option_list *l = &r->config->report;
+    struct progress progress;
     int rc = 0;
 
-    for (*n = 0; *n < l->n && !rc; *n += !rc)
+    progress_begin(&progress, 0, l->n, 0);
+    for (*n = 0; *n < l->n && !rc; *n += !rc) {
+        progress_note(&progress, "measuring at lambda", l->value[*n]);
         rc = report_at(r, l->value[*n], &reports[*n]);
+    }
+    progress_end(&progress);
     return rc;
 }
 
