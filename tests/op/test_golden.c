@@ -18,16 +18,30 @@ static hnas_context *ctx;
 static hnas_tape *tape;
 static struct golden *golden;
 
-static void setup(void)
+static void open_golden(void)
 {
-    ck_assert_int_eq(hnas_context_create(&ctx, NULL), HNAS_OK);
-    ck_assert_int_eq(hnas_tape_create(&tape, ctx), HNAS_OK);
     golden = golden_open("ops.safetensors");
 }
 
-static void teardown(void)
+static void close_golden(void)
 {
     golden_close(golden);
+}
+
+/* A context that may use the kernels of a mask, on two threads. */
+static void begin(uint32_t cpu_mask)
+{
+    hnas_context_opts o;
+
+    hnas_context_opts_init(&o, sizeof o);
+    o.cpu_mask = cpu_mask;
+    o.n_threads = 2;
+    ck_assert_int_eq(hnas_context_create(&ctx, &o), HNAS_OK);
+    ck_assert_int_eq(hnas_tape_create(&tape, ctx), HNAS_OK);
+}
+
+static void end(void)
+{
     hnas_tape_destroy(tape);
     hnas_context_destroy(ctx);
 }
@@ -134,10 +148,11 @@ static void check_op(const char *name, int stride, const char *size,
     hnas_op_destroy(op);
 }
 
-static void check_all(int32_t mode)
+static void check_level(uint32_t cpu_mask, int32_t mode)
 {
     int64_t n = 0;
 
+    begin(cpu_mask);
     for (int64_t i = 0; i < hnas_op_get_count(ctx); i++, n++) {
         const char *name = hnas_op_get(ctx, i)->name;
 
@@ -147,6 +162,15 @@ static void check_all(int32_t mode)
         check_op(name, 2, "7x5", mode);
     }
     ck_assert_int_eq(n, 10);
+    end();
+}
+
+/* Every level of kernels; those the CPU lacks fall back to a lower one. */
+static void check_all(int32_t mode)
+{
+    check_level(0, mode);
+    check_level(HNAS_CPU_AVX2, mode);
+    check_level(HNAS_CPU_ALL, mode);
 }
 
 START_TEST(every_operation_agrees_with_pytorch)
@@ -166,7 +190,7 @@ int main(void)
     Suite *s = suite_create("op");
     TCase *t = tcase_create("golden");
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, open_golden, close_golden);
     tcase_add_test(t, every_operation_agrees_with_pytorch);
     tcase_add_test(t, every_operation_of_plain_funcs_agrees_with_pytorch);
     suite_add_tcase(s, t);
