@@ -29,7 +29,8 @@ struct hn_pool {
     int64_t n_tasks;
     _Atomic int64_t next;
     _Atomic uint32_t generation; /* counts runs; changes wake the workers */
-    _Atomic int32_t busy;        /* workers that have not finished the run */
+    _Atomic uint32_t open;       /* the run that may be joined, 0: none */
+    _Atomic int32_t inside;      /* workers that look at a run */
     _Atomic int32_t asleep;
     _Atomic int32_t quit;
     pthread_mutex_t lock;
@@ -51,19 +52,24 @@ static void work(struct hn_pool *pool, int32_t index)
         pool->task(pool->user, i, index);
 }
 
-static void wait_for_run(struct hn_pool *pool, uint32_t seen)
+/* Wait for a run other than the one seen last; returns its number. */
+static uint32_t wait_for_run(struct hn_pool *pool, uint32_t seen)
 {
+    uint32_t now;
+
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&pool->generation) != seen)
-            return;
+        now = atomic_load(&pool->generation);
+        if (now != seen)
+            return now;
         relax();
     }
     pthread_mutex_lock(&pool->lock);
     atomic_fetch_add(&pool->asleep, 1);
-    while (atomic_load(&pool->generation) == seen)
+    while ((now = atomic_load(&pool->generation)) == seen)
         pthread_cond_wait(&pool->wake, &pool->lock);
     atomic_fetch_sub(&pool->asleep, 1);
     pthread_mutex_unlock(&pool->lock);
+    return now;
 }
 
 static void *worker_main(void *arg)
@@ -72,19 +78,26 @@ static void *worker_main(void *arg)
     struct hn_pool *pool = self->pool;
     uint32_t seen = 0;
 
+    /* A worker that comes too late finds the run closed, and the caller does
+     * not wait for it: on a busy machine a run costs what its takers cost. */
     for (;;) {
-        wait_for_run(pool, seen);
-        seen++;
+        seen = wait_for_run(pool, seen);
         if (atomic_load(&pool->quit))
             return NULL;
-        work(pool, self->index);
-        atomic_fetch_sub(&pool->busy, 1);
+        atomic_fetch_add(&pool->inside, 1);
+        if (atomic_load(&pool->open) == seen)
+            work(pool, self->index);
+        atomic_fetch_sub(&pool->inside, 1);
     }
 }
 
 static void begin_run(struct hn_pool *pool)
 {
-    atomic_fetch_add(&pool->generation, 1);
+    uint32_t run = atomic_load(&pool->generation) + 1;
+
+    run += run == 0; /* 0 says that no run is open */
+    atomic_store(&pool->open, run);
+    atomic_store(&pool->generation, run);
     if (atomic_load(&pool->asleep) == 0)
         return;
     pthread_mutex_lock(&pool->lock);
@@ -101,6 +114,8 @@ static void start(struct hn_pool *pool)
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     atomic_store(&pool->generation, 0);
+    atomic_store(&pool->open, 0);
+    atomic_store(&pool->inside, 0);
     atomic_store(&pool->asleep, 0);
     atomic_store(&pool->quit, 0);
     pool->owner = getpid();
@@ -153,10 +168,10 @@ void hn_pool_run(struct hn_pool *pool, int64_t n_tasks, hnas_task_fn task,
     pool->user = user;
     pool->n_tasks = n_tasks;
     atomic_store(&pool->next, 0);
-    atomic_store(&pool->busy, pool->n_started);
     begin_run(pool);
     work(pool, 0);
-    for (int spins = 0; atomic_load(&pool->busy) > 0; spins++) {
+    atomic_store(&pool->open, 0);
+    for (int spins = 0; atomic_load(&pool->inside) > 0; spins++) {
         if (spins < SPINS)
             relax();
         else

@@ -105,10 +105,11 @@ static hnas_status loss(void *user, hnas_tape *tape,
                                             : valid_loss(out, tape);
 }
 
-static void after_u(void *user)
+static hnas_status after_u(void *user)
 {
     (void)user;
     seen.n_after_u++;
+    return HNAS_OK;
 }
 
 static void after_w(void *user)

@@ -28,7 +28,7 @@ static void draw(int64_t step, double *lambda, double *s, int32_t want)
     int32_t n;
 
     h.size = sizeof h;
-    hnas_hyper_get_opts(w.hyper, &h);
+    hnas_hyper_get_opts(w.hyper, &h, sizeof h);
     w.search->bilevel->step = step;
     n = hn_search_draw(w.search, lambda);
     ck_assert_int_eq(n, want);
@@ -61,7 +61,7 @@ START_TEST(sandwich_draws_hold_both_ends)
 
     open("default", HNAS_SAMPLE_SANDWICH, 4);
     h.size = sizeof h;
-    hnas_hyper_get_opts(w.hyper, &h);
+    hnas_hyper_get_opts(w.hyper, &h, sizeof h);
     for (int64_t i = 0; i < 100; i++) {
         draw(i, lambda, s, 4);
         ck_assert(lambda[0] == h.lambda_lo && lambda[1] == h.lambda_hi);

@@ -52,7 +52,7 @@ START_TEST(a_supernet_survives_every_failing_allocation)
 
     world_open(&w, "darts", 1);
     o.size = sizeof o;
-    hnas_supernet_get_opts(w.net, &o);
+    hnas_supernet_get_opts(w.net, &o, sizeof o);
     for (;; n += 1 + n / 16) {
         const size_t held = held_bytes(w.ctx);
         hnas_supernet *net;
