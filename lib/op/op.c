@@ -34,8 +34,12 @@ hnas_status hn_op_make(struct hnas_op **out, struct hnas_context *ctx,
     op->desc = *desc;
     hn_builder_init(&op->parts, ctx, affine, stream);
     st = table->create(&op->state, &op->parts, &op->desc);
-    if (st < 0) {
+    if (st < 0)
         op->state = NULL;
+    if (st > 0)
+        st = hn_fail(ctx, HNAS_E_OP, "%s: create answered %d, want 0",
+                     table->name, (int)st);
+    if (st < 0) {
         hnas_op_destroy(op);
         return st;
     }
