@@ -33,6 +33,7 @@ static struct {
     int64_t at, calls;
     double w_valid; /* w at the last validation pass */
     int n_after_u, n_after_w;
+    hnas_status after_u_answer;
 } seen;
 
 static double value_of(hnas_tensor *t)
@@ -109,7 +110,7 @@ static hnas_status after_u(void *user)
 {
     (void)user;
     seen.n_after_u++;
-    return HNAS_OK;
+    return seen.after_u_answer;
 }
 
 static void after_w(void *user)
@@ -312,6 +313,22 @@ START_TEST(a_step_after_a_failed_one_gives_the_same_bits)
 }
 END_TEST
 
+START_TEST(an_after_u_that_fails_leaves_everything_as_it_was)
+{
+    const double lambda = 0.01;
+    struct state before, after;
+
+    ck_assert_int_eq(try_make(HNAS_ORDER_FIRST), HNAS_OK);
+    keep(&before);
+    seen.after_u_answer = HNAS_E_RANGE;
+    ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, NULL),
+                     HNAS_E_RANGE);
+    ck_assert_int_eq(seen.n_after_u, 1);
+    keep(&after);
+    ck_assert_mem_eq(&before, &after, sizeof after);
+}
+END_TEST
+
 static int32_t stop_at;
 
 static int32_t progress(void *user, int64_t step, int32_t pass)
@@ -425,6 +442,7 @@ int main(void)
     tcase_add_test(t, a_failed_pass_leaves_everything_as_it_was);
     tcase_add_test(t, a_cancelled_step_leaves_everything_as_it_was);
     tcase_add_test(t, a_step_after_a_failed_one_gives_the_same_bits);
+    tcase_add_test(t, an_after_u_that_fails_leaves_everything_as_it_was);
     tcase_add_test(t, progress_stops_a_step_at_any_pass);
     tcase_add_test(t, every_failing_allocation_leaves_everything_as_it_was);
     tcase_add_test(t, bad_arguments_are_refused);

@@ -27,7 +27,6 @@ static void draw(int64_t step, double *lambda, double *s, int32_t want)
     hnas_hyper_opts h;
     int32_t n;
 
-    h.size = sizeof h;
     hnas_hyper_get_opts(w.hyper, &h, sizeof h);
     w.search->bilevel->step = step;
     n = hn_search_draw(w.search, lambda);
@@ -60,7 +59,6 @@ START_TEST(sandwich_draws_hold_both_ends)
     hnas_hyper_opts h;
 
     open("default", HNAS_SAMPLE_SANDWICH, 4);
-    h.size = sizeof h;
     hnas_hyper_get_opts(w.hyper, &h, sizeof h);
     for (int64_t i = 0; i < 100; i++) {
         draw(i, lambda, s, 4);

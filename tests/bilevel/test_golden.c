@@ -87,8 +87,8 @@ static hnas_batch batch(const char *part, int index)
     int32_t labels[16];
     hnas_batch b;
 
-    ck_assert_int_eq(
-        hnas_tensor_create(&b.images, ctx, REAL, 4, x->dims + 1), 0);
+    ck_assert_int_eq(hnas_tensor_create(&b.images, ctx, REAL, 4, x->dims + 1),
+                     0);
     ck_assert_int_eq(hnas_tensor_set(b.images, HNAS_FLOAT64,
                                      x->data + index * pixels, pixels),
                      0);
@@ -148,8 +148,7 @@ START_TEST(loss_and_weight_gradients_agree_with_pytorch)
 {
     hnas_batch b = batch("train", 0);
     hnas_tensor *alpha, *gates[2], *logits, *loss;
-    const struct golden_array *want =
-        golden_find(golden, "start/train/loss");
+    const struct golden_array *want = golden_find(golden, "start/train/loss");
     hnas_tape *tape;
     double got;
 
@@ -167,8 +166,7 @@ START_TEST(loss_and_weight_gradients_agree_with_pytorch)
     ck_assert_int_eq(hnas_tape_backward(tape, loss), 0);
     compare_gradients(hnas_supernet_get_params(net), "start/train",
                       first_bound);
-    compare_gradients(hnas_hyper_get_params(hyper), "start/train",
-                      first_bound);
+    compare_gradients(hnas_hyper_get_params(hyper), "start/train", first_bound);
     for (int k = 0; k < 2; k++)
         hnas_tensor_unref(gates[k]);
     hnas_tensor_unref(logits);
@@ -234,8 +232,8 @@ static void check_run(int32_t order, int full, const char *run)
         hnas_batch train = batch("train", i), valid = batch("valid", i);
         hnas_step_info info;
 
-        ck_assert_int_eq(
-            hnas_search_step(s, &train, &valid, &lambda, 1, &info), 0);
+        ck_assert_int_eq(hnas_search_step(s, &train, &valid, &lambda, 1, &info),
+                         0);
         ck_assert_msg(fabs(info.train_loss - want_train[i]) <= run_bound,
                       "%s step %d: training loss %.12g, want %.12g", run, i,
                       info.train_loss, want_train[i]);
