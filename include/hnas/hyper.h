@@ -108,8 +108,7 @@ HNAS_API void hnas_hyper_destroy(hnas_hyper *hyper);
  * Since      0.1
  */
 HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
-                                  hnas_hyper_opts *opts,
-                                     size_t size);
+                                  hnas_hyper_opts *opts, size_t size);
 
 /**
  * Give its named tensors: hyper.<table>.b1, hyper.<table>.b2.

@@ -240,8 +240,7 @@ HNAS_API const hnas_params *hnas_supernet_get_params(const hnas_supernet *net);
  * Since      0.1
  */
 HNAS_API void hnas_supernet_get_opts(const hnas_supernet *net,
-                                     hnas_supernet_opts *opts,
-                                     size_t size);
+                                     hnas_supernet_opts *opts, size_t size);
 
 /**
  * Tell the number of cells, edges and operations of a kind.

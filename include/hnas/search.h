@@ -236,8 +236,7 @@ HNAS_API hnas_hyper *hnas_search_get_hyper(hnas_search *search);
  * Since      0.1
  */
 HNAS_API void hnas_search_get_opts(const hnas_search *search,
-                                   hnas_search_opts *opts,
-                                     size_t size);
+                                   hnas_search_opts *opts, size_t size);
 
 /**
  * Tell the number of steps done.

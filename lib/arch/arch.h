@@ -11,7 +11,7 @@
 struct hnas_arch {
     struct hnas_context *ctx;
     int32_t rule;
-    double lambda, lo, hi; /* NaN: unknown */
+    double lambda, lo, hi;   /* NaN: unknown */
     int32_t is_extrapolated; /* lambda lies outside the stored range */
     int32_t n_edges[HNAS_N_KINDS];
     hnas_arch_edge *edge[HNAS_N_KINDS]; /* by target, then source */

@@ -6,8 +6,8 @@
 void hn_philox(uint32_t out[4], const uint32_t counter[4],
                const uint32_t key[2])
 {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2],
-             c3 = counter[3], k0 = key[0], k1 = key[1];
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3],
+             k0 = key[0], k1 = key[1];
 
     for (int round = 0; round < 10; round++) {
         const uint64_t p0 = UINT64_C(0xD2511F53) * c0;

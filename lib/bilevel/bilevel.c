@@ -144,8 +144,8 @@ void hnas_bilevel_destroy(hnas_bilevel *bilevel)
     hn_free(&ctx->alloc, bilevel);
 }
 
-void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
-                               hnas_progress_fn progress, void *user)
+void hnas_bilevel_set_progress(hnas_bilevel *bilevel, hnas_progress_fn progress,
+                               void *user)
 {
     bilevel->progress = progress;
     bilevel->progress_user = user;
@@ -196,9 +196,8 @@ static int is_stopped(struct hnas_bilevel *b)
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
                             double *value)
 {
-    const hnas_loss_request request = {pass->loss,   pass->wants_w,
-                                       pass->wants_u, pass->draw,
-                                       pass->lambda, b->step};
+    const hnas_loss_request request = {pass->loss, pass->wants_w, pass->wants_u,
+                                       pass->draw, pass->lambda,  b->step};
     hnas_tensor *loss = NULL;
     hnas_status st;
 
@@ -232,9 +231,8 @@ static hnas_status u_gradient(struct hnas_bilevel *b, double lambda,
 }
 
 /* The mean of u's gradient over the draws, into u's gradients. */
-static hnas_status mean_u_gradient(struct hnas_bilevel *b,
-                                   const double *lambda, int32_t n,
-                                   double *value)
+static hnas_status mean_u_gradient(struct hnas_bilevel *b, const double *lambda,
+                                   int32_t n, double *value)
 {
     *value = 0;
     for (int32_t d = 0; d < n; d++) {

@@ -23,7 +23,7 @@ struct hnas_bilevel {
     hnas_tape *tape;
     hnas_optim *sgd, *adam;
     int64_t step;
-    struct hn_copies u_sum;              /* over the draws of a step */
+    struct hn_copies u_sum;                       /* over the draws of a step */
     struct hn_copies w_saved, v, u_plus, u_valid; /* of the second order */
     hnas_progress_fn progress;
     void *progress_user;

@@ -54,8 +54,7 @@ static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
                   : hn_search_gates(s, s->tape, lambda, draw, images->dim[0],
                                     alpha, gates);
     if (st == HNAS_OK)
-        st = hnas_supernet_apply(logits, s->tape, s->net, images, gates,
-                                 flags);
+        st = hnas_supernet_apply(logits, s->tape, s->net, images, gates, flags);
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_tensor_unref(alpha[k]);
         hnas_tensor_unref(gates[k]);
@@ -131,8 +130,7 @@ hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
     if (first || !search->calibrating)
         begin_calibration(search);
     search->n_calibrated++;
-    hnas_supernet_update_norms(search->net,
-                               1.0 / (double)search->n_calibrated);
+    hnas_supernet_update_norms(search->net, 1.0 / (double)search->n_calibrated);
     return HNAS_OK;
 }
 

@@ -9,7 +9,7 @@ static const char *const darts_ops[] = {
     "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
 };
 
-static const char *const names[] = {"default",    "seed",    "darts",
+static const char *const names[] = {"default",  "seed",       "darts",
                                     "darts_l1", "fair_darts", "darts_cc"};
 
 /* DARTS' own settings, which the others start from. */
@@ -113,8 +113,7 @@ static void set_default(hnas_preset *p)
 static hnas_status fill(hnas_preset *p, const char *name)
 {
     static void (*const set[])(hnas_preset *) = {
-        set_default,  set_seed, NULL, set_darts_l1, set_fair_darts,
-        set_darts_cc,
+        set_default, set_seed, NULL, set_darts_l1, set_fair_darts, set_darts_cc,
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

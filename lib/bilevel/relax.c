@@ -34,9 +34,8 @@ static double lambda_at(const hnas_hyper_opts *h, double t)
     if (t >= 1)
         return h->lambda_hi;
     if (h->lambda_lo > 0) {
-        const double v =
-            exp(log(h->lambda_lo) +
-                t * (log(h->lambda_hi) - log(h->lambda_lo)));
+        const double v = exp(log(h->lambda_lo) +
+                             t * (log(h->lambda_hi) - log(h->lambda_lo)));
 
         return fmin(fmax(v, h->lambda_lo), h->lambda_hi);
     }
@@ -88,8 +87,8 @@ static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
         (uint32_t)((draw < 0 ? HN_DRAW_GUMBEL : HN_DRAW_EVAL) + k);
     const int64_t step = draw < 0 ? s->bilevel->step : draw;
     const struct hn_rng rng = {s->seed, (uint64_t)step, purpose, 0};
-    const int fits = kind->noise && (!per_image ||
-                                     kind->noise->dim[0] == n_images);
+    const int fits =
+        kind->noise && (!per_image || kind->noise->dim[0] == n_images);
 
     if (fits && kind->noise_step == step && kind->noise_purpose == purpose)
         return HNAS_OK;
@@ -98,14 +97,13 @@ static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
 
         hnas_tensor_unref(kind->noise);
         kind->noise = NULL;
-        st = hn_tensor_new(&kind->noise, s->ctx, HN_STRIDED,
-                           per_image ? 3 : 2, per_image ? dims : dims + 1);
+        st = hn_tensor_new(&kind->noise, s->ctx, HN_STRIDED, per_image ? 3 : 2,
+                           per_image ? dims : dims + 1);
         if (st < 0)
             return st;
     }
     for (int64_t i = 0; i < hnas_tensor_get_count(kind->noise); i++)
-        hn_real(kind->noise)[i] =
-            (real)hn_random_gumbel(&rng, (uint64_t)i);
+        hn_real(kind->noise)[i] = (real)hn_random_gumbel(&rng, (uint64_t)i);
     kind->noise_step = step;
     kind->noise_purpose = purpose;
     return HNAS_OK;
@@ -214,8 +212,7 @@ static hnas_status add_zero_one(struct hnas_search *s, hnas_tape *tape, int k,
 
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
                               double lambda, hnas_tensor *const alpha[2],
-                              hnas_tensor *const gates[2],
-                              hnas_tensor **loss)
+                              hnas_tensor *const gates[2], hnas_tensor **loss)
 {
     const hnas_search_opts *o = &s->opts;
     const double mu = o->l1 * (o->l1_lambda ? lambda : 1);

@@ -27,9 +27,8 @@ static double reference_cost(const struct hnas_search *s)
     double sum = 0;
 
     for (int k = 0; k < HNAS_N_KINDS; k++)
-        for (int64_t i = 0;
-             space->kind[k].n_cells &&
-             i < (int64_t)space->kind[k].n_edges * space->n_ops;
+        for (int64_t i = 0; space->kind[k].n_cells &&
+                            i < (int64_t)space->kind[k].n_edges * space->n_ops;
              i++)
             sum += space->kind[k].cost[s->opts.metric][i] / space->n_ops;
     return sum;
@@ -53,8 +52,7 @@ static hnas_status make_kind(struct hnas_search *s, int k, int32_t table)
                         space->kind[k].cost[s->opts.metric]);
     for (int64_t i = 0; st == HNAS_OK && i < dims[0] * dims[1]; i++)
         hn_real(kind->cost)[i] =
-            ref > 0 ? (real)(space->kind[k].cost[s->opts.metric][i] / ref)
-                    : 0;
+            ref > 0 ? (real)(space->kind[k].cost[s->opts.metric][i] / ref) : 0;
     return st;
 }
 
@@ -78,8 +76,8 @@ static hnas_status make_kinds(struct hnas_search *s)
             return hn_fail(s->ctx, HNAS_E_MISMATCH,
                            "search: hypernetwork table %d is not \"%s\", %d x "
                            "%d",
-                           (int)table, names[k],
-                           (int)space->kind[k].n_edges, (int)space->n_ops);
+                           (int)table, names[k], (int)space->kind[k].n_edges,
+                           (int)space->n_ops);
         st = make_kind(s, k, table++);
         if (st < 0)
             return st;
@@ -212,8 +210,7 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
     hnas_status st;
 
     if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD)
-        flags = HNAS_CELL_HARD |
-                (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
+        flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
     hnas_tape_defer(tape);
     st = hn_search_gates(s, tape, request->lambda, -1, batch->images->dim[0],
                          alpha, gates);
@@ -375,7 +372,6 @@ hnas_hyper *hnas_search_get_hyper(hnas_search *search)
     return search->hyper;
 }
 
-
 int64_t hnas_search_get_steps(const hnas_search *search)
 {
     return search->bilevel->step;
@@ -392,7 +388,7 @@ hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
 }
 
 void hnas_search_get_opts(const hnas_search *search, hnas_search_opts *opts,
-                      size_t size)
+                          size_t size)
 {
     hnas_search_opts o = search->opts;
 

@@ -9,12 +9,12 @@
 
 /* What a kind of cell needs in a pass. */
 struct hn_search_kind {
-    int32_t table;            /* of the hypernetwork; -1: no cell */
+    int32_t table; /* of the hypernetwork; -1: no cell */
     int64_t n_edges, n_ops;
-    hnas_tensor *cost;        /* [E, O] weight of |p| in C */
-    hnas_tensor *ones;        /* [E, O] */
-    hnas_tensor *noise;       /* [E, O] or [N, E, O] */
-    int64_t noise_step;       /* what the noise was drawn for */
+    hnas_tensor *cost;  /* [E, O] weight of |p| in C */
+    hnas_tensor *ones;  /* [E, O] */
+    hnas_tensor *noise; /* [E, O] or [N, E, O] */
+    int64_t noise_step; /* what the noise was drawn for */
     uint32_t noise_purpose;
 };
 
@@ -22,9 +22,9 @@ struct hnas_search {
     struct hnas_context *ctx;
     hnas_supernet *net;
     hnas_hyper *hyper;
-    uint64_t seed;             /* of noise and draws of lambda */
-    int32_t owns;              /* net and hyper came from a file */
-    char *text;                /* the host's, from a file */
+    uint64_t seed; /* of noise and draws of lambda */
+    int32_t owns;  /* net and hyper came from a file */
+    char *text;    /* the host's, from a file */
     hnas_search_opts opts;
     hnas_bilevel *bilevel;
     hnas_tensor **w, **u;
@@ -49,8 +49,7 @@ hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
 /* Record cost penalty and regularisers and add them to *loss. */
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
                               double lambda, hnas_tensor *const alpha[2],
-                              hnas_tensor *const gates[2],
-                              hnas_tensor **loss);
+                              hnas_tensor *const gates[2], hnas_tensor **loss);
 
 /* tau at the coming step. */
 double hn_search_tau(const struct hnas_search *s);

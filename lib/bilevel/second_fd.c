@@ -44,8 +44,8 @@ static hnas_status add_difference(struct hnas_bilevel *b,
         if (!d)
             return hn_fail_nomem(b->ctx, "second order");
         for (int64_t j = 0; j < n; j++)
-            d[j] = (real)(factor *
-                          ((double)b->u_plus.copy[i][j] - (double)d[j]));
+            d[j] =
+                (real)(factor * ((double)b->u_plus.copy[i][j] - (double)d[j]));
     }
     return HNAS_OK;
 }

@@ -48,9 +48,8 @@ hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
         return HNAS_E_ARG;
     st = hn_expect_pair(in, tape, a, b, "add");
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule,        in,           2,    0,
-                                     in[0]->layout, in[0]->rank, in[0]->dim,
-                                     NULL,         0};
+        const struct hn_make make = {
+            &rule, in, 2, 0, in[0]->layout, in[0]->rank, in[0]->dim, NULL, 0};
 
         st = hn_append(&node, tape, &make);
     }

@@ -66,8 +66,8 @@ hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     st = hn_as_dense(&in, tape, x);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule,     &in,      1,    sizeof(struct affine), in->layout,
-            in->rank, in->dim, NULL, 0};
+            &rule,   &in,  1, sizeof(struct affine), in->layout, in->rank,
+            in->dim, NULL, 0};
 
         st = hn_append(&node, tape, &make);
     }

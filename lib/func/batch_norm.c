@@ -22,10 +22,10 @@ enum { Z, WEIGHT, BIAS };
 
 struct batch_norm {
     struct hnas_norm *norm;
-    real *sums;            /* [N][2][cp]: ours, where z has none */
-    real *scale, *shift;   /* [cp] */
-    double *mean, *rstd;   /* [C] */
-    int32_t running;       /* running statistics are constants */
+    real *sums;          /* [N][2][cp]: ours, where z has none */
+    real *scale, *shift; /* [cp] */
+    double *mean, *rstd; /* [C] */
+    int32_t running;     /* running statistics are constants */
 };
 
 static void moments(const struct hn_node *node, int64_t image,
@@ -72,8 +72,7 @@ static hnas_status forward(struct hn_node *node)
     const struct hnas_tensor *z = node->in[Z];
     const int64_t cp = z->cp;
     const double count = (double)(z->dim[0] * z->dim[2] * z->dim[3]);
-    const real *sums =
-        b->sums ? b->sums : (const real *)z->record->sums;
+    const real *sums = b->sums ? b->sums : (const real *)z->record->sums;
     double s[2][64];
 
     for (int64_t c0 = 0; c0 < b->norm->channels; c0 += 64) {
@@ -173,8 +172,7 @@ static hnas_status leave_gradient(struct hn_node *node, const double *s,
         const double scale = b->scale[c], r = b->rstd[c];
 
         bk[c] = (real)(-scale * r * x[c] / count);
-        bk[z->cp + c] =
-            (real)(scale * (r * b->mean[c] * x[c] - s[c]) / count);
+        bk[z->cp + c] = (real)(scale * (r * b->mean[c] * x[c] - s[c]) / count);
     }
     return HNAS_OK;
 }
@@ -223,8 +221,7 @@ static void use_running(struct hn_node *node)
     node->fimage = node->fjoin = node->fdelay = 0;
     for (int64_t c = 0; c < b->norm->channels; c++) {
         b->mean[c] = hn_real(b->norm->mean)[c];
-        b->rstd[c] = 1 / sqrt(hn_real(b->norm->variance)[c] +
-                              HN_NORM_EPSILON);
+        b->rstd[c] = 1 / sqrt(hn_real(b->norm->variance)[c] + HN_NORM_EPSILON);
     }
     set_map(node);
     hn_fp_leave(mode);
@@ -250,8 +247,8 @@ static hnas_status set_up(struct hn_node *node, struct hnas_norm *norm)
     } else if (z->record && z->record->sums) {
         node->fimage = 0;
     } else {
-        b->sums = hn_tape_take(node->tape, (size_t)z->dim[0] * 2 * cp *
-                                               sizeof(real));
+        b->sums =
+            hn_tape_take(node->tape, (size_t)z->dim[0] * 2 * cp * sizeof(real));
         if (!b->sums)
             return hn_fail_nomem(node->ctx, "batch_norm");
     }
@@ -262,10 +259,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *z, struct hnas_norm *norm)
 {
     struct hnas_tensor *in[3] = {z, norm->weight, norm->bias};
-    const struct hn_make make = {
-        &rule, in,     norm->weight ? 3 : 1, sizeof(struct batch_norm),
-        HN_IMAGE, 4,   z->dim,               z,
-        z->dim[0]};
+    const struct hn_make make = {&rule,
+                                 in,
+                                 norm->weight ? 3 : 1,
+                                 sizeof(struct batch_norm),
+                                 HN_IMAGE,
+                                 4,
+                                 z->dim,
+                                 z,
+                                 z->dim[0]};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

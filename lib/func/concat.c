@@ -112,7 +112,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[0]->dim[0], channels, in[0]->dim[2],
                              in[0]->dim[3]};
-    const struct hn_make make = {&rule, in,   (int32_t)n, 0, HN_IMAGE,
+    const struct hn_make make = {&rule, in,   (int32_t)n, 0,      HN_IMAGE,
                                  4,     dims, NULL,       dims[0]};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

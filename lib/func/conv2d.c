@@ -42,8 +42,8 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct hn_plane dst = {hn_image_rw(y, image), y->dim[3] * y->cp,
                                  y->cp};
 
-    node->ctx->k.conv_rows(dst, src, hn_real(node->in[WEIGHT]), taps,
-                           y->dim[2], y->dim[3], hn_open_sums(node, image),
+    node->ctx->k.conv_rows(dst, src, hn_real(node->in[WEIGHT]), taps, y->dim[2],
+                           y->dim[3], hn_open_sums(node, image),
                            hn_stream_flag(y));
 }
 
@@ -91,11 +91,10 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
 {
     const struct conv *c = node->aux;
     struct hnas_tensor *x = node->in[X];
-    const struct hn_taps taps = {c->back, c->n_taps, node->out->dim[1],
-                                 x->cp};
-    const struct hn_cplane src = {
-        dz.p - c->win.dz_pad[0] * dz.row - c->win.dz_pad[1] * dz.pix, dz.row,
-        dz.pix};
+    const struct hn_taps taps = {c->back, c->n_taps, node->out->dim[1], x->cp};
+    const struct hn_cplane src = {dz.p - c->win.dz_pad[0] * dz.row -
+                                      c->win.dz_pad[1] * dz.pix,
+                                  dz.row, dz.pix};
     int flags;
     real *dx = c->relu ? hn_open_relu_grad(w, x, image, &flags)
                        : hn_push_grad(w, x, image, &flags);
@@ -123,8 +122,8 @@ static void backward(const struct hn_node *node, int64_t image,
     dst.p = dz.p;
     dst.row = dz.row * c->win.stride[0];
     dst.pix = dz.pix * c->win.stride[1];
-    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2],
-                              y->dim[3], y->cp);
+    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
+                              y->cp);
     if (c->d_weight) {
         const struct hn_taps taps = {c->forth, c->n_taps, node->in[X]->dim[1],
                                      y->cp};
@@ -172,8 +171,8 @@ static hnas_status set_taps(struct hn_node *node)
     const int64_t row_y = (win->dz[1] + 2 * win->dz_border) * cy;
 
     c->n_taps = win->k[0] * win->k[1];
-    c->forth = hn_tape_take(node->tape,
-                            2 * (size_t)c->n_taps * sizeof *c->forth);
+    c->forth =
+        hn_tape_take(node->tape, 2 * (size_t)c->n_taps * sizeof *c->forth);
     if (!c->forth)
         return hn_fail_nomem(node->ctx, "conv2d");
     c->back = c->forth + c->n_taps;
@@ -181,10 +180,10 @@ static hnas_status set_taps(struct hn_node *node)
         for (int64_t j = 0; j < win->k[1]; j++) {
             const int64_t t = i * win->k[1] + j;
 
-            c->forth[t] = i * win->dilation[0] * row_x +
-                          j * win->dilation[1] * cx;
-            c->back[t] = i * win->dilation[0] * row_y +
-                         j * win->dilation[1] * cy;
+            c->forth[t] =
+                i * win->dilation[0] * row_x + j * win->dilation[1] * cx;
+            c->back[t] =
+                i * win->dilation[0] * row_y + j * win->dilation[1] * cy;
         }
     return HNAS_OK;
 }
@@ -210,9 +209,8 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[X]->dim[0], in[WEIGHT]->dim[0], win->out[0],
                              win->out[1]};
-    const struct hn_make make = {&rule,    in, 2,    sizeof(struct conv),
-                                 HN_IMAGE, 4,  dims, NULL,
-                                 dims[0]};
+    const struct hn_make make = {
+        &rule, in, 2, sizeof(struct conv), HN_IMAGE, 4, dims, NULL, dims[0]};
     struct conv *c;
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

@@ -43,8 +43,8 @@ static hnas_status forward(struct hn_node *node)
                            "cross_entropy: label %d of image %lld, want "
                            "0..%lld",
                            (int)label, (long long)i, (long long)k - 1);
-        sum += softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k,
-                           label);
+        sum +=
+            softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k, label);
     }
     hn_real(node->out)[0] = (real)(sum / (double)n);
     return HNAS_OK;
@@ -63,8 +63,8 @@ static hnas_status backward(struct hn_node *node)
         const int32_t label = label_at(node->in[1], i);
 
         for (int64_t j = 0; j < k; j++)
-            d[i * k + j] += (real)(g[0] * (e->p[i * k + j] - (j == label)) /
-                                   (double)n);
+            d[i * k + j] +=
+                (real)(g[0] * (e->p[i * k + j] - (j == label)) / (double)n);
     }
     return HNAS_OK;
 }
@@ -108,8 +108,8 @@ hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
     if (st == HNAS_OK)
         st = hn_as_dense(&in[0], tape, logits);
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule, in,   2,    sizeof(struct entropy),
-                                     HN_STRIDED, 0, NULL, NULL, 0};
+        const struct hn_make make = {
+            &rule, in, 2, sizeof(struct entropy), HN_STRIDED, 0, NULL, NULL, 0};
 
         st = hn_append(&node, tape, &make);
     }
@@ -119,8 +119,7 @@ hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
         e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(logits) *
                                             sizeof *e->p);
         st = e->p ? hn_finish(out, node)
-                  : hn_abandon(node,
-                               hn_fail_nomem(node->ctx, "cross_entropy"));
+                  : hn_abandon(node, hn_fail_nomem(node->ctx, "cross_entropy"));
     }
     hnas_tensor_unref(in[0]);
     return st;

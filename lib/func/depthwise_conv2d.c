@@ -19,9 +19,8 @@ struct depthwise {
 
 static struct hn_dwindow window(const struct depthwise *d, int64_t stride)
 {
-    const struct hn_dwindow win = {(int32_t)d->win.k[0],
-                                   (int32_t)d->win.dilation[0],
-                                   (int32_t)stride};
+    const struct hn_dwindow win = {
+        (int32_t)d->win.k[0], (int32_t)d->win.dilation[0], (int32_t)stride};
 
     return win;
 }
@@ -30,8 +29,7 @@ static struct hn_cplane read_input(const struct hn_node *node,
                                    struct hn_worker *w, int64_t image)
 {
     const struct depthwise *d = node->aux;
-    struct hn_cplane p =
-        hn_read_plain(w, node->in[X], image, d->win.border);
+    struct hn_cplane p = hn_read_plain(w, node->in[X], image, d->win.border);
 
     p.p -= d->win.pad[0] * p.row + d->win.pad[1] * p.pix;
     return p;
@@ -46,9 +44,8 @@ static void forward(const struct hn_node *node, int64_t image,
                                  y->cp};
 
     node->ctx->k.dw_rows(dst, read_input(node, w, image),
-                         hn_real(node->in[WEIGHT]),
-                         window(d, d->win.stride[0]), y->dim[2], y->dim[3],
-                         y->cp, 0);
+                         hn_real(node->in[WEIGHT]), window(d, d->win.stride[0]),
+                         y->dim[2], y->dim[3], y->cp, 0);
 }
 
 static hnas_status begin(struct hn_node *node)
@@ -88,8 +85,8 @@ static void backward(const struct hn_node *node, int64_t image,
     dst.p = dz.p;
     dst.row = dz.row * s;
     dst.pix = dz.pix * s;
-    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2],
-                              y->dim[3], y->cp);
+    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
+                              y->cp);
     if (d->d_weight) {
         const struct hn_cplane cdz = {dst.p, dst.row, dst.pix};
         const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
@@ -99,9 +96,9 @@ static void backward(const struct hn_node *node, int64_t image,
                               y->dim[2], y->dim[3], y->cp);
     }
     if (d->flipped) {
-        const struct hn_cplane src = {
-            dz.p - d->win.dz_pad[0] * dz.row - d->win.dz_pad[1] * dz.pix,
-            dz.row, dz.pix};
+        const struct hn_cplane src = {dz.p - d->win.dz_pad[0] * dz.row -
+                                          d->win.dz_pad[1] * dz.pix,
+                                      dz.row, dz.pix};
         int flags;
         const struct hn_plane dx = {hn_push_grad(w, x, image, &flags),
                                     x->dim[3] * x->cp, x->cp};
@@ -157,9 +154,9 @@ static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,
     st = hn_window_set(win, x, k->dim[2], k->dim[3], opts, what);
     if (st == HNAS_OK && (win->stride[0] != win->stride[1] ||
                           win->dilation[0] != win->dilation[1]))
-        st = hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
-                     "%s: stride and dilation must be equal on both axes",
-                     what);
+        st =
+            hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
+                    "%s: stride and dilation must be equal on both axes", what);
     return st;
 }
 

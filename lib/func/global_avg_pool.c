@@ -53,7 +53,7 @@ static const struct hn_rule rule = {
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *x)
 {
-    const struct hn_make make = {&rule, &x,     1,    0, HN_STRIDED,
+    const struct hn_make make = {&rule, &x,     1,    0,        HN_STRIDED,
                                  2,     x->dim, NULL, x->dim[0]};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

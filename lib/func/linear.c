@@ -62,8 +62,7 @@ static const struct hn_rule rule = {
     .backward_join = backward,
 };
 
-static hnas_status check(hnas_tensor *x, hnas_tensor *weight,
-                         hnas_tensor *bias)
+static hnas_status check(hnas_tensor *x, hnas_tensor *weight, hnas_tensor *bias)
 {
     hnas_status st = hn_expect(x, 2, "linear: x [N, I]");
 
@@ -73,8 +72,7 @@ static hnas_status check(hnas_tensor *x, hnas_tensor *weight,
         st = hn_expect(bias, 1, "linear: bias [O]");
     if (st < 0)
         return st;
-    if (weight->dim[1] != x->dim[1] ||
-        (bias && bias->dim[0] != weight->dim[0]))
+    if (weight->dim[1] != x->dim[1] || (bias && bias->dim[0] != weight->dim[0]))
         return hn_fail(x->ctx, HNAS_E_SHAPE,
                        "linear: x has %lld columns, weight %lld, bias must "
                        "match weight's rows",

@@ -27,8 +27,8 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct pool *p = node->aux;
 
     node->ctx->k.max_pool(hn_image_rw(node->out, image),
-                         read_input(node, w, image), x->dim[2], x->dim[3],
-                         x->cp, p->stride);
+                          read_input(node, w, image), x->dim[2], x->dim[3],
+                          x->cp, p->stride);
 }
 
 static hnas_status begin(struct hn_node *node)
@@ -64,9 +64,8 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     const int64_t dims[4] = {x->dim[0], x->dim[1],
                              (x->dim[2] + stride - 1) / stride,
                              (x->dim[3] + stride - 1) / stride};
-    const struct hn_make make = {&rule,    &x, 1,    sizeof(struct pool),
-                                 HN_IMAGE, 4,  dims, NULL,
-                                 dims[0]};
+    const struct hn_make make = {
+        &rule, &x, 1, sizeof(struct pool), HN_IMAGE, 4, dims, NULL, dims[0]};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 
@@ -78,7 +77,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 }
 
 hnas_status hnas_max_pool_3x3(hnas_tensor **out, hnas_tape *tape,
-                             hnas_tensor *x, int64_t stride)
+                              hnas_tensor *x, int64_t stride)
 {
     hnas_tensor *in = NULL;
     hnas_status st;

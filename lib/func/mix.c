@@ -15,10 +15,10 @@
 #include "tape/image.h"
 
 struct mix {
-    int64_t n_x, gate_step;  /* 0: a gate a step */
-    int64_t *index;          /* into the gates of an image */
-    real *sums;              /* [N][1 + n_x][cp]: G, then H of each input */
-    real *dp;                /* [N][n_x] */
+    int64_t n_x, gate_step; /* 0: a gate a step */
+    int64_t *index;         /* into the gates of an image */
+    real *sums;             /* [N][1 + n_x][cp]: G, then H of each input */
+    real *dp;               /* [N][n_x] */
 };
 
 static real gate(const struct hn_node *node, int64_t t, int64_t image)
@@ -132,8 +132,7 @@ static void backward(const struct hn_node *node, int64_t image,
     real *sums = m->sums + image * (1 + m->n_x) * cp, *shift;
     const struct hn_terms terms = lay_terms(node, w, image, &shift, 1);
 
-    node->ctx->k.mix_sums(sums, sums + cp, g, terms, y->dim[2] * y->dim[3],
-                          cp);
+    node->ctx->k.mix_sums(sums, sums + cp, g, terms, y->dim[2] * y->dim[3], cp);
     for (int64_t t = 0; t < m->n_x; t++)
         m->dp[image * m->n_x + t] =
             gate_gradient(node->in[t], sums, sums + (1 + t) * cp);
@@ -215,8 +214,8 @@ static const struct hn_rule rule = {
     .backward_join = backward_join,
 };
 
-static hnas_status check(hnas_tensor *const *x, int64_t n_x,
-                         hnas_tensor *gates, const int64_t *index)
+static hnas_status check(hnas_tensor *const *x, int64_t n_x, hnas_tensor *gates,
+                         const int64_t *index)
 {
     const int32_t per_image = gates->rank == 3;
     const int64_t *d = gates->dim;
@@ -248,9 +247,9 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           const int64_t *index, const uint8_t *idle)
 {
     const struct hnas_tensor *gates = in[n_x];
-    const struct hn_make make = {&rule, in, (int32_t)n_x + 1,
-                                 sizeof(struct mix), HN_IMAGE, 4, in[0]->dim,
-                                 NULL, in[0]->dim[0]};
+    const struct hn_make make = {
+        &rule,      in,   (int32_t)n_x + 1, sizeof(struct mix), HN_IMAGE, 4,
+        in[0]->dim, NULL, in[0]->dim[0]};
     struct hn_node *node;
     struct mix *m;
     hnas_status st = hn_append(&node, tape, &make);
@@ -268,9 +267,9 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     for (int64_t t = 0; idle && t < n_x; t++)
         if (idle[t])
             node->want[t] = 0;
-    node->need.vec = (n_x + 1) * (node->out->cp +
-                                  4 * (int64_t)(sizeof(void *) /
-                                                sizeof(float)));
+    node->need.vec =
+        (n_x + 1) *
+        (node->out->cp + 4 * (int64_t)(sizeof(void *) / sizeof(float)));
     return hn_finish(out, node);
 }
 

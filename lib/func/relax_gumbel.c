@@ -115,8 +115,9 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           int32_t hard)
 {
     const struct hnas_tensor *noise = in[NOISE];
-    const struct hn_make make = {&rule, in, 2, sizeof(struct relax),
-                                 HN_STRIDED, noise->rank, noise->dim, NULL, 0};
+    const struct hn_make make = {
+        &rule,      in,   2, sizeof(struct relax), HN_STRIDED, noise->rank,
+        noise->dim, NULL, 0};
     struct hn_node *node;
     struct relax *r;
     hnas_status st = hn_append(&node, tape, &make);
@@ -134,8 +135,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 
         r->soft = hn_tape_take(node->tape, n * sizeof(real));
         if (!r->soft)
-            return hn_abandon(node,
-                              hn_fail_nomem(node->ctx, "relax_gumbel"));
+            return hn_abandon(node, hn_fail_nomem(node->ctx, "relax_gumbel"));
     }
     return hn_finish(out, node);
 }

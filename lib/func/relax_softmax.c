@@ -76,8 +76,9 @@ hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,
                        tau);
     st = hn_as_dense(&in, tape, alpha);
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule, &in, 1, sizeof(struct relax),
-                                     HN_STRIDED, 2, in->dim, NULL, 0};
+        const struct hn_make make = {
+            &rule,   &in,  1, sizeof(struct relax), HN_STRIDED, 2,
+            in->dim, NULL, 0};
 
         st = hn_append(&node, tape, &make);
     }

@@ -82,7 +82,7 @@ static const struct hn_rule image_rule = {
 static hnas_status relu_image(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *x)
 {
-    const struct hn_make make = {&image_rule, &x,     1,    0, HN_IMAGE,
+    const struct hn_make make = {&image_rule, &x,     1,    0,        HN_IMAGE,
                                  4,           x->dim, NULL, x->dim[0]};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

@@ -15,7 +15,7 @@ enum { X, DEPTHWISE, POINTWISE };
 
 struct separable {
     struct hn_window win;
-    int64_t group;            /* output rows worked on at a time */
+    int64_t group;              /* output rows worked on at a time */
     real *flipped, *transposed; /* K and W as the data gradient reads them */
     real *d_depthwise, *d_pointwise; /* partial sums, one a chunk */
 };
@@ -51,8 +51,8 @@ static void forward(const struct hn_node *node, int64_t image,
     const int64_t cols = s->win.out[1], cp = node->in[X]->cp;
     const int64_t cpo = node->out->cp, zero = 0;
     const struct hn_taps taps = {&zero, 1, node->in[X]->dim[1], cpo};
-    const struct hn_cplane src = tap_origin(
-        s, hn_read_relu(w, node->in[X], image, s->win.border));
+    const struct hn_cplane src =
+        tap_origin(s, hn_read_relu(w, node->in[X], image, s->win.border));
     const struct hn_cplane d = {w->rows[0], cols * cp, cp};
     const int flags = hn_stream_flag(node->out);
     real *z = hn_image_rw(node->out, image);
@@ -64,8 +64,8 @@ static void forward(const struct hn_node *node, int64_t image,
         const struct hn_plane dst = {z + h * cols * cpo, cols * cpo, cpo};
 
         depthwise_rows(node, src, h, rows, w->rows[0]);
-        node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps,
-                               rows, cols, sums, flags);
+        node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps, rows,
+                               cols, sums, flags);
     }
 }
 
@@ -127,8 +127,7 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
     const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo};
     const struct hn_taps back = {&zero, 1, node->out->dim[1], cp};
 
-    node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols,
-                              cpo);
+    node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols, cpo);
     hn_advance_view(g, rows * cols * cpo);
     if (node->want[POINTWISE]) {
         const int64_t nw = hn_tensor_extent(node->in[POINTWISE]);
@@ -138,9 +137,9 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
                                 rows, cols);
     }
     if (s->transposed) {
-        const struct hn_plane dst = {
-            dd.p + h * s->win.stride[0] * dd.row, dd.row * s->win.stride[0],
-            dd.pix * s->win.stride[1]};
+        const struct hn_plane dst = {dd.p + h * s->win.stride[0] * dd.row,
+                                     dd.row * s->win.stride[0],
+                                     dd.pix * s->win.stride[1]};
 
         node->ctx->k.conv_rows(dst, cdz, s->transposed, back, rows, cols, NULL,
                                0);
@@ -155,15 +154,15 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
     struct hnas_tensor *x = node->in[X];
     const struct hn_dwindow win = {(int32_t)s->win.k[0],
                                    (int32_t)s->win.dilation[0], 1};
-    const struct hn_cplane src = {
-        dd.p - s->win.dz_pad[0] * dd.row - s->win.dz_pad[1] * dd.pix, dd.row,
-        dd.pix};
+    const struct hn_cplane src = {dd.p - s->win.dz_pad[0] * dd.row -
+                                      s->win.dz_pad[1] * dd.pix,
+                                  dd.row, dd.pix};
     int flags;
     real *acc = hn_open_relu_grad(w, x, image, &flags);
     const struct hn_plane dst = {acc, x->dim[3] * x->cp, x->cp};
 
-    node->ctx->k.dw_rows(dst, src, s->flipped, win, x->dim[2], x->dim[3],
-                         x->cp, flags);
+    node->ctx->k.dw_rows(dst, src, s->flipped, win, x->dim[2], x->dim[3], x->cp,
+                         flags);
 }
 
 static void backward(const struct hn_node *node, int64_t image,
@@ -258,9 +257,9 @@ static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,
     st = hn_window_set(win, x, k->dim[2], k->dim[3], opts, what);
     if (st == HNAS_OK && (win->stride[0] != win->stride[1] ||
                           win->dilation[0] != win->dilation[1]))
-        st = hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
-                     "%s: stride and dilation must be equal on both axes",
-                     what);
+        st =
+            hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
+                    "%s: stride and dilation must be equal on both axes", what);
     return st;
 }
 

@@ -70,8 +70,8 @@ hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,
                        "weighted_norm: of images or convolution weights");
     st = hn_expect_pair(in, tape, x, weight, "weighted_norm");
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule, in,   2,    sizeof(struct norm),
-                                     HN_STRIDED, 0, NULL, NULL, 0};
+        const struct hn_make make = {
+            &rule, in, 2, sizeof(struct norm), HN_STRIDED, 0, NULL, NULL, 0};
 
         st = hn_append(&node, tape, &make);
     }

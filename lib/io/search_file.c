@@ -35,8 +35,9 @@ static hnas_status add(struct list *l, const char *prefix, const char *name,
     if (l->n == l->capacity)
         return hn_fail(l->ctx, HNAS_E_LIMIT, "search file: too many tensors");
     if (snprintf(i->name, NAME_BYTES, "%s%s", prefix, name) >= NAME_BYTES)
-        return hn_fail(l->ctx, HNAS_E_LIMIT, "search file: %.40s…: name too "
-                                             "long",
+        return hn_fail(l->ctx, HNAS_E_LIMIT,
+                       "search file: %.40s…: name too "
+                       "long",
                        name);
     i->tensor = t;
     i->data = data;
@@ -77,8 +78,7 @@ static hnas_status add_net(struct list *l, const struct hnas_search *s)
 
     for (int64_t i = 0; i < net->n && st == HNAS_OK; i++) {
         const int buffer = net->entry[i].kind == HNAS_PARAM_BUFFER;
-        const real *own =
-            buffer && s->calibrating ? s->own.copy[b] : NULL;
+        const real *own = buffer && s->calibrating ? s->own.copy[b] : NULL;
 
         b += buffer;
         st = add(l, "", net->entry[i].name, net->entry[i].tensor, own);

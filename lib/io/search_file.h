@@ -14,8 +14,8 @@ struct hn_settings {
     hnas_search_opts search;
     uint64_t seed;
     int64_t steps, w_steps, u_steps;
-    struct hn_json *json;       /* holds the strings */
-    const char **ops;           /* what net.ops points to */
+    struct hn_json *json; /* holds the strings */
+    const char **ops;     /* what net.ops points to */
 };
 
 /* Write settings and counters. */

@@ -25,8 +25,8 @@ static hnas_status check_edges(struct hnas_context *ctx,
             return hn_fail(ctx, HNAS_E_ARG,
                            "cell: edge %d has %d operations and stride %d",
                            (int)e, (int)g->n_ops, (int)g->stride);
-        if (e && (g->to < g[-1].to ||
-                  (g->to == g[-1].to && g->from <= g[-1].from)))
+        if (e &&
+            (g->to < g[-1].to || (g->to == g[-1].to && g->from <= g[-1].from)))
             return hn_fail(ctx, HNAS_E_ARG,
                            "cell: edge %d is not ordered by target, source",
                            (int)e);

@@ -157,8 +157,8 @@ static hnas_status check(const struct hnas_cell *cell,
         return hn_fail(cell->ctx, HNAS_E_SHAPE,
                        "cell: gates of %lld x %lld, want %d x %d",
                        (long long)gates->dim[per_image],
-                       (long long)gates->dim[1 + per_image],
-                       (int)cell->n_edges, (int)cell->n_ops);
+                       (long long)gates->dim[1 + per_image], (int)cell->n_edges,
+                       (int)cell->n_ops);
     if ((flags & HNAS_CELL_HARD) && per_image)
         return hn_fail(cell->ctx, HNAS_E_UNSUPPORTED,
                        "cell: hard gates an image; draw them a step");
@@ -194,9 +194,9 @@ static void finish(struct pass *p)
         hnas_tensor_unref(p->term[i]);
 }
 
-hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape,
-                            hnas_cell *cell, hnas_tensor *const *inputs,
-                            hnas_tensor *gates, int32_t flags)
+hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
+                            hnas_tensor *const *inputs, hnas_tensor *gates,
+                            int32_t flags)
 {
     struct pass p = {cell, tape, gates, flags, NULL, NULL, {0, 0, 0, 0}};
     hnas_status st;

@@ -25,10 +25,9 @@ static void add_cell(struct hnas_supernet *net,
             hnas_cost cost;
 
             /* behind a reduction's first edges the image is halved */
-            hnas_op_get_cost(edge->op[o],
-                             reduced ? (c->in_size[0] + 1) / 2 : c->in_size[0],
-                             reduced ? (c->in_size[1] + 1) / 2 : c->in_size[1],
-                             &cost);
+            hnas_op_get_cost(
+                edge->op[o], reduced ? (c->in_size[0] + 1) / 2 : c->in_size[0],
+                reduced ? (c->in_size[1] + 1) / 2 : c->in_size[1], &cost);
             for (int m = 0; m < HNAS_N_COSTS; m++)
                 net->cost[c->kind][m][e * net->opts.n_ops + o] +=
                     metric_of(&cost, m);
@@ -131,8 +130,7 @@ const struct hn_space *hn_supernet_space(const hnas_supernet *net)
 }
 
 void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,
-                            int32_t *n_cells, int32_t *n_edges,
-                            int32_t *n_ops)
+                            int32_t *n_cells, int32_t *n_edges, int32_t *n_ops)
 {
     const int known = kind >= 0 && kind < HNAS_N_KINDS;
 
@@ -145,8 +143,7 @@ void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,
 }
 
 hnas_status hnas_supernet_get_costs(const hnas_supernet *net, int32_t kind,
-                                    int32_t metric, double *cost,
-                                    int64_t count)
+                                    int32_t metric, double *cost, int64_t count)
 {
     int64_t n;
 
@@ -160,8 +157,7 @@ hnas_status hnas_supernet_get_costs(const hnas_supernet *net, int32_t kind,
     if (count != n)
         return hn_fail(net->ctx, HNAS_E_SHAPE, "costs: %lld numbers, want %lld",
                        (long long)count, (long long)n);
-    memcpy(cost, net->space.kind[kind].cost[metric],
-           (size_t)n * sizeof *cost);
+    memcpy(cost, net->space.kind[kind].cost[metric], (size_t)n * sizeof *cost);
     return HNAS_OK;
 }
 

@@ -10,8 +10,8 @@
 struct hn_space_kind {
     int32_t n_cells; /* 0: the network has no such cell */
     int32_t n_inputs, n_nodes, n_edges;
-    const int32_t *from, *to;          /* [n_edges] by target, then source */
-    const double *cost[HNAS_N_COSTS];  /* [n_edges * n_ops], all cells */
+    const int32_t *from, *to;         /* [n_edges] by target, then source */
+    const double *cost[HNAS_N_COSTS]; /* [n_edges * n_ops], all cells */
 };
 
 struct hn_space {

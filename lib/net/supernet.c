@@ -60,8 +60,7 @@ static hnas_status check(struct hnas_context *ctx, const hnas_supernet_opts *o)
 
     if (!o->ops)
         return hn_fail(ctx, HNAS_E_ARG, "supernet: opts.ops is NULL");
-    for (size_t i = 0; i < sizeof range / sizeof range[0] && st == HNAS_OK;
-         i++)
+    for (size_t i = 0; i < sizeof range / sizeof range[0] && st == HNAS_OK; i++)
         st = check_range(ctx, range[i].what, range[i].value, range[i].lo,
                          range[i].hi);
     for (int32_t i = 0; i < o->n_ops && st == HNAS_OK; i++)
@@ -228,8 +227,8 @@ static hnas_status make_cells(struct hnas_supernet *net)
         st = make_cell(net, i, &s0, &s1);
         out.channels = channels * net->opts.nodes;
         for (int a = 0; a < 2; a++)
-            out.size[a] = c->kind == HNAS_REDUCE ? (s1.size[a] + 1) / 2
-                                                 : s1.size[a];
+            out.size[a] =
+                c->kind == HNAS_REDUCE ? (s1.size[a] + 1) / 2 : s1.size[a];
         s0 = s1;
         s1 = out;
     }
@@ -344,9 +343,8 @@ const hnas_params *hnas_supernet_get_params(const hnas_supernet *net)
     return &net->params;
 }
 
-
 void hnas_supernet_get_opts(const hnas_supernet *net, hnas_supernet_opts *opts,
-                      size_t size)
+                            size_t size)
 {
     hnas_supernet_opts o = net->opts;
 

@@ -23,7 +23,7 @@ struct hn_supernet_cell {
 struct hnas_supernet {
     struct hnas_context *ctx;
     hnas_supernet_opts opts;
-    char **op_name;  /* owned copies; opts.ops points here */
+    char **op_name; /* owned copies; opts.ops points here */
     uint32_t *op_flags;
     struct hn_supernet_cell *cell;
     struct hnas_op_builder stem, head;

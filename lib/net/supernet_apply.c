@@ -41,9 +41,9 @@ static hnas_status apply_stem(hnas_tensor **out, hnas_tape *tape,
 }
 
 static hnas_status apply_cell(hnas_tensor **out, hnas_tape *tape,
-                              const struct hn_supernet_cell *c,
-                              hnas_tensor *s0, hnas_tensor *s1,
-                              hnas_tensor *gates, int32_t flags)
+                              const struct hn_supernet_cell *c, hnas_tensor *s0,
+                              hnas_tensor *s1, hnas_tensor *gates,
+                              int32_t flags)
 {
     hnas_tensor *in[2] = {NULL, NULL};
     hnas_status st = preprocess(&in[0], tape, &c->preprocess[0], s0);
@@ -119,8 +119,8 @@ static hnas_status check(const hnas_supernet *net, hnas_tensor *x,
     if (x->dim[1] != d[0] || x->dim[2] != d[1] || x->dim[3] != d[2])
         return hn_fail(net->ctx, HNAS_E_SHAPE,
                        "supernet: images %s, want [N, %lld, %lld, %lld]",
-                       hn_shape_text(text, x), (long long)d[0],
-                       (long long)d[1], (long long)d[2]);
+                       hn_shape_text(text, x), (long long)d[0], (long long)d[1],
+                       (long long)d[2]);
     for (int k = 0; k < HNAS_N_KINDS; k++)
         if (net->space.kind[k].n_cells && !gates[k])
             return hn_fail(net->ctx, HNAS_E_ARG,

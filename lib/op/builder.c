@@ -60,8 +60,7 @@ static hnas_status add_norm_params(hnas_op_builder *b, const char *name,
     hnas_status st = HNAS_OK;
 
     if (snprintf(prefix, sizeof prefix, "%s.", name) >= (int)sizeof prefix)
-        return hn_fail(b->ctx, HNAS_E_NAME, "norm %.40s…: name too long",
-                       name);
+        return hn_fail(b->ctx, HNAS_E_NAME, "norm %.40s…: name too long", name);
     if (norm->weight)
         st = hn_params_add(&b->params, prefix, "weight", HNAS_PARAM_WEIGHT,
                            norm->weight);
@@ -72,8 +71,8 @@ static hnas_status add_norm_params(hnas_op_builder *b, const char *name,
         st = hn_params_add(&b->params, prefix, "running_mean",
                            HNAS_PARAM_BUFFER, norm->mean);
     if (st == HNAS_OK)
-        st = hn_params_add(&b->params, prefix, "running_var",
-                           HNAS_PARAM_BUFFER, norm->variance);
+        st = hn_params_add(&b->params, prefix, "running_var", HNAS_PARAM_BUFFER,
+                           norm->variance);
     return st;
 }
 

@@ -33,8 +33,7 @@ static hnas_status apply(hnas_tensor **out, hnas_tape *tape, void *state,
     return hn_zeros(out, s->ctx, tape, dims);
 }
 
-static void cost(const void *state, int64_t height, int64_t width,
-                 hnas_cost *c)
+static void cost(const void *state, int64_t height, int64_t width, hnas_cost *c)
 {
     (void)state;
     (void)height;

@@ -53,8 +53,7 @@ static hnas_status apply(hnas_tensor **out, hnas_tape *tape, void *state,
     return st;
 }
 
-static void cost(const void *state, int64_t height, int64_t width,
-                 hnas_cost *c)
+static void cost(const void *state, int64_t height, int64_t width, hnas_cost *c)
 {
     const struct state *s = state;
     const int64_t n_c = s->channels;

@@ -70,8 +70,8 @@ hnas_status hn_grad_reserve(struct hnas_tensor *x)
     /* the only reader rectifies: its mask pass gives batch-norm's sums */
     if (r->scale && r->n_relu == 1 && r->n_push == 0 && r->n_pull == 0 &&
         !r->grad_sums) {
-        r->grad_sums = hn_tape_take(
-            r->tape, (size_t)(x->dim[0] * 2 * x->cp) * sizeof(real));
+        r->grad_sums = hn_tape_take(r->tape, (size_t)(x->dim[0] * 2 * x->cp) *
+                                                 sizeof(real));
         if (!r->grad_sums)
             return hn_fail_nomem(x->ctx, "gradient");
     }
@@ -256,8 +256,8 @@ const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
     struct hn_plane dst = {scratch, wd * t->cp, t->cp};
 
     hn_view_grad(&view, w, t, image);
-    if (view.terms.n_terms == 1 && !view.b &&
-        t->grad && view.terms.z[0] == t->grad + image * t->stride[0])
+    if (view.terms.n_terms == 1 && !view.b && t->grad &&
+        view.terms.z[0] == t->grad + image * t->stride[0])
         return view.terms.z[0];
     if (!scratch) {
         dst.p = t->grad + image * t->stride[0];

@@ -147,8 +147,8 @@ static struct hn_cplane read_only(struct hn_plane p)
 }
 
 static struct hn_cplane fill(struct hn_worker *w, struct hn_padded *p,
-                             struct hnas_tensor *x, int64_t image,
-                             int64_t pad, real border, int relu)
+                             struct hnas_tensor *x, int64_t image, int64_t pad,
+                             real border, int relu)
 {
     const struct hn_plane inside =
         open_padded(p, x->dim[2], x->dim[3], x->cp, pad, border);
@@ -168,8 +168,8 @@ struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
                               int64_t image, int64_t pad)
 {
     /* the mask of a waiting gradient is what would be overwritten */
-    if (w->acc.tensor && (w->acc.tensor != x || w->acc.image != image ||
-                          w->relu.pad != pad))
+    if (w->acc.tensor &&
+        (w->acc.tensor != x || w->acc.image != image || w->relu.pad != pad))
         hn_flush_relu_grad(w);
     return fill(w, &w->relu, x, image, pad, 0, 1);
 }

@@ -88,7 +88,7 @@ const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
  * worker's vec; b, k NULL if there is no batch-norm. */
 struct hn_grad_view {
     struct hn_terms terms;
-    const real **g; /* terms.z, to advance through an image */
+    const real **g;        /* terms.z, to advance through an image */
     const real *z, *b, *k; /* of batch-norm; NULL without one */
 };
 void hn_advance_view(struct hn_grad_view *view, int64_t reals);

@@ -178,14 +178,13 @@ static hnas_status grow(struct hnas_tape *tape)
     return HNAS_OK;
 }
 
-static hnas_status make_output(struct hn_node *node,
-                               const struct hn_make *make)
+static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
 {
     struct hnas_tape *tape = node->tape;
     struct hnas_tensor *t;
     struct hn_record *r;
-    hnas_status st = hn_tensor_bare(&t, node->ctx, make->layout, make->rank,
-                                    make->dims);
+    hnas_status st =
+        hn_tensor_bare(&t, node->ctx, make->layout, make->rank, make->dims);
 
     if (st < 0)
         return st;

@@ -106,15 +106,15 @@ struct hn_record {
 
     int32_t active, n_push, n_relu, n_pull; /* who sends gradients */
     int32_t gready_image, gready_join;
-    uint8_t *grad_set;  /* [N] bits: 1 written, 2 terms and norm folded in */
+    uint8_t *grad_set; /* [N] bits: 1 written, 2 terms and norm folded in */
     struct hn_term *terms, **last_term;
     struct hn_norm_grad *norm;
-    real *grad_sums;    /* [N][2][cp] sum g, sum g z of a pending value */
-    double *s1, *s2;    /* [cp] the same over the batch, from mixes */
-    int32_t last_use;   /* the last stage whose nodes read the value */
-    int32_t pins;       /* terms that still need this gradient */
-    uint8_t finished;   /* the producer's backward is done */
-    uint8_t normed;     /* a batch-norm reads it */
+    real *grad_sums;  /* [N][2][cp] sum g, sum g z of a pending value */
+    double *s1, *s2;  /* [cp] the same over the batch, from mixes */
+    int32_t last_use; /* the last stage whose nodes read the value */
+    int32_t pins;     /* terms that still need this gradient */
+    uint8_t finished; /* the producer's backward is done */
+    uint8_t normed;   /* a batch-norm reads it */
 };
 
 struct hnas_tape {
@@ -163,8 +163,8 @@ void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes);
 /* A zeroed list for the time of one call: the tape's where there is one. */
 void *hn_list_take(struct hnas_tape *tape, struct hnas_context *ctx,
                    size_t size_bytes);
-void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx,
-                  void *list, size_t size_bytes);
+void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx, void *list,
+                  size_t size_bytes);
 
 /* A node's partial sums a chunk: n_chunks * count zeroed reals. */
 real *hn_take_partials(struct hn_node *node, int64_t count);

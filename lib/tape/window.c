@@ -30,10 +30,9 @@ static int is_sane(const struct hn_window *w, int i)
     const int64_t limit = 1 << 20;
 
     return w->k[i] <= 4096 && w->stride[i] >= 1 && w->stride[i] <= 4096 &&
-           w->dilation[i] >= 1 && w->dilation[i] <= 4096 &&
-           w->in[i] <= limit && w->pad[i] >= -limit && w->pad[i] <= limit &&
-           w->out[i] >= 0 && w->out[i] <= limit &&
-           (w->k[i] - 1) * w->dilation[i] <= limit &&
+           w->dilation[i] >= 1 && w->dilation[i] <= 4096 && w->in[i] <= limit &&
+           w->pad[i] >= -limit && w->pad[i] <= limit && w->out[i] >= 0 &&
+           w->out[i] <= limit && (w->k[i] - 1) * w->dilation[i] <= limit &&
            w->out[i] * w->stride[i] <= 4 * limit;
 }
 

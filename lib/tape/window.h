@@ -9,8 +9,8 @@
 struct hn_window {
     int64_t k[2], stride[2], dilation[2], pad[2]; /* rows, columns */
     int64_t in[2], out[2];                        /* sizes */
-    int64_t border;  /* of the padded input */
-    int64_t dz[2];   /* size of the output gradient spread by the stride */
+    int64_t border;                               /* of the padded input */
+    int64_t dz[2]; /* size of the output gradient spread by the stride */
     int64_t dz_pad[2], dz_border; /* its window in the data gradient */
 };
 

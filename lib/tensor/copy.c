@@ -62,8 +62,8 @@ static int advance(struct walk *w, const int64_t *dim, const int64_t *stride)
     return 0;
 }
 
-void hn_copy_out(void *dst, int32_t dst_type, const void *src,
-                 int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
+void hn_copy_out(void *dst, int32_t dst_type, const void *src, int32_t src_type,
+                 const int64_t dim[HNAS_MAX_RANK],
                  const int64_t stride[HNAS_MAX_RANK])
 {
     struct walk w = {{0}, 0, 0};
@@ -73,8 +73,8 @@ void hn_copy_out(void *dst, int32_t dst_type, const void *src,
     while (advance(&w, dim, stride));
 }
 
-void hn_copy_in(void *dst, int32_t dst_type, const void *src,
-                int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
+void hn_copy_in(void *dst, int32_t dst_type, const void *src, int32_t src_type,
+                const int64_t dim[HNAS_MAX_RANK],
                 const int64_t stride[HNAS_MAX_RANK])
 {
     struct walk w = {{0}, 0, 0};
@@ -97,8 +97,7 @@ static hnas_status check(hnas_tensor *t, int32_t dtype, const void *p,
     if (count != hnas_tensor_get_count(t))
         return hn_fail(t->ctx, HNAS_E_SHAPE,
                        "tensor copy: %lld elements, want %lld",
-                       (long long)count,
-                       (long long)hnas_tensor_get_count(t));
+                       (long long)count, (long long)hnas_tensor_get_count(t));
     return HNAS_OK;
 }
 
@@ -146,8 +145,8 @@ hnas_status hnas_tensor_get(hnas_tensor *tensor, int32_t dtype, void *dst,
     return st;
 }
 
-hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype,
-                            const void *src, int64_t count)
+hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype, const void *src,
+                            int64_t count)
 {
     hnas_status st = check(tensor, dtype, src, count);
 

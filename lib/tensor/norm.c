@@ -96,8 +96,8 @@ void hnas_norm_update(hnas_norm *norm, double momentum)
     if (!norm->has_batch)
         return;
     for (int64_t c = 0; c < norm->channels; c++) {
-        mean[c] = (real)((1 - momentum) * mean[c] +
-                         momentum * norm->batch_mean[c]);
+        mean[c] =
+            (real)((1 - momentum) * mean[c] + momentum * norm->batch_mean[c]);
         variance[c] = (real)((1 - momentum) * variance[c] +
                              momentum * norm->batch_variance[c]);
     }

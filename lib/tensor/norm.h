@@ -12,9 +12,9 @@
 struct hnas_norm {
     struct hnas_context *ctx;
     int64_t channels;
-    struct hnas_tensor *weight, *bias;    /* [C], NULL: not affine */
-    struct hnas_tensor *mean, *variance;  /* [C] running */
-    double *batch_mean, *batch_variance;  /* [C] of the last batch, unbiased */
+    struct hnas_tensor *weight, *bias;   /* [C], NULL: not affine */
+    struct hnas_tensor *mean, *variance; /* [C] running */
+    double *batch_mean, *batch_variance; /* [C] of the last batch, unbiased */
     int32_t has_batch;
 };
 

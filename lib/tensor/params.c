@@ -27,8 +27,8 @@ void hn_params_finish(struct hnas_params *params)
 static hnas_status grow(struct hnas_params *params)
 {
     const int64_t capacity = params->capacity ? 2 * params->capacity : 16;
-    struct hn_param *entry = hn_alloc_array(
-        &params->ctx->alloc, (size_t)capacity, sizeof *entry);
+    struct hn_param *entry =
+        hn_alloc_array(&params->ctx->alloc, (size_t)capacity, sizeof *entry);
 
     if (!entry)
         return hn_fail_nomem(params->ctx, "list of parameters");
@@ -136,8 +136,7 @@ int64_t hnas_params_get_elements(const hnas_params *params, int32_t kind)
     return n;
 }
 
-static const struct hn_param *entry_at(const hnas_params *params,
-                                       int64_t index)
+static const struct hn_param *entry_at(const hnas_params *params, int64_t index)
 {
     if (!params || index < 0 || index >= params->n)
         return NULL;

@@ -12,7 +12,7 @@ struct hnas_params {
         char *name;
         int32_t kind;
         struct hnas_tensor *tensor; /* a reference of the list */
-    } *entry;
+    } * entry;
 };
 
 void hn_params_init(struct hnas_params *params, struct hnas_context *ctx);

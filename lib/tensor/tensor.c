@@ -143,8 +143,7 @@ hnas_status hn_tensor_new(struct hnas_tensor **out, struct hnas_context *ctx,
 }
 
 hnas_status hnas_tensor_create(hnas_tensor **out, hnas_context *ctx,
-                               int32_t dtype, int32_t rank,
-                               const int64_t *dims)
+                               int32_t dtype, int32_t rank, const int64_t *dims)
 {
     hnas_status st;
 
@@ -203,8 +202,8 @@ hnas_status hnas_tensor_wrap(hnas_tensor **out, hnas_context *ctx,
     return HNAS_OK;
 }
 
-hnas_status hnas_tensor_view(hnas_tensor **out, hnas_tensor *base,
-                             int32_t axis, int64_t first, int64_t count)
+hnas_status hnas_tensor_view(hnas_tensor **out, hnas_tensor *base, int32_t axis,
+                             int64_t first, int64_t count)
 {
     int64_t dims[HNAS_MAX_RANK];
     hnas_status st;

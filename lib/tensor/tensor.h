@@ -33,17 +33,17 @@ struct hnas_tensor {
     atomic_int refs;
     struct hnas_context *ctx;
     int32_t dtype, rank, layout;
-    int32_t wanted;              /* a leaf that wants a gradient */
-    int64_t dim[HNAS_MAX_RANK];  /* unused axes are 1 */
+    int32_t wanted;             /* a leaf that wants a gradient */
+    int64_t dim[HNAS_MAX_RANK]; /* unused axes are 1 */
     int64_t stride[HNAS_MAX_RANK];
-    int64_t cp;                  /* IMAGE, KERNEL: padded channels */
-    void *data;                  /* first element; NULL: value is gone */
-    real *grad;                  /* like data (STRIDED: contiguous), or NULL */
-    void *memory;                /* owned block, or NULL */
-    struct hnas_tensor *base;    /* a view's */
+    int64_t cp;               /* IMAGE, KERNEL: padded channels */
+    void *data;               /* first element; NULL: value is gone */
+    real *grad;               /* like data (STRIDED: contiguous), or NULL */
+    void *memory;             /* owned block, or NULL */
+    struct hnas_tensor *base; /* a view's */
     hnas_release_fn release;
     void *release_user, *release_data;
-    struct hn_record *record;    /* NULL: a leaf */
+    struct hn_record *record; /* NULL: a leaf */
     /* Compute a value that a tape holds back; set with record. */
     hnas_status (*settle)(struct hnas_tensor *t);
 };
@@ -85,11 +85,11 @@ const char *hn_shape_text(char *text, const struct hnas_tensor *t);
 
 /* Copy elements in row-major order between a strided array and a dense one,
  * converting; `strides` in elements. */
-void hn_copy_out(void *dst, int32_t dst_type, const void *src,
-                 int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
+void hn_copy_out(void *dst, int32_t dst_type, const void *src, int32_t src_type,
+                 const int64_t dim[HNAS_MAX_RANK],
                  const int64_t stride[HNAS_MAX_RANK]);
-void hn_copy_in(void *dst, int32_t dst_type, const void *src,
-                int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
+void hn_copy_in(void *dst, int32_t dst_type, const void *src, int32_t src_type,
+                const int64_t dim[HNAS_MAX_RANK],
                 const int64_t stride[HNAS_MAX_RANK]);
 
 #endif

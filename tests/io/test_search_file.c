@@ -44,12 +44,10 @@ static void make_batch(struct world *w)
         pixels[i] = (float)(rand() % 1000) / 500 - 1;
     for (int i = 0; i < 6; i++)
         label[i] = i % 3;
-    ck_assert_int_eq(
-        hnas_tensor_create(&images, w->ctx, HNAS_FLOAT32, 4, dims), 0);
-    ck_assert_int_eq(hnas_tensor_create(&labels, w->ctx, HNAS_INT32, 1, &n),
+    ck_assert_int_eq(hnas_tensor_create(&images, w->ctx, HNAS_FLOAT32, 4, dims),
                      0);
-    ck_assert_int_eq(
-        hnas_tensor_set(images, HNAS_FLOAT32, pixels, 6 * 64), 0);
+    ck_assert_int_eq(hnas_tensor_create(&labels, w->ctx, HNAS_INT32, 1, &n), 0);
+    ck_assert_int_eq(hnas_tensor_set(images, HNAS_FLOAT32, pixels, 6 * 64), 0);
     ck_assert_int_eq(hnas_tensor_set(labels, HNAS_INT32, label, 6), 0);
     w->batch.images = images;
     w->batch.labels = labels;
@@ -99,9 +97,9 @@ static void end(struct world *w)
 static void step(struct world *w, int n)
 {
     for (int i = 0; i < n; i++)
-        ck_assert_int_eq(hnas_search_step(w->search, &w->batch, &w->batch,
-                                          NULL, 0, NULL),
-                         HNAS_OK);
+        ck_assert_int_eq(
+            hnas_search_step(w->search, &w->batch, &w->batch, NULL, 0, NULL),
+            HNAS_OK);
 }
 
 static char *read_all(const char *name, long *size)
@@ -147,8 +145,7 @@ static void check_preset(const char *preset)
     hnas_supernet_destroy(broken.net);
     broken.hyper = NULL;
     broken.net = NULL;
-    ck_assert_int_eq(
-        hnas_search_load(&broken.search, broken.ctx, path[1]), 0);
+    ck_assert_int_eq(hnas_search_load(&broken.search, broken.ctx, path[1]), 0);
     ck_assert_str_eq(hnas_search_get_text(broken.search), "mine");
     ck_assert_int_eq(hnas_search_get_steps(broken.search), 3);
     step(&broken, 3);
@@ -174,9 +171,8 @@ START_TEST(a_calibrated_search_saves_its_own_statistics)
     begin(&w, "default", 1);
     step(&w, 2);
     ck_assert_int_eq(hnas_search_save(w.search, path[0], NULL), 0);
-    ck_assert_int_eq(hnas_search_calibrate(w.search, NULL, 1e-2,
-                                           w.batch.images, 0, 1),
-                     0);
+    ck_assert_int_eq(
+        hnas_search_calibrate(w.search, NULL, 1e-2, w.batch.images, 0, 1), 0);
     ck_assert_int_eq(hnas_search_save(w.search, path[1], NULL), 0);
     expect_equal_files();
     end(&w);

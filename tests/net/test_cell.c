@@ -115,8 +115,8 @@ START_TEST(drawn_only_gives_the_value_of_all_paths)
                             k ? HNAS_CELL_HARD | HNAS_CELL_DRAWN_ONLY
                               : HNAS_CELL_HARD),
             HNAS_OK);
-        ck_assert_int_eq(
-            hnas_tensor_get(y, HNAS_FLOAT32, got[k], 2 * ELEMENTS), 0);
+        ck_assert_int_eq(hnas_tensor_get(y, HNAS_FLOAT32, got[k], 2 * ELEMENTS),
+                         0);
         hnas_tensor_unref(y);
     }
     ck_assert_mem_eq(got[0], got[1], sizeof got[0]);

@@ -63,8 +63,7 @@ static double evaluate(struct world *w, int backward)
             ck_assert_int_eq(
                 hnas_relax_softmax(&gates[k], tape, w->alpha[k], 1), 0);
     }
-    ck_assert_int_eq(hnas_supernet_apply(&logits, tape, w->net, w->x, gates,
-                                         0),
+    ck_assert_int_eq(hnas_supernet_apply(&logits, tape, w->net, w->x, gates, 0),
                      0);
     ck_assert_int_eq(hnas_cross_entropy(&loss, tape, logits, w->labels), 0);
     ck_assert_int_eq(hnas_tensor_get(loss, HNAS_FLOAT64, &value, 1), 0);
@@ -85,8 +84,7 @@ static void check_tensor(struct world *w, hnas_tensor *t, const char *name)
     const double h = 1e-6;
 
     ck_assert_int_eq(hnas_tensor_get(t, HNAS_FLOAT64, value, n), 0);
-    ck_assert_int_eq(hnas_tensor_get_gradient(t, HNAS_FLOAT64, gradient, n),
-                     0);
+    ck_assert_int_eq(hnas_tensor_get_gradient(t, HNAS_FLOAT64, gradient, n), 0);
     for (int i = 0; i < 2; i++) {
         const int64_t j = (int64_t)(unit() * (double)n);
         const double keep = value[j];
@@ -133,8 +131,8 @@ static void check_net(const char *const *ops, int n_ops, int nodes, int cells,
     ck_assert_int_eq(hnas_tensor_create(&w.labels, ctx, HNAS_INT32, 1, &n), 0);
     ck_assert_int_eq(hnas_tensor_set(w.labels, HNAS_INT32, labels, n), 0);
     for (int k = 0; k < 2; k++) {
-        w.alpha[k] = random_tensor(per_image ? 3 : 2, per_image ? rows
-                                                                : rows + 1);
+        w.alpha[k] =
+            random_tensor(per_image ? 3 : 2, per_image ? rows : rows + 1);
         ck_assert_int_eq(hnas_tensor_set_wanted(w.alpha[k], 1), 0);
     }
     evaluate(&w, 1);

@@ -68,9 +68,9 @@ START_TEST(costs_add_up_to_the_weights)
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         double cost[14 * 8];
 
-        ck_assert_int_eq(hnas_supernet_get_costs(net, k, HNAS_COST_PARAMS,
-                                                 cost, 14 * 8),
-                         HNAS_OK);
+        ck_assert_int_eq(
+            hnas_supernet_get_costs(net, k, HNAS_COST_PARAMS, cost, 14 * 8),
+            HNAS_OK);
         for (int i = 0; i < 14 * 8; i++)
             sum += cost[i];
     }
@@ -172,8 +172,7 @@ START_TEST(images_of_another_size_are_refused)
     ck_assert_int_eq(hnas_supernet_apply(&y, tape, net, x, gates, 0),
                      HNAS_E_SHAPE);
     ck_assert_ptr_null(y);
-    ck_assert_ptr_nonnull(
-        strstr(hnas_context_message(ctx), "[2, 1, 9, 8]"));
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "[2, 1, 9, 8]"));
     hnas_tensor_unref(x);
     hnas_tensor_unref(gates[0]);
     hnas_tensor_unref(gates[1]);

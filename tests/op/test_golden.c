@@ -50,12 +50,10 @@ static hnas_tensor *leaf(const struct golden_array *a)
 {
     hnas_tensor *t;
 
-    ck_assert_int_eq(hnas_tensor_create(&t, ctx,
-                                        bound < 1e-6
-                                            ? HNAS_FLOAT64
-                                            : HNAS_FLOAT32,
-                                        a->rank, a->dims),
-                     HNAS_OK);
+    ck_assert_int_eq(
+        hnas_tensor_create(&t, ctx, bound < 1e-6 ? HNAS_FLOAT64 : HNAS_FLOAT32,
+                           a->rank, a->dims),
+        HNAS_OK);
     ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT64, a->data, a->count), 0);
     return t;
 }
@@ -137,8 +135,8 @@ static void check_op(const char *name, int stride, const char *size,
     loss = objective(y, dy);
     if (hnas_tape_backward(tape, loss) < 0)
         ck_abort_msg("%s: %s", key, hnas_context_message(ctx));
-    ck_assert_int_eq(
-        hnas_tensor_get_gradient(x, HNAS_FLOAT64, got, gdx->count), 0);
+    ck_assert_int_eq(hnas_tensor_get_gradient(x, HNAS_FLOAT64, got, gdx->count),
+                     0);
     compare(gdx->name, got, gdx);
     check_gradients(key, params);
     hnas_tensor_unref(loss);

@@ -47,8 +47,8 @@ static char *read_file(const char *name, size_t *size)
  * the name; returns what follows. */
 static char *read_entry(struct golden_array *a, char *p, const char *buffer)
 {
-    const int is_double = strstr(p, "\"F64\"") && strstr(p, "\"F64\"") <
-                                                      strchr(p, '}');
+    const int is_double =
+        strstr(p, "\"F64\"") && strstr(p, "\"F64\"") < strchr(p, '}');
     char *q = strstr(p, "\"shape\"");
     const char *data;
     double *out;

@@ -57,8 +57,8 @@ static void gradient(float g[N_W], int look, int mix)
     ck_assert_int_eq(hnas_conv2d(&z, tape, x, w, NULL), 0);
     ck_assert_int_eq(hnas_batch_norm(&v, tape, z, norm), 0);
     if (look)
-        ck_assert_int_eq(
-            hnas_tensor_get(v, HNAS_FLOAT32, values, 2 * 4 * 9), 0);
+        ck_assert_int_eq(hnas_tensor_get(v, HNAS_FLOAT32, values, 2 * 4 * 9),
+                         0);
     if (mix)
         ck_assert_int_eq(hnas_mix(&y, tape, &v, 1, gate, &zero), 0);
     else
