@@ -10,6 +10,8 @@
 #endif
 #include "kernel/gemm.h"
 
+#include <stddef.h>
+
 #ifdef HN_HAVE_BLIS
 #include <blis.h>
 #endif
