@@ -137,7 +137,8 @@ HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
 HNAS_API void hnas_bilevel_destroy(hnas_bilevel *bilevel);
 
 /**
- * Ask a running step to stop: it answers HNAS_STOPPED, changes nothing.
+ * Ask the running step, or the next one if none runs or only its last pass is
+ * left, to stop: it answers HNAS_STOPPED and changes nothing.
  *
  * Shapes     bilevel: not NULL.
  * Units      seen before each pass.  Where no step runs, the next one stops.

@@ -182,7 +182,8 @@ HNAS_API hnas_status hnas_search_gradient(hnas_search *search,
                                           double lambda);
 
 /**
- * Ask a running step to stop: it answers HNAS_STOPPED, changes nothing.
+ * Ask the running step, or the next one if none runs or only its last pass is
+ * left, to stop: it answers HNAS_STOPPED and changes nothing.
  *
  * Shapes     search: not NULL.
  * Units      seen before each pass.  Where no step runs, the next one stops.
