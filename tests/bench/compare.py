@@ -86,9 +86,10 @@ def table(build, rounds):
         "16 channels, 4 nodes, 8 operations, Gumbel gates an image), 2 threads, against the",
         "same mathematics in plain PyTorch (`tests/bench/peer.py`), warm. Written by",
         "",
-        "    /usr/bin/python3 tests/bench/compare.py BUILD_DIR --write docs/performance.md",
+        "    /usr/bin/python3 tests/bench/compare.py BUILD_DIR --write docs/performance.md"
+        f" --rounds {rounds}",
         "",
-        f"on: {machine()}. Medians of {rounds} alternating rounds.",
+        f"on: {machine()}. Medians over {rounds} alternating round(s).",
         "",
         "| step | libhnas | PyTorch channels_last | PyTorch NCHW | times faster than the "
         "better | peak, libhnas | peak, PyTorch |",
