@@ -45,7 +45,7 @@ struct hn_dwindow {
 
 enum {
     HN_ACCUMULATE = 1, /* add to the destination instead of writing it */
-    HN_STREAM = 2      /* hint: the destination is not read again soon */
+    HN_STREAM = 2      /* hint: not read again soon; then call drain */
 };
 
 /* A sum of n_terms scaled images: sum_t scale[t][c] * z[t][p][c] (+ shift[c]).
@@ -141,6 +141,11 @@ struct hn_kernels {
                           int64_t stride);
     void (*avg_pool_grad)(real *dx, const real *g, real *tmp, int64_t h,
                           int64_t w, int64_t cp, int64_t stride);
+
+    /* Let other threads see what HN_STREAM stores wrote: to be called by the
+     * thread that stored, at the end of its task (a fence costs as much as a
+     * row of pixels). */
+    void (*drain)(void);
 
     /* y[i] += a * x[i], any n, any alignment. */
     void (*axpy)(real *y, real a, const real *x, int64_t n);

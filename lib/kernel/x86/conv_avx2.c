@@ -97,8 +97,6 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
         job.dst += dst.row;
         job.src += src.row;
     }
-    if (job.stream)
-        _mm_sfence();
 }
 
 APART void wgrad_2(float *dw, struct hn_cplane src, struct hn_cplane g,
@@ -162,8 +160,15 @@ static void conv_wgrad(real *dw, struct hn_cplane src, struct hn_cplane g,
     }
 }
 
+/* Streamed stores are weakly ordered. */
+static void drain(void)
+{
+    _mm_sfence();
+}
+
 void hn_kernels_add_conv_avx2(struct hn_kernels *k)
 {
     k->conv_rows = conv_rows;
     k->conv_wgrad = conv_wgrad;
+    k->drain = drain;
 }

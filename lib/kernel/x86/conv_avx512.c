@@ -84,6 +84,87 @@ static void conv_row(struct conv_job job, int64_t cols)
     }
 }
 
+/* P pixels of a 1x1 convolution between 16 channels, the weights in registers:
+ * the widest tile that leaves room for them. */
+INLINE void square_tile(const struct conv_job *job, const vec *w, vec *s,
+                        const int P)
+{
+    float *to = opaque_out(job->dst), *old = to;
+    vec sum[14];
+
+    UNROLL
+    for (int q = 0; q < P; q++)
+        sum[q] = mul(splat(job->src[q * LANES]), w[0]);
+    UNROLL
+    for (int i = 1; i < LANES; i++) {
+        UNROLL
+        for (int q = 0; q < P; q++)
+            sum[q] = fma_(splat(job->src[q * LANES + i]), w[i], sum[q]);
+    }
+    if (job->add) {
+        UNROLL
+        for (int q = 0; q < P; q++, old = opaque_out(old + job->dst_pix))
+            sum[q] = add(load(old, LANES), sum[q]);
+    }
+    if (job->stream)
+        conv_store(to, job->dst_pix, sum, 1, P, 1, LANES);
+    else
+        conv_store(to, job->dst_pix, sum, 0, P, 1, LANES);
+    if (job->sums) {
+        UNROLL
+        for (int q = 0; q < P; q++) {
+            s[q % 2] = add(s[q % 2], sum[q]);
+            s[2 + q % 2] = fma_(sum[q], sum[q], s[2 + q % 2]);
+        }
+    }
+}
+
+INLINE void square_pixels(struct conv_job *job, const vec *w, vec *s,
+                          int64_t *left, const int P)
+{
+    for (; *left >= P; *left -= P) {
+        square_tile(job, w, s, P);
+        job->src += P * LANES;
+        job->dst += P * job->dst_pix;
+    }
+}
+
+/* Rows of such pixels, neighbours in src; rows of fewer inputs are 0. */
+APART void square_rows(struct conv_job job, struct hn_plane dst,
+                       struct hn_cplane src, int64_t rows, int64_t cols)
+{
+    vec w[LANES], s[4];
+
+    UNROLL
+    for (int i = 0; i < LANES; i++)
+        w[i] = i < job.taps.n_in ? load(job.w + i * LANES, LANES) : zero();
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        s[i] = zero();
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t left = cols;
+
+        job.dst = dst.p + r * dst.row;
+        job.src = src.p + r * src.row;
+        square_pixels(&job, w, s, &left, 14);
+        square_pixels(&job, w, s, &left, 4);
+        square_pixels(&job, w, s, &left, 1);
+    }
+    if (job.sums) {
+        float *to = job.sums;
+
+        store(to, add(load(to, LANES), add(s[0], s[1])), LANES);
+        to += LANES;
+        store(to, add(load(to, LANES), add(s[2], s[3])), LANES);
+    }
+}
+
+static int is_square(const struct conv_job *job)
+{
+    return job->taps.cp_out == LANES && job->src_pix == LANES &&
+           job->taps.n_taps == 1 && job->taps.n_in > LANES / 2;
+}
+
 /* Whole vectors at addresses that are multiples of theirs. */
 static int may_stream(struct hn_plane dst, int64_t cp)
 {
@@ -104,13 +185,16 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
         cols *= rows;
         rows = 1;
     }
+    if (is_square(&job)) {
+        src.p += taps.offset[0];
+        square_rows(job, dst, src, rows, cols);
+        rows = 0;
+    }
     for (int64_t r = 0; r < rows; r++) {
         conv_row(job, cols);
         job.dst += dst.row;
         job.src += src.row;
     }
-    if (job.stream)
-        _mm_sfence();
 }
 
 APART void wgrad_2(float *dw, struct hn_cplane src, struct hn_cplane g,
@@ -190,8 +274,15 @@ static void conv_wgrad(real *dw, struct hn_cplane src, struct hn_cplane g,
     }
 }
 
+/* Streamed stores are weakly ordered. */
+static void drain(void)
+{
+    _mm_sfence();
+}
+
 void hn_kernels_add_conv_avx512(struct hn_kernels *k)
 {
     k->conv_rows = conv_rows;
     k->conv_wgrad = conv_wgrad;
+    k->drain = drain;
 }

@@ -77,15 +77,16 @@ INLINE void conv_tap(vec *sum, const float *src, int64_t pix, const float *w,
 INLINE void conv_sums(float *sums, int64_t cp, const vec *sum, const int P,
                       const int V, const int lanes)
 {
-    vec s = load(sums, lanes), s2 = load(sums + cp, lanes);
+    vec s[2] = {load(sums, lanes), zero()};
+    vec s2[2] = {load(sums + cp, lanes), zero()};
 
     UNROLL
     for (int q = 0; q < P; q++) {
-        s = add(s, sum[q * V]);
-        s2 = fma_(sum[q * V], sum[q * V], s2);
+        s[q % 2] = add(s[q % 2], sum[q * V]);
+        s2[q % 2] = fma_(sum[q * V], sum[q * V], s2[q % 2]);
     }
-    store(sums, s, lanes);
-    store(sums + cp, s2, lanes);
+    store(sums, add(s[0], s[1]), lanes);
+    store(sums + cp, add(s2[0], s2[1]), lanes);
 }
 
 /* Write P pixels of V vectors. */

@@ -4,6 +4,11 @@
 #include "kernel/x86/dwconv_tile.h"
 #include "kernel/x86/x86.h"
 
+APART void rows_2_1_1(struct rows_job job)
+{
+    rows_window(job, 2, 1, 1);
+}
+
 APART void rows_3_1_1(struct rows_job job)
 {
     rows_window(job, 3, 1, 1);
@@ -12,6 +17,11 @@ APART void rows_3_1_1(struct rows_job job)
 APART void rows_3_2_1(struct rows_job job)
 {
     rows_window(job, 3, 2, 1);
+}
+
+APART void rows_4_1_1(struct rows_job job)
+{
+    rows_window(job, 4, 1, 1);
 }
 
 APART void rows_5_1_1(struct rows_job job)
@@ -57,6 +67,12 @@ static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
         dst, src, w, cp, rows, cols, flags & HN_ACCUMULATE};
 
     switch (win.k * 100 + win.dilation * 10 + win.stride) {
+    case 211: /* data gradients of 3x3 and 7x7 at stride 2 */
+        rows_2_1_1(job);
+        break;
+    case 411:
+        rows_4_1_1(job);
+        break;
     case 311:
         rows_3_1_1(job);
         break;
@@ -89,52 +105,84 @@ static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
     }
 }
 
-APART void wgrad_3_1(struct wgrad_job job)
+APART void wgrad_3_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 1);
+    wgrad_window(job, 3, 1, 1);
 }
 
-APART void wgrad_3_2(struct wgrad_job job)
+APART void wgrad_3_2_1(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 2);
+    wgrad_window(job, 3, 2, 1);
 }
 
-APART void wgrad_5_1(struct wgrad_job job)
+APART void wgrad_5_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 1);
+    wgrad_window(job, 5, 1, 1);
 }
 
-APART void wgrad_5_2(struct wgrad_job job)
+APART void wgrad_5_2_1(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 2);
+    wgrad_window(job, 5, 2, 1);
 }
 
-APART void wgrad_7_1(struct wgrad_job job)
+APART void wgrad_7_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 7, 1);
+    wgrad_window(job, 7, 1, 1);
+}
+
+APART void wgrad_3_1_2(struct wgrad_job job)
+{
+    wgrad_window(job, 3, 1, 2);
+}
+
+APART void wgrad_3_2_2(struct wgrad_job job)
+{
+    wgrad_window(job, 3, 2, 2);
+}
+
+APART void wgrad_5_1_2(struct wgrad_job job)
+{
+    wgrad_window(job, 5, 1, 2);
+}
+
+APART void wgrad_5_2_2(struct wgrad_job job)
+{
+    wgrad_window(job, 5, 2, 2);
 }
 
 static void dw_wgrad(real *dw, struct hn_cplane src, struct hn_cplane g,
                      struct hn_dwindow win, int64_t rows, int64_t cols,
                      int64_t cp)
 {
-    const struct wgrad_job job = {dw, src, g, cp, rows, cols, win.stride};
+    const struct wgrad_job job = {dw, src, g, cp, rows, cols};
 
-    switch (win.k * 10 + win.dilation) {
-    case 31:
-        wgrad_3_1(job);
+    switch (win.k * 100 + win.dilation * 10 + win.stride) {
+    case 311:
+        wgrad_3_1_1(job);
         break;
-    case 32:
-        wgrad_3_2(job);
+    case 321:
+        wgrad_3_2_1(job);
         break;
-    case 51:
-        wgrad_5_1(job);
+    case 511:
+        wgrad_5_1_1(job);
         break;
-    case 52:
-        wgrad_5_2(job);
+    case 521:
+        wgrad_5_2_1(job);
         break;
-    case 71:
-        wgrad_7_1(job);
+    case 711:
+        wgrad_7_1_1(job);
+        break;
+    case 312:
+        wgrad_3_1_2(job);
+        break;
+    case 322:
+        wgrad_3_2_2(job);
+        break;
+    case 512:
+        wgrad_5_1_2(job);
+        break;
+    case 522:
+        wgrad_5_2_2(job);
         break;
     default:
         hn_dw_wgrad_c(dw, src, g, win, rows, cols, cp);

@@ -18,21 +18,56 @@ struct rows_job {
     int add;
 };
 
-/* Load pixel j of a row, j = 0, 1, 2 ... in turn; *p moves by four pixels. */
-INLINE vec next_pixel(const float **p, int j, int64_t pix, int lanes)
-{
-    const vec v = load(*p + j % 4 * pix, lanes);
+/* Distances of neighbouring pixels are passed down as constants where they
+ * are usual ones: taps then sit at constant offsets, which take neither
+ * registers nor arithmetic.  STEPS pixels are reached from one pointer, which
+ * moves where offsets would grow long or are not constants. */
+enum { STEPS = 4 };
 
-    if (j % 4 == 3)
-        *p = opaque(*p + 4 * pix);
+/* Load pixel j of a row, j = 0, 1, 2 ... in turn. */
+INLINE vec next_pixel(const float **p, int j, const int64_t pix, int lanes)
+{
+    const vec v = load(*p + j % STEPS * pix, lanes);
+
+    if (j % STEPS == STEPS - 1) {
+        *p += STEPS * pix;
+        if (!__builtin_constant_p(pix))
+            *p = opaque(*p);
+    }
     return v;
+}
+
+/* Store P pixels. */
+INLINE void store_pixels(float *to, const vec *v, const int64_t pix,
+                         const int P, const int lanes)
+{
+    UNROLL
+    for (int i = 0; i < P; i++) {
+        store(to + i % STEPS * pix, v[i], lanes);
+        if (i % STEPS == STEPS - 1)
+            to = opaque_out(to + STEPS * pix);
+    }
+}
+
+/* What the destination holds, or zeros. */
+INLINE void open_sums(vec *sum, const float *old, const int64_t pix, int add_to,
+                      const int P, const int lanes)
+{
+    UNROLL
+    for (int i = 0; i < P; i++)
+        sum[i] = zero();
+    if (add_to) {
+        UNROLL
+        for (int i = 0; i < P; i++)
+            sum[i] = next_pixel(&old, i, pix, lanes);
+    }
 }
 
 /* sum[i] += one row of taps, P neighbouring outputs: the k weights in
  * registers, each input loaded once and used by every output that sees it. */
-INLINE void rows_taps(vec *sum, const float *src, int64_t pix, const float *w,
-                      int64_t cp, const int k, const int d, const int s,
-                      const int P, const int lanes)
+INLINE void rows_taps(vec *sum, const float *src, const int64_t pix,
+                      const float *w, int64_t cp, const int k, const int d,
+                      const int s, const int P, const int lanes)
 {
     vec tap[MAX_K];
 
@@ -54,35 +89,81 @@ INLINE void rows_taps(vec *sum, const float *src, int64_t pix, const float *w,
 }
 
 INLINE void rows_tile(float *dst, const float *src, const struct rows_job *job,
-                      const int k, const int d, const int s, const int P,
-                      const int lanes)
+                      const int64_t pix, const int k, const int d, const int s,
+                      const int P, const int lanes)
 {
     const int64_t dpix = job->dst.pix, cp = job->cp;
     const float *w = opaque(job->w);
-    const float *old = opaque(dst);
-    float *to = opaque_out(dst);
     vec sum[WIDEST];
 
-    UNROLL
-    for (int i = 0; i < P; i++)
-        sum[i] = zero();
-    if (job->add) {
-        UNROLL
-        for (int i = 0; i < P; i++)
-            sum[i] = next_pixel(&old, i, dpix, lanes);
-    }
+    open_sums(sum, opaque(dst), dpix, job->add, P, lanes);
     ROLLED
     for (int y = 0; y < k; y++) {
-        rows_taps(sum, src, job->src.pix, w, cp, k, d, s, P, lanes);
+        rows_taps(sum, src, pix, w, cp, k, d, s, P, lanes);
         w = opaque(w + k * cp);
         src = opaque(src + d * job->src.row);
     }
+    store_pixels(opaque_out(dst), sum, dpix, P, lanes);
+}
+
+/* One row of inputs for two rows of outputs, d rows apart: `low` are the taps
+ * of the nearer one, `high` those of the other; NULL: none. */
+INLINE void pair_taps(vec *near, vec *far, const float *src, const int64_t pix,
+                      const vec *low, const vec *high, const int k, const int d,
+                      const int P, const int lanes)
+{
     UNROLL
-    for (int i = 0; i < P; i++) {
-        store(to + i % 4 * dpix, sum[i], lanes);
-        if (i % 4 == 3)
-            to = opaque_out(to + 4 * dpix);
+    for (int j = 0; j <= P - 1 + (k - 1) * d; j++) {
+        const vec in = next_pixel(&src, j, pix, lanes);
+
+        UNROLL
+        for (int x = 0; x < k; x++) {
+            const int at = j - x * d;
+
+            if (at >= 0 && at < P && low)
+                near[at] = fma_(in, low[x], near[at]);
+            if (at >= 0 && at < P && high)
+                far[at] = fma_(in, high[x], far[at]);
+        }
     }
+}
+
+INLINE void load_taps(vec *tap, const float *w, int64_t cp, const int k,
+                      const int lanes)
+{
+    UNROLL
+    for (int x = 0; x < k; x++)
+        tap[x] = load(w + x * cp, lanes);
+}
+
+/* P outputs of two rows, d apart, at stride 1: inputs between serve both, and
+ * twice the sums hide the latency of narrow tiles. */
+INLINE void pair_tile(float *dst, const float *src, const struct rows_job *job,
+                      const int64_t pix, const int k, const int d, const int P,
+                      const int lanes)
+{
+    const int64_t dpix = job->dst.pix, cp = job->cp;
+    const int64_t step = d * job->src.row;
+    const float *w = opaque(job->w);
+    float *other = opaque_out(dst + d * job->dst.row);
+    vec near[WIDEST / 2], far[WIDEST / 2], tap[2][MAX_K];
+
+    open_sums(near, opaque(dst), dpix, job->add, P, lanes);
+    open_sums(far, opaque(other), dpix, job->add, P, lanes);
+    load_taps(tap[0], w, cp, k, lanes);
+    pair_taps(near, far, src, pix, tap[0], NULL, k, d, P, lanes);
+    UNROLL
+    for (int y = 1; y < k; y++) {
+        w = opaque(w + k * cp);
+        src = opaque(src + step);
+        load_taps(tap[y % 2], w, cp, k, lanes);
+        pair_taps(near, far, src, pix, tap[y % 2], tap[(y - 1) % 2], k, d, P,
+                  lanes);
+    }
+    pair_taps(near, far, src + step, pix, NULL, tap[(k - 1) % 2], k, d, P,
+              lanes);
+    store_pixels(opaque_out(dst), near, dpix, P, lanes);
+    store_pixels(other, far, dpix, P, lanes);
 }
 
 /* The width of the next tile, of 16 14 8 7 4 2 1, for `left` pixels. */
@@ -100,49 +181,91 @@ INLINE int tile_width(int64_t left)
 }
 
 INLINE void rows_next(float *dst, const float *src, const struct rows_job *job,
-                      const int k, const int d, const int s, const int lanes,
-                      int width)
+                      const int64_t pix, const int k, const int d, const int s,
+                      const int lanes, int width)
 {
     switch (width) {
     case 16:
         if (WIDEST >= 16)
-            rows_tile(dst, src, job, k, d, s, 16, lanes);
+            rows_tile(dst, src, job, pix, k, d, s, 16, lanes);
         break;
     case 14:
         if (WIDEST >= 16)
-            rows_tile(dst, src, job, k, d, s, 14, lanes);
+            rows_tile(dst, src, job, pix, k, d, s, 14, lanes);
         break;
     case 8:
-        rows_tile(dst, src, job, k, d, s, 8, lanes);
+        rows_tile(dst, src, job, pix, k, d, s, 8, lanes);
         break;
     case 7:
-        rows_tile(dst, src, job, k, d, s, 7, lanes);
+        rows_tile(dst, src, job, pix, k, d, s, 7, lanes);
         break;
     case 4:
-        rows_tile(dst, src, job, k, d, s, 4, lanes);
+        rows_tile(dst, src, job, pix, k, d, s, 4, lanes);
         break;
     case 2:
-        rows_tile(dst, src, job, k, d, s, 2, lanes);
+        rows_tile(dst, src, job, pix, k, d, s, 2, lanes);
         break;
     default:
-        rows_tile(dst, src, job, k, d, s, 1, lanes);
+        rows_tile(dst, src, job, pix, k, d, s, 1, lanes);
     }
 }
 
-INLINE void rows_block(const struct rows_job *job, const int k, const int d,
-                       const int s, const int lanes)
+INLINE void one_row(const struct rows_job *job, int64_t r, const int64_t pix,
+                    const int k, const int d, const int s, const int lanes)
 {
-    for (int64_t r = 0; r < job->rows; r++) {
-        const float *src = job->src.p + r * job->src.row * s;
-        float *dst = job->dst.p + r * job->dst.row;
+    const float *src = job->src.p + r * job->src.row * s;
+    float *dst = job->dst.p + r * job->dst.row;
 
-        for (int64_t x = 0, n; x < job->cols; x += n) {
-            n = tile_width(job->cols - x);
-            rows_next(dst, src, job, k, d, s, lanes, (int)n);
-            src += n * job->src.pix * s;
-            dst += n * job->dst.pix;
-        }
+    for (int64_t x = 0, n; x < job->cols; x += n) {
+        n = tile_width(job->cols - x);
+        rows_next(dst, src, job, pix, k, d, s, lanes, (int)n);
+        src += n * pix * s;
+        dst += n * job->dst.pix;
     }
+}
+
+/* Rows r and r + d. */
+INLINE void two_rows(const struct rows_job *job, int64_t r, const int64_t pix,
+                     const int k, const int d, const int lanes)
+{
+    const float *src = job->src.p + r * job->src.row;
+    float *dst = job->dst.p + r * job->dst.row;
+
+    for (int64_t x = 0, n; x < job->cols; x += n) {
+        const int64_t left = job->cols - x;
+
+        n = left >= 8 && left % 7 != 0 ? 8 : left >= 7 ? 7 : left >= 4 ? 4 : 1;
+        if (n == 8)
+            pair_tile(dst, src, job, pix, k, d, 8, lanes);
+        else if (n == 7)
+            pair_tile(dst, src, job, pix, k, d, 7, lanes);
+        else if (n == 4)
+            pair_tile(dst, src, job, pix, k, d, 4, lanes);
+        else
+            pair_tile(dst, src, job, pix, k, d, 1, lanes);
+        src += n * pix;
+        dst += n * job->dst.pix;
+    }
+}
+
+/* Whether two rows at a time are faster: where there are registers for it,
+ * and one row of sums is too short or weights are few. */
+INLINE int in_pairs(const struct rows_job *job, const int k, const int s)
+{
+    return LANES == 16 && s == 1 && (k <= 3 || (k == 5 && job->cols < 14));
+}
+
+INLINE void rows_block(const struct rows_job *job, const int64_t pix,
+                       const int k, const int d, const int s, const int lanes)
+{
+    int64_t r = 0;
+
+    if (in_pairs(job, k, s))
+        for (; r + 2 * d <= job->rows; r += 2 * d)
+            for (int i = 0; i < d; i++)
+                two_rows(job, r + i, pix, k, d, lanes);
+    for (; r < job->rows; r++)
+        one_row(job, r, pix, k, d, s, lanes);
 }
 
 /* Every channel block for one window. */
@@ -150,10 +273,16 @@ INLINE void rows_window(struct rows_job job, const int k, const int d,
                         const int s)
 {
     for (int64_t left = job.cp; left > 0; left -= LANES) {
-        if (left >= LANES)
-            rows_block(&job, k, d, s, LANES);
+        if (left < LANES)
+            rows_block(&job, job.src.pix, k, d, s, HALF);
+        else if (job.src.pix == 16)
+            rows_block(&job, 16, k, d, s, LANES);
+        else if (job.src.pix == 32)
+            rows_block(&job, 32, k, d, s, LANES);
+        else if (job.src.pix == 64)
+            rows_block(&job, 64, k, d, s, LANES);
         else
-            rows_block(&job, k, d, s, HALF);
+            rows_block(&job, job.src.pix, k, d, s, LANES);
         job.dst.p += LANES;
         job.src.p += LANES;
         job.w += LANES;
@@ -164,80 +293,133 @@ INLINE void rows_window(struct rows_job job, const int k, const int d,
 struct wgrad_job {
     float *dw;
     struct hn_cplane src, g;
-    int64_t cp, rows, cols, stride;
+    int64_t cp, rows, cols;
 };
 
-/* Tap rows from..to-1: their sums stay in registers over all pixels.  spix
- * is the distance of source pixels, a constant where it is a usual one: taps
- * at constant distances take no register and no arithmetic. */
-INLINE void wgrad_taps(const struct wgrad_job *job, const int64_t spix,
-                       const int k, const int d, const int from, const int to,
-                       const int lanes)
+/* Neighbouring pixels whose gradients are in registers at a time. */
+enum { RUN = LANES == 16 ? 7 : 4 };
+
+/* Q pixels of R rows (a row of inputs serves both where R is 2): products with
+ * every tap of n_rows tap rows.  An input is loaded once for all its taps. */
+INLINE void wgrad_run(vec (*sum)[MAX_SUMS], const float *g, int64_t grow,
+                      const float *src, int64_t row, const int64_t pix,
+                      const int64_t gpix, const int k, const int d,
+                      const int stride, const int n_rows, const int R,
+                      const int Q, const int lanes)
 {
-    const int64_t gpix = job->g.pix, row = job->src.row * d, cp = job->cp;
-    float *dw = job->dw + from * k * cp, *out = opaque_out(dw);
-    vec sum[MAX_SUMS];
+    vec gv[2][RUN];
 
     UNROLL
-    for (int t = 0; t < (to - from) * k; t++, dw = opaque_out(dw + cp))
-        sum[t] = load(dw, lanes);
-    for (int64_t r = 0; r < job->rows; r++) {
-        const float *g = job->g.p + r * job->g.row, *s[MAX_K];
-        const float *end = opaque(g + job->cols * gpix);
-
-        s[0] = job->src.p + r * job->src.row * job->stride + from * row;
+    for (int q = 0; q < Q; q++) {
+        gv[0][q] = load(g + q * gpix, lanes);
+        if (R == 2)
+            gv[1][q] = load(g + grow + q * gpix, lanes);
+    }
+    UNROLL
+    for (int y = 0; y < n_rows + R - 1; y++, src = opaque(src + row)) {
         UNROLL
-        for (int y = 1; y < to - from; y++)
-            s[y] = opaque(s[y - 1] + row);
-        const int64_t gstep = opaque_step(gpix);
-        const int64_t sstep = opaque_step(spix * job->stride);
-
-        ROLLED
-        for (; g != end; g += gstep) {
-            const vec gv = load(g, lanes);
+        for (int j = 0; j <= (Q - 1) * stride + (k - 1) * d; j++) {
+            const vec in = load(src + j * pix, lanes);
 
             UNROLL
-            for (int y = 0; y < to - from; y++) {
-                UNROLL
-                for (int j = 0; j < k; j++)
-                    sum[y * k + j] = fma_(gv, load(s[y] + j * d * spix, lanes),
-                                          sum[y * k + j]);
-                s[y] = opaque(s[y] + sstep);
+            for (int x = 0; x < k; x++) {
+                const int at = j - x * d, q = at / stride, t = y * k + x;
+
+                if (at < 0 || at % stride != 0 || q >= Q)
+                    continue;
+                if (y < n_rows)
+                    sum[0][t] = fma_(gv[0][q], in, sum[0][t]);
+                if (R == 2 && y > 0)
+                    sum[1][t - k] = fma_(gv[1][q], in, sum[1][t - k]);
             }
         }
     }
+}
+
+/* R rows of pixels. */
+INLINE void wgrad_rows(vec (*sum)[MAX_SUMS], const struct wgrad_job *job,
+                       int64_t r, const int64_t pix, const int64_t gpix,
+                       const int k, const int d, const int stride,
+                       const int from, const int to, const int R,
+                       const int lanes)
+{
+    const int64_t row = job->src.row * d, grow = job->g.row;
+    const float *g = job->g.p + r * grow;
+    const float *s = job->src.p + r * job->src.row * stride + from * row;
+    int64_t left = job->cols;
+
+    ROLLED
+    for (; left >= RUN; left -= RUN, g += RUN * gpix) {
+        wgrad_run(sum, g, grow, s, row, pix, gpix, k, d, stride, to - from, R,
+                  RUN, lanes);
+        s += RUN * stride * pix;
+    }
+    ROLLED
+    for (; left > 0; left--, g += gpix, s += stride * pix)
+        wgrad_run(sum, g, grow, s, row, pix, gpix, k, d, stride, to - from, R,
+                  1, lanes);
+}
+
+/* Tap rows from..to-1: their sums stay in registers over all pixels. */
+INLINE void wgrad_taps(const struct wgrad_job *job, const int64_t pix,
+                       const int64_t gpix, const int k, const int d,
+                       const int stride, const int from, const int to,
+                       const int lanes)
+{
+    const int n = (to - from) * k;
+    const int pairs = LANES == 16 && k == 3 && d == 1 && stride == 1;
+    const int64_t cp = job->cp;
+    float *dw = job->dw + from * k * cp, *out = opaque_out(dw);
+    vec sum[2][MAX_SUMS];
+    int64_t r = 0;
+
     UNROLL
-    for (int t = 0; t < (to - from) * k; t++)
-        store(out, sum[t], lanes), out = opaque_out(out + cp);
+    for (int t = 0; t < n; t++, dw = opaque_out(dw + cp)) {
+        sum[0][t] = load(dw, lanes);
+        sum[1][t] = zero();
+    }
+    if (pairs)
+        for (; r + 2 <= job->rows; r += 2)
+            wgrad_rows(sum, job, r, pix, gpix, k, d, stride, from, to, 2,
+                       lanes);
+    for (; r < job->rows; r++)
+        wgrad_rows(sum, job, r, pix, gpix, k, d, stride, from, to, 1, lanes);
+    UNROLL
+    for (int t = 0; t < n; t++, out = opaque_out(out + cp))
+        store(out, pairs ? add(sum[0][t], sum[1][t]) : sum[0][t], lanes);
 }
 
 /* As many tap rows at a time as there are registers for. */
-INLINE void wgrad_block(const struct wgrad_job *job, const int64_t spix,
-                        const int k, const int d, const int lanes)
+INLINE void wgrad_block(const struct wgrad_job *job, const int64_t pix,
+                        const int64_t gpix, const int k, const int d,
+                        const int stride, const int lanes)
 {
     const int step = MAX_SUMS / k < k ? MAX_SUMS / k : k;
     const int rest = k % step;
 
     UNROLL
     for (int y = 0; y + step <= k; y += step)
-        wgrad_taps(job, spix, k, d, y, y + step, lanes);
+        wgrad_taps(job, pix, gpix, k, d, stride, y, y + step, lanes);
     if (rest)
-        wgrad_taps(job, spix, k, d, k - rest, k, lanes);
+        wgrad_taps(job, pix, gpix, k, d, stride, k - rest, k, lanes);
 }
 
-INLINE void wgrad_window(struct wgrad_job job, const int k, const int d)
+INLINE void wgrad_window(struct wgrad_job job, const int k, const int d,
+                         const int stride)
 {
+    const int64_t pix = job.src.pix, gpix = job.g.pix;
+
     for (int64_t left = job.cp; left > 0; left -= LANES) {
         if (left < LANES)
-            wgrad_block(&job, job.src.pix, k, d, HALF);
-        else if (job.src.pix == 16)
-            wgrad_block(&job, 16, k, d, LANES);
-        else if (job.src.pix == 32)
-            wgrad_block(&job, 32, k, d, LANES);
-        else if (job.src.pix == 64)
-            wgrad_block(&job, 64, k, d, LANES);
+            wgrad_block(&job, pix, gpix, k, d, stride, HALF);
+        else if (pix == 16 && gpix == 16)
+            wgrad_block(&job, 16, 16, k, d, stride, LANES);
+        else if (pix == 32 && gpix == 32)
+            wgrad_block(&job, 32, 32, k, d, stride, LANES);
+        else if (pix == 64 && gpix == 64)
+            wgrad_block(&job, 64, 64, k, d, stride, LANES);
         else
-            wgrad_block(&job, job.src.pix, k, d, LANES);
+            wgrad_block(&job, pix, gpix, k, d, stride, LANES);
         job.dw += LANES;
         job.src.p += LANES;
         job.g.p += LANES;

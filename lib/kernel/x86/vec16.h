@@ -10,7 +10,7 @@
 #include "kernel/x86/unroll.h"
 
 /* MAX_SUMS: sums that fit in registers beside a few operands. */
-enum { LANES = 16, HALF = 8, MAX_SUMS = 28 };
+enum { LANES = 16, HALF = 8, MAX_SUMS = 25 };
 
 typedef __m512 vec;
 typedef __mmask16 mask;

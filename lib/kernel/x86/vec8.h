@@ -9,7 +9,7 @@
 #include "kernel/x86/unroll.h"
 
 /* MAX_SUMS: sums that fit in registers beside a few operands. */
-enum { LANES = 8, HALF = 8, MAX_SUMS = 14 };
+enum { LANES = 8, HALF = 8, MAX_SUMS = 10 };
 
 typedef __m256 vec;
 typedef __m256 mask;
