@@ -3,11 +3,12 @@
  *
  *     z[o] = sum_t sum_i w[t][i][o] r[p + t][i],  r = x or max(x, 0)
  *
- * dw[t][i][o] += r[p + t][i] dz[p][o];  dr by the flipped, transposed w. */
+ * dw[t][i][o] += r[p + t][i] dz[p][o];  dr by the turned, transposed w, one
+ * class of input pixels after the other (strided.h). */
 #include <string.h>
 
 #include "hnas/func.h"
-#include "tape/window.h"
+#include "tape/strided.h"
 
 enum { X, WEIGHT };
 
@@ -15,8 +16,9 @@ struct conv {
     struct hn_window win;
     int32_t relu;
     int64_t n_taps;
+    int32_t gaps;          /* hn_window_has_gaps */
     int64_t *forth, *back; /* tap offsets in the padded input and gradient */
-    real *transposed;      /* [tap, flipped][O][cp of x] */
+    real *transposed;      /* [tap, by class][O][cp of x] */
     real *d_weight;        /* partial sums, one a chunk */
 };
 
@@ -47,20 +49,50 @@ static void forward(const struct hn_node *node, int64_t image,
                            hn_stream_flag(y));
 }
 
-/* [t][o][i] = w[T - 1 - t][i][o] */
-static void transpose(struct hn_node *node)
+/* One class of input pixels: rows a / s1, columns a % s1. */
+static void get_class(struct hn_class *y, struct hn_class *x,
+                      const struct hn_window *win, int64_t a)
+{
+    hn_class_set(y, win, 0, a / win->stride[1]);
+    hn_class_set(x, win, 1, a % win->stride[1]);
+}
+
+/* dst[o][i] = w[tap][i][o] */
+static void transpose_tap(real *dst, const struct hnas_tensor *w, int64_t tap,
+                          int64_t cp)
+{
+    const int64_t n_o = w->dim[0], n_i = w->dim[1];
+    const real *src = hn_real(w) + tap * n_i * w->cp;
+
+    for (int64_t o = 0; o < n_o; o++)
+        for (int64_t i = 0; i < n_i; i++)
+            dst[o * cp + i] = src[i * w->cp + o];
+}
+
+/* The taps of each class one after the other: weights, and where they look. */
+static void prepare(struct hn_node *node)
 {
     const struct conv *c = node->aux;
+    const struct hn_window *win = &c->win;
     const struct hnas_tensor *w = node->in[WEIGHT];
-    const int64_t n_o = w->dim[0], n_i = w->dim[1], cp = node->in[X]->cp;
+    const int64_t cp = node->in[X]->cp, cy = node->out->cp;
+    const int64_t row = (win->out[1] + 2 * win->dz_border) * cy;
+    int64_t n = 0;
 
-    for (int64_t t = 0; t < c->n_taps; t++) {
-        const real *src = hn_real(w) + (c->n_taps - 1 - t) * n_i * w->cp;
-        real *dst = c->transposed + t * n_o * cp;
+    for (int64_t a = 0; a < win->stride[0] * win->stride[1]; a++) {
+        struct hn_class y, x;
 
-        for (int64_t o = 0; o < n_o; o++)
-            for (int64_t i = 0; i < n_i; i++)
-                dst[o * cp + i] = src[i * w->cp + o];
+        get_class(&y, &x, win, a);
+        for (int64_t t = 0; t < y.n_taps * x.n_taps; t++, n++) {
+            const int64_t i = t / x.n_taps, j = t % x.n_taps;
+            const int64_t ky = y.tap0 - i * y.tap_step;
+            const int64_t kx = x.tap0 - j * x.tap_step;
+
+            c->back[n] =
+                (y.q0 + i * y.q_step) * row + (x.q0 + j * x.q_step) * cy;
+            transpose_tap(c->transposed + n * w->dim[0] * cp, w,
+                          ky * win->k[1] + kx, cp);
+        }
     }
 }
 
@@ -75,7 +107,7 @@ static hnas_status begin(struct hn_node *node)
         c->transposed = hn_tape_take(node->tape, (size_t)n * sizeof(real));
         if (!c->transposed || hn_grad_reserve(node->in[X]) < 0)
             return hn_fail_nomem(node->ctx, "conv2d");
-        transpose(node);
+        prepare(node);
     }
     if (node->want[WEIGHT]) {
         c->d_weight =
@@ -87,21 +119,33 @@ static hnas_status begin(struct hn_node *node)
 }
 
 static void data_gradient(const struct hn_node *node, struct hn_worker *w,
-                          struct hn_plane dz, int64_t image)
+                          struct hn_cplane dz, int64_t image)
 {
     const struct conv *c = node->aux;
+    const int64_t *s = c->win.stride, n_o = node->out->dim[1];
     struct hnas_tensor *x = node->in[X];
-    const struct hn_taps taps = {c->back, c->n_taps, node->out->dim[1], x->cp};
-    const struct hn_cplane src = {dz.p - c->win.dz_pad[0] * dz.row -
-                                      c->win.dz_pad[1] * dz.pix,
-                                  dz.row, dz.pix};
     int flags;
     real *dx = c->relu ? hn_open_relu_grad(w, x, image, &flags)
                        : hn_push_grad(w, x, image, &flags);
-    const struct hn_plane dst = {dx, x->dim[3] * x->cp, x->cp};
+    const int64_t row = x->dim[3] * x->cp;
+    struct hn_taps taps = {c->back, 0, n_o, x->cp};
+    const real *weights = c->transposed;
 
-    node->ctx->k.conv_rows(dst, src, c->transposed, taps, x->dim[2], x->dim[3],
-                           NULL, flags);
+    if (c->gaps && !(flags & HN_ACCUMULATE))
+        memset(dx, 0, (size_t)x->stride[0] * sizeof(real));
+    for (int64_t a = 0; a < s[0] * s[1]; a++) {
+        const struct hn_plane dst = {dx + a / s[1] * row + a % s[1] * x->cp,
+                                     row * s[0], x->cp * s[1]};
+        struct hn_class cy, cx;
+
+        get_class(&cy, &cx, &c->win, a);
+        taps.n_taps = cy.n_taps * cx.n_taps;
+        if (taps.n_taps && cy.count && cx.count)
+            node->ctx->k.conv_rows(dst, dz, weights, taps, cy.count, cx.count,
+                                   NULL, flags);
+        taps.offset += taps.n_taps;
+        weights += taps.n_taps * n_o * x->cp;
+    }
 }
 
 static void backward(const struct hn_node *node, int64_t image,
@@ -109,32 +153,27 @@ static void backward(const struct hn_node *node, int64_t image,
 {
     const struct conv *c = node->aux;
     struct hnas_tensor *y = node->out;
-    const int spread = c->win.stride[0] > 1 || c->win.stride[1] > 1;
     struct hn_grad_view g;
-    struct hn_cplane src = {NULL, 0, 0};
-    struct hn_plane dz, dst;
+    struct hn_cplane src = {NULL, 0, 0}, cdz;
+    struct hn_plane dz;
 
     hn_view_grad(&g, w, y, image);
     if (c->relu || c->d_weight)
         src = hn_window_origin(&c->win, read_input(node, w, image));
-    dz = hn_open_dz(w, c->win.dz[0], c->win.dz[1], y->cp, c->win.dz_border,
-                    spread);
-    dst.p = dz.p;
-    dst.row = dz.row * c->win.stride[0];
-    dst.pix = dz.pix * c->win.stride[1];
-    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
+    dz = hn_open_dz(w, c->win.out[0], c->win.out[1], y->cp, c->win.dz_border);
+    cdz = (struct hn_cplane){dz.p, dz.row, dz.pix};
+    node->ctx->k.bn_grad_rows(dz, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
                               y->cp);
     if (c->d_weight) {
         const struct hn_taps taps = {c->forth, c->n_taps, node->in[X]->dim[1],
                                      y->cp};
-        const struct hn_cplane cdz = {dst.p, dst.row, dst.pix};
         const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
 
         node->ctx->k.conv_wgrad(c->d_weight + w->chunk * n, src, cdz, taps,
                                 y->dim[2], y->dim[3]);
     }
     if (node->want[X])
-        data_gradient(node, w, dz, image);
+        data_gradient(node, w, cdz, image);
 }
 
 static void reduce(const struct hn_node *node)
@@ -166,9 +205,8 @@ static hnas_status set_taps(struct hn_node *node)
 {
     struct conv *c = node->aux;
     const struct hn_window *win = &c->win;
-    const int64_t cx = node->in[X]->cp, cy = node->out->cp;
+    const int64_t cx = node->in[X]->cp;
     const int64_t row_x = (win->in[1] + 2 * win->border) * cx;
-    const int64_t row_y = (win->dz[1] + 2 * win->dz_border) * cy;
 
     c->n_taps = win->k[0] * win->k[1];
     c->forth =
@@ -182,8 +220,6 @@ static hnas_status set_taps(struct hn_node *node)
 
             c->forth[t] =
                 i * win->dilation[0] * row_x + j * win->dilation[1] * cx;
-            c->back[t] =
-                i * win->dilation[0] * row_y + j * win->dilation[1] * cy;
         }
     return HNAS_OK;
 }
@@ -199,8 +235,8 @@ static void set_need(struct hn_node *node)
     } else {
         node->need.plain = padded;
     }
-    node->need.dz = (c->win.dz[0] + 2 * c->win.dz_border) *
-                    (c->win.dz[1] + 2 * c->win.dz_border) * node->out->cp;
+    node->need.dz = (c->win.out[0] + 2 * c->win.dz_border) *
+                    (c->win.out[1] + 2 * c->win.dz_border) * node->out->cp;
 }
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
@@ -220,6 +256,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     c = node->aux;
     c->win = *win;
     c->relu = relu;
+    c->gaps = hn_window_has_gaps(win);
     node->manner[X] = relu ? HN_RELU : HN_PUSH;
     node->bdelay = 0;
     st = set_taps(node);

@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "hnas/func.h"
-#include "tape/window.h"
+#include "tape/strided.h"
 
 enum { X, WEIGHT };
 
 struct depthwise {
     struct hn_window win;
-    real *flipped;
+    real *turned;   /* as the data gradient reads it */
+    int32_t gaps;   /* hn_window_has_gaps */
     real *d_weight; /* partial sums, one a chunk */
 };
 
@@ -52,7 +53,7 @@ static hnas_status begin(struct hn_node *node)
 {
     struct depthwise *d = node->aux;
     const struct hnas_tensor *k = node->in[WEIGHT];
-    const int64_t n = hn_tensor_extent(k), taps = n / k->cp;
+    const int64_t n = hn_tensor_extent(k);
 
     if (node->want[WEIGHT]) {
         d->d_weight = hn_take_partials(node, n);
@@ -61,12 +62,11 @@ static hnas_status begin(struct hn_node *node)
     }
     if (!node->want[X])
         return HNAS_OK;
-    d->flipped = hn_tape_take(node->tape, (size_t)n * sizeof(real));
-    if (!d->flipped)
+    d->turned = hn_tape_take(
+        node->tape, (size_t)hn_dw_back_reals(&d->win, k->cp) * sizeof(real));
+    if (!d->turned)
         return hn_fail_nomem(node->ctx, "depthwise_conv2d");
-    for (int64_t t = 0; t < taps; t++)
-        memcpy(d->flipped + t * k->cp, hn_real(k) + (taps - 1 - t) * k->cp,
-               (size_t)k->cp * sizeof(real));
+    hn_dw_back_weights(d->turned, &d->win, hn_real(k), k->cp);
     return hn_grad_reserve(node->in[X]);
 }
 
@@ -75,36 +75,30 @@ static void backward(const struct hn_node *node, int64_t image,
 {
     const struct depthwise *d = node->aux;
     struct hnas_tensor *x = node->in[X], *y = node->out;
-    const int64_t s = d->win.stride[0];
-    struct hn_plane dz, dst;
+    struct hn_plane dz;
+    struct hn_cplane cdz;
     struct hn_grad_view g;
 
     hn_view_grad(&g, w, y, image);
-    dz = hn_open_dz(w, d->win.dz[0], d->win.dz[1], y->cp, d->win.dz_border,
-                    s > 1);
-    dst.p = dz.p;
-    dst.row = dz.row * s;
-    dst.pix = dz.pix * s;
-    node->ctx->k.bn_grad_rows(dst, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
+    dz = hn_open_dz(w, d->win.out[0], d->win.out[1], y->cp, d->win.dz_border);
+    cdz = (struct hn_cplane){dz.p, dz.row, dz.pix};
+    node->ctx->k.bn_grad_rows(dz, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
                               y->cp);
     if (d->d_weight) {
-        const struct hn_cplane cdz = {dst.p, dst.row, dst.pix};
         const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
 
-        node->ctx->k.dw_wgrad(d->d_weight + w->chunk * n,
-                              read_input(node, w, image), cdz, window(d, s),
-                              y->dim[2], y->dim[3], y->cp);
+        node->ctx->k.dw_wgrad(
+            d->d_weight + w->chunk * n, read_input(node, w, image), cdz,
+            window(d, d->win.stride[0]), y->dim[2], y->dim[3], y->cp);
     }
-    if (d->flipped) {
-        const struct hn_cplane src = {dz.p - d->win.dz_pad[0] * dz.row -
-                                          d->win.dz_pad[1] * dz.pix,
-                                      dz.row, dz.pix};
+    if (d->turned) {
         int flags;
         const struct hn_plane dx = {hn_push_grad(w, x, image, &flags),
                                     x->dim[3] * x->cp, x->cp};
 
-        node->ctx->k.dw_rows(dx, src, d->flipped, window(d, 1), x->dim[2],
-                             x->dim[3], x->cp, flags);
+        if (d->gaps && !(flags & HN_ACCUMULATE))
+            memset(dx.p, 0, (size_t)x->stride[0] * sizeof(real));
+        hn_dw_back(node->ctx, dx, cdz, d->turned, &d->win, x->cp, flags);
     }
 }
 
@@ -169,16 +163,19 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     const struct hn_make make = {&rule,    in, 2,    sizeof(struct depthwise),
                                  HN_IMAGE, 4,  dims, NULL,
                                  dims[0]};
+    struct depthwise *d;
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 
     if (st < 0)
         return st;
-    ((struct depthwise *)node->aux)->win = *win;
+    d = node->aux;
+    d->win = *win;
+    d->gaps = hn_window_has_gaps(win);
     node->bdelay = 0;
     node->need.plain = hn_padded_reals(in[X], win->border);
-    node->need.dz = (win->dz[0] + 2 * win->dz_border) *
-                    (win->dz[1] + 2 * win->dz_border) * node->out->cp;
+    node->need.dz = (win->out[0] + 2 * win->dz_border) *
+                    (win->out[1] + 2 * win->dz_border) * node->out->cp;
     return hn_finish(out, node);
 }
 

@@ -5,18 +5,19 @@
  *
  * Only z is kept.  The backward recomputes r and d, which is cheaper than to
  * store them:  dW += d^T dz,  dd = dz W^T,  dK += r dd (correlated),
- * dr = dd K (flipped), and dx = dr where x > 0. */
+ * dr = dd K (turned round), and dx = dr where x > 0. */
 #include <string.h>
 
 #include "hnas/func.h"
-#include "tape/window.h"
+#include "tape/strided.h"
 
 enum { X, DEPTHWISE, POINTWISE };
 
 struct separable {
     struct hn_window win;
-    int64_t group;              /* output rows worked on at a time */
-    real *flipped, *transposed; /* K and W as the data gradient reads them */
+    int64_t group;             /* output rows worked on at a time */
+    int32_t gaps;              /* hn_window_has_gaps */
+    real *turned, *transposed; /* K and W as the data gradient reads them */
     real *d_depthwise, *d_pointwise; /* partial sums, one a chunk */
 };
 
@@ -75,11 +76,8 @@ static void prepare(struct hn_node *node)
     const real *k = hn_real(node->in[DEPTHWISE]);
     const real *w = hn_real(node->in[POINTWISE]);
     const int64_t cp = node->in[X]->cp, cpo = node->out->cp;
-    const int64_t taps = s->win.k[0] * s->win.k[1];
 
-    for (int64_t t = 0; t < taps; t++)
-        memcpy(s->flipped + t * cp, k + (taps - 1 - t) * cp,
-               (size_t)cp * sizeof(real));
+    hn_dw_back_weights(s->turned, &s->win, k, cp);
     for (int64_t o = 0; o < node->out->dim[1]; o++)
         for (int64_t i = 0; i < node->in[X]->dim[1]; i++)
             s->transposed[o * cp + i] = w[i * cpo + o];
@@ -95,9 +93,10 @@ static hnas_status begin(struct hn_node *node)
     hnas_status st = HNAS_OK;
 
     if (node->want[X] || node->want[DEPTHWISE]) {
-        s->flipped = hn_tape_take(tape, (size_t)nk * sizeof(real));
+        s->turned = hn_tape_take(tape, (size_t)hn_dw_back_reals(&s->win, cp) *
+                                           sizeof(real));
         s->transposed = hn_tape_take(tape, (size_t)(o * cp) * sizeof(real));
-        if (!s->flipped || !s->transposed)
+        if (!s->turned || !s->transposed)
             return hn_fail_nomem(node->ctx, "separable_conv2d");
         prepare(node);
     }
@@ -113,7 +112,7 @@ static hnas_status begin(struct hn_node *node)
     return st;
 }
 
-/* One group of rows: dz, dW, and dd into the spread plane. */
+/* One group of rows: dz, dW, and dd into its plane. */
 static void backward_rows(const struct hn_node *node, struct hn_worker *w,
                           struct hn_grad_view *g, struct hn_cplane src,
                           struct hn_plane dd, int64_t h, int64_t rows)
@@ -137,32 +136,26 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
                                 rows, cols);
     }
     if (s->transposed) {
-        const struct hn_plane dst = {dd.p + h * s->win.stride[0] * dd.row,
-                                     dd.row * s->win.stride[0],
-                                     dd.pix * s->win.stride[1]};
+        const struct hn_plane dst = {dd.p + h * dd.row, dd.row, dd.pix};
 
         node->ctx->k.conv_rows(dst, cdz, s->transposed, back, rows, cols, NULL,
                                0);
     }
 }
 
-/* dx behind the rectifier, from the spread plane of dd. */
+/* dx behind the rectifier, from the plane of dd. */
 static void data_gradient(const struct hn_node *node, struct hn_worker *w,
-                          struct hn_plane dd, int64_t image)
+                          struct hn_cplane dd, int64_t image)
 {
     const struct separable *s = node->aux;
     struct hnas_tensor *x = node->in[X];
-    const struct hn_dwindow win = {(int32_t)s->win.k[0],
-                                   (int32_t)s->win.dilation[0], 1};
-    const struct hn_cplane src = {dd.p - s->win.dz_pad[0] * dd.row -
-                                      s->win.dz_pad[1] * dd.pix,
-                                  dd.row, dd.pix};
     int flags;
     real *acc = hn_open_relu_grad(w, x, image, &flags);
     const struct hn_plane dst = {acc, x->dim[3] * x->cp, x->cp};
 
-    node->ctx->k.dw_rows(dst, src, s->flipped, win, x->dim[2], x->dim[3], x->cp,
-                         flags);
+    if (s->gaps && !(flags & HN_ACCUMULATE))
+        memset(acc, 0, (size_t)x->stride[0] * sizeof(real));
+    hn_dw_back(node->ctx, dst, dd, s->turned, &s->win, x->cp, flags);
 }
 
 static void backward(const struct hn_node *node, int64_t image,
@@ -170,15 +163,14 @@ static void backward(const struct hn_node *node, int64_t image,
 {
     const struct separable *s = node->aux;
     struct hnas_tensor *x = node->in[X];
-    const int spread = s->win.stride[0] > 1;
     struct hn_grad_view g;
-    struct hn_cplane src;
+    struct hn_cplane src, cdd;
     struct hn_plane dd;
 
     hn_view_grad(&g, w, node->out, image);
     src = tap_origin(s, hn_read_relu(w, x, image, s->win.border));
-    dd = hn_open_dz(w, s->win.dz[0], s->win.dz[1], x->cp, s->win.dz_border,
-                    spread);
+    dd = hn_open_dz(w, s->win.out[0], s->win.out[1], x->cp, s->win.dz_border);
+    cdd = (struct hn_cplane){dd.p, dd.row, dd.pix};
     for (int64_t h = 0; h < s->win.out[0]; h += s->group) {
         const int64_t left = s->win.out[0] - h;
 
@@ -189,15 +181,13 @@ static void backward(const struct hn_node *node, int64_t image,
         const struct hn_dwindow win = {(int32_t)s->win.k[0],
                                        (int32_t)s->win.dilation[0],
                                        (int32_t)s->win.stride[0]};
-        const struct hn_cplane cdd = {dd.p, dd.row * s->win.stride[0],
-                                      dd.pix * s->win.stride[1]};
         const int64_t nk = hn_tensor_extent(node->in[DEPTHWISE]);
 
         node->ctx->k.dw_wgrad(s->d_depthwise + w->chunk * nk, src, cdd, win,
                               s->win.out[0], s->win.out[1], x->cp);
     }
     if (node->want[X])
-        data_gradient(node, w, dd, image);
+        data_gradient(node, w, cdd, image);
 }
 
 static void reduce(const struct hn_node *node)
@@ -270,8 +260,8 @@ static void set_need(struct hn_node *node)
     const int64_t cp = x->cp > y->cp ? x->cp : y->cp;
 
     node->need.relu = hn_padded_reals(x, s->win.border);
-    node->need.dz = (s->win.dz[0] + 2 * s->win.dz_border) *
-                    (s->win.dz[1] + 2 * s->win.dz_border) * x->cp;
+    node->need.dz = (s->win.out[0] + 2 * s->win.dz_border) *
+                    (s->win.out[1] + 2 * s->win.dz_border) * x->cp;
     node->need.acc = hn_padded_reals(x, 0);
     node->need.rows = s->group * s->win.out[1] * cp;
 }
@@ -311,6 +301,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     s = node->aux;
     s->win = *win;
     s->group = hn_row_group(win->out[1]);
+    s->gaps = hn_window_has_gaps(win);
     node->manner[X] = HN_RELU;
     node->bdelay = 0;
     set_need(node);

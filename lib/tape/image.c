@@ -187,9 +187,7 @@ struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
 }
 
 struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
-                           int64_t cp, int64_t pad, int clear)
+                           int64_t cp, int64_t pad)
 {
-    if (clear)
-        w->dz.h = 0; /* a new geometry is cleared whole */
     return open_padded(&w->dz, h, wd, cp, pad, 0);
 }

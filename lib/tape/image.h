@@ -59,9 +59,9 @@ struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
                              int64_t image, int64_t pad);
 
 /* An all-zero border around h x w pixels of cp channels to write a gradient
- * into; `clear` zeroes the inside too. */
+ * into. */
 struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
-                           int64_t cp, int64_t pad, int clear);
+                           int64_t cp, int64_t pad);
 
 /* Where to add the gradient behind the rectifier of x: a dense image; *flags
  * says whether to accumulate.  It reaches x's gradient when the worker turns

@@ -116,6 +116,7 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
             if (n < run->node[i]->n_images)
                 run->node[i]->rule->forward_image(run->node[i], n, worker);
     }
+    worker->ctx->k.drain();
 }
 
 static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,

@@ -100,6 +100,7 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
                 s->node[i]->rule->backward_image(s->node[i], n, worker);
         hn_flush_relu_grad(worker);
     }
+    worker->ctx->k.drain();
 }
 
 static void reduce_task(void *user, int64_t index, int32_t worker_index)

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "tape/strided.h"
+
 /* One border for all bundled windows, so that they share a padded input. */
-enum { COMMON_BORDER = 4, GROUP_PIXELS = 56 };
+enum { COMMON_BORDER = 4, GROUP_PIXELS = 112 };
 
 static const size_t STREAM_BYTES = 1 << 20;
 
@@ -36,6 +38,31 @@ static int is_sane(const struct hn_window *w, int i)
            w->out[i] * w->stride[i] <= 4 * limit;
 }
 
+/* As far as any class of input pixels looks beyond the outputs; classes with
+ * fewer taps than the others are filled up. */
+static void set_back_border(struct hn_window *w, int i)
+{
+    int64_t most = 0;
+
+    for (int64_t a = 0; a < w->stride[i]; a++) {
+        struct hn_class c;
+
+        hn_class_set(&c, w, i, a);
+        most = max64(most, c.n_taps);
+    }
+    for (int64_t a = 0; a < w->stride[i]; a++) {
+        struct hn_class c;
+
+        hn_class_set(&c, w, i, a);
+        if (!c.n_taps || !c.count)
+            continue;
+        w->dz_border = max64(w->dz_border,
+                             max64(-c.q0, c.count - 1 + c.q0 +
+                                              (most - 1) * max64(c.q_step, 1) -
+                                              (w->out[i] - 1)));
+    }
+}
+
 static void set_axis(struct hn_window *w, int i)
 {
     const int64_t span = (w->k[i] - 1) * w->dilation[i];
@@ -45,9 +72,7 @@ static void set_axis(struct hn_window *w, int i)
         w->out[i] = (w->in[i] + 2 * w->pad[i] - span - 1) / w->stride[i] + 1;
     last = (w->out[i] - 1) * w->stride[i] + span - w->pad[i];
     w->border = max64(w->border, max64(w->pad[i], last - (w->in[i] - 1)));
-    w->dz[i] = max64(w->in[i], (w->out[i] - 1) * w->stride[i] + 1);
-    w->dz_pad[i] = span - w->pad[i];
-    w->dz_border = max64(w->dz_border, max64(w->pad[i], w->dz_pad[i]));
+    set_back_border(w, i);
 }
 
 hnas_status hn_window_set(struct hn_window *win, struct hnas_tensor *x,

@@ -10,8 +10,7 @@ struct hn_window {
     int64_t k[2], stride[2], dilation[2], pad[2]; /* rows, columns */
     int64_t in[2], out[2];                        /* sizes */
     int64_t border;                               /* of the padded input */
-    int64_t dz[2]; /* size of the output gradient spread by the stride */
-    int64_t dz_pad[2], dz_border; /* its window in the data gradient */
+    int64_t dz_border; /* around the output's gradient, for the input's */
 };
 
 /* Check options against an input and a kernel size, and fill the window. */

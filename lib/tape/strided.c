@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tape/strided.h"
+
+#include <string.h>
+
+void hn_class_set(struct hn_class *c, const struct hn_window *win, int axis,
+                  int64_t first)
+{
+    const int64_t s = win->stride[axis], d = win->dilation[axis];
+
+    memset(c, 0, sizeof *c);
+    c->first = first;
+    c->count = first < win->in[axis] ? (win->in[axis] - first - 1) / s + 1 : 0;
+    for (int64_t i = 0; i < win->k[axis]; i++) {
+        const int64_t at = first + win->pad[axis] - i * d;
+
+        if (at % s != 0)
+            continue;
+        if (c->n_taps == 1) {
+            c->tap_step = i - c->tap0;
+            c->q_step = c->q0 - at / s;
+        }
+        c->n_taps++;
+        c->tap0 = i;
+        c->q0 = at / s;
+    }
+}
+
+int hn_window_has_gaps(const struct hn_window *win)
+{
+    for (int axis = 0; axis < 2; axis++)
+        for (int64_t a = 0; a < win->stride[axis]; a++) {
+            struct hn_class c;
+
+            hn_class_set(&c, win, axis, a);
+            if (c.count && !c.n_taps)
+                return 1;
+        }
+    return 0;
+}
+
+/* Taps along an axis of the class that has most of them. */
+static int64_t most_taps(const struct hn_window *win)
+{
+    int64_t most = 1;
+
+    for (int64_t a = 0; a < win->stride[0]; a++) {
+        struct hn_class c;
+
+        hn_class_set(&c, win, 0, a);
+        most = c.n_taps > most ? c.n_taps : most;
+    }
+    return most;
+}
+
+int64_t hn_dw_back_reals(const struct hn_window *win, int64_t cp)
+{
+    const int64_t side = win->stride[0] * most_taps(win);
+
+    return side * side * cp;
+}
+
+/* One square of `most` x `most` taps. */
+static void class_weights(real *dst, const struct hn_class *y,
+                          const struct hn_class *x, int64_t most, const real *k,
+                          int64_t n_k, int64_t cp)
+{
+    memset(dst, 0, (size_t)(most * most * cp) * sizeof *dst);
+    for (int64_t i = 0; i < y->n_taps; i++)
+        for (int64_t j = 0; j < x->n_taps; j++) {
+            const int64_t ky = y->tap0 - i * y->tap_step;
+            const int64_t kx = x->tap0 - j * x->tap_step;
+
+            memcpy(dst + (i * most + j) * cp, k + (ky * n_k + kx) * cp,
+                   (size_t)cp * sizeof *dst);
+        }
+}
+
+void hn_dw_back_weights(real *dst, const struct hn_window *win, const real *k,
+                        int64_t cp)
+{
+    const int64_t s = win->stride[0], most = most_taps(win);
+
+    for (int64_t a = 0; a < s * s; a++) {
+        struct hn_class y, x;
+
+        hn_class_set(&y, win, 0, a / s);
+        hn_class_set(&x, win, 1, a % s);
+        class_weights(dst + a * most * most * cp, &y, &x, most, k, win->k[0],
+                      cp);
+    }
+}
+
+void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
+                struct hn_cplane dz, const real *weights,
+                const struct hn_window *win, int64_t cp, int flags)
+{
+    const int64_t s = win->stride[0], most = most_taps(win);
+
+    for (int64_t a = 0; a < s * s; a++, weights += most * most * cp) {
+        const struct hn_plane dst = {dx.p + a / s * dx.row + a % s * dx.pix,
+                                     dx.row * s, dx.pix * s};
+        struct hn_cplane src = dz;
+        struct hn_dwindow square = {(int32_t)most, 1, 1};
+        struct hn_class y, x;
+
+        hn_class_set(&y, win, 0, a / s);
+        hn_class_set(&x, win, 1, a % s);
+        if (!y.n_taps || !x.n_taps || !y.count || !x.count)
+            continue;
+        if (y.n_taps > 1 || x.n_taps > 1)
+            square.dilation = (int32_t)(y.n_taps > 1 ? y.q_step : x.q_step);
+        src.p += y.q0 * src.row + x.q0 * src.pix;
+        ctx->k.dw_rows(dst, src, weights, square, y.count, x.count, cp, flags);
+    }
+}
