@@ -38,7 +38,7 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct conv *c = node->aux;
     struct hnas_tensor *y = node->out;
     const struct hn_taps taps = {c->forth, c->n_taps, node->in[X]->dim[1],
-                                 y->cp};
+                                 y->cp, NULL};
     const struct hn_cplane src =
         hn_window_origin(&c->win, read_input(node, w, image));
     const struct hn_plane dst = {hn_image_rw(y, image), y->dim[3] * y->cp,
@@ -70,7 +70,7 @@ static void transpose_tap(real *dst, const struct hnas_tensor *w, int64_t tap,
 }
 
 /* The taps of each class one after the other: weights, and where they look. */
-static void prepare(struct hn_node *node)
+static void prepare(const struct hn_node *node)
 {
     const struct conv *c = node->aux;
     const struct hn_window *win = &c->win;
@@ -79,6 +79,8 @@ static void prepare(struct hn_node *node)
     const int64_t row = (win->out[1] + 2 * win->dz_border) * cy;
     int64_t n = 0;
 
+    if (!c->transposed)
+        return;
     for (int64_t a = 0; a < win->stride[0] * win->stride[1]; a++) {
         struct hn_class y, x;
 
@@ -107,7 +109,6 @@ static hnas_status begin(struct hn_node *node)
         c->transposed = hn_tape_take(node->tape, (size_t)n * sizeof(real));
         if (!c->transposed || hn_grad_reserve(node->in[X]) < 0)
             return hn_fail_nomem(node->ctx, "conv2d");
-        prepare(node);
     }
     if (node->want[WEIGHT]) {
         c->d_weight =
@@ -128,7 +129,7 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
     real *dx = c->relu ? hn_open_relu_grad(w, x, image, &flags)
                        : hn_push_grad(w, x, image, &flags);
     const int64_t row = x->dim[3] * x->cp;
-    struct hn_taps taps = {c->back, 0, n_o, x->cp};
+    struct hn_taps taps = {c->back, 0, n_o, x->cp, NULL};
     const real *weights = c->transposed;
 
     if (c->gaps && !(flags & HN_ACCUMULATE))
@@ -166,7 +167,7 @@ static void backward(const struct hn_node *node, int64_t image,
                               y->cp);
     if (c->d_weight) {
         const struct hn_taps taps = {c->forth, c->n_taps, node->in[X]->dim[1],
-                                     y->cp};
+                                     y->cp, NULL};
         const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
 
         node->ctx->k.conv_wgrad(c->d_weight + w->chunk * n, src, cdz, taps,
@@ -196,6 +197,7 @@ static const struct hn_rule rule = {
     .name = "conv2d",
     .forward_image = forward,
     .backward_begin = begin,
+    .backward_prepare = prepare,
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,

@@ -49,6 +49,15 @@ static void forward(const struct hn_node *node, int64_t image,
                          y->dim[2], y->dim[3], y->cp, 0);
 }
 
+static void prepare(const struct hn_node *node)
+{
+    const struct depthwise *d = node->aux;
+    const struct hnas_tensor *k = node->in[WEIGHT];
+
+    if (d->turned)
+        hn_dw_back_weights(d->turned, &d->win, hn_real(k), k->cp);
+}
+
 static hnas_status begin(struct hn_node *node)
 {
     struct depthwise *d = node->aux;
@@ -66,7 +75,6 @@ static hnas_status begin(struct hn_node *node)
         node->tape, (size_t)hn_dw_back_reals(&d->win, k->cp) * sizeof(real));
     if (!d->turned)
         return hn_fail_nomem(node->ctx, "depthwise_conv2d");
-    hn_dw_back_weights(d->turned, &d->win, hn_real(k), k->cp);
     return hn_grad_reserve(node->in[X]);
 }
 
@@ -122,6 +130,7 @@ static const struct hn_rule rule = {
     .name = "depthwise_conv2d",
     .forward_image = forward,
     .backward_begin = begin,
+    .backward_prepare = prepare,
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,

@@ -51,7 +51,7 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct separable *s = node->aux;
     const int64_t cols = s->win.out[1], cp = node->in[X]->cp;
     const int64_t cpo = node->out->cp, zero = 0;
-    const struct hn_taps taps = {&zero, 1, node->in[X]->dim[1], cpo};
+    struct hn_taps taps = {&zero, 1, node->in[X]->dim[1], cpo, NULL};
     const struct hn_cplane src =
         tap_origin(s, hn_read_relu(w, node->in[X], image, s->win.border));
     const struct hn_cplane d = {w->rows[0], cols * cp, cp};
@@ -65,18 +65,21 @@ static void forward(const struct hn_node *node, int64_t image,
         const struct hn_plane dst = {z + h * cols * cpo, cols * cpo, cpo};
 
         depthwise_rows(node, src, h, rows, w->rows[0]);
+        taps.ahead = hn_ahead(w, h * cols * cpo, rows * cols * cpo);
         node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps, rows,
                                cols, sums, flags);
     }
 }
 
-static void prepare(struct hn_node *node)
+static void prepare(const struct hn_node *node)
 {
-    struct separable *s = node->aux;
+    const struct separable *s = node->aux;
     const real *k = hn_real(node->in[DEPTHWISE]);
     const real *w = hn_real(node->in[POINTWISE]);
     const int64_t cp = node->in[X]->cp, cpo = node->out->cp;
 
+    if (!s->turned)
+        return;
     hn_dw_back_weights(s->turned, &s->win, k, cp);
     for (int64_t o = 0; o < node->out->dim[1]; o++)
         for (int64_t i = 0; i < node->in[X]->dim[1]; i++)
@@ -98,7 +101,6 @@ static hnas_status begin(struct hn_node *node)
         s->transposed = hn_tape_take(tape, (size_t)(o * cp) * sizeof(real));
         if (!s->turned || !s->transposed)
             return hn_fail_nomem(node->ctx, "separable_conv2d");
-        prepare(node);
     }
     if (node->want[DEPTHWISE])
         s->d_depthwise = hn_take_partials(node, nk);
@@ -123,8 +125,9 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
     const struct hn_plane dz = {w->rows[1], cols * cpo, cpo};
     const struct hn_cplane cdz = {w->rows[1], cols * cpo, cpo};
     const struct hn_cplane cd = {w->rows[0], cols * cp, cp};
-    const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo};
-    const struct hn_taps back = {&zero, 1, node->out->dim[1], cp};
+    const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo, NULL};
+    const struct hn_taps back = {&zero, 1, node->out->dim[1], cp,
+                                 hn_ahead(w, h * cols * cp, rows * cols * cp)};
 
     node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols, cpo);
     hn_advance_view(g, rows * cols * cpo);
@@ -219,6 +222,7 @@ static const struct hn_rule rule = {
     .name = "separable_conv2d",
     .forward_image = forward,
     .backward_begin = begin,
+    .backward_prepare = prepare,
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,

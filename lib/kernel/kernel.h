@@ -35,6 +35,8 @@ struct hn_cplane {
 struct hn_taps {
     const int64_t *offset;
     int64_t n_taps, n_in, cp_out;
+    const real *ahead; /* hint, or NULL: as many reals as are written, dense,
+                        * to be fetched into the cache beside the arithmetic */
 };
 
 /* A depthwise window of k x k taps, dilated; the source advances `stride`

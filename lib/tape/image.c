@@ -191,3 +191,17 @@ struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
 {
     return open_padded(&w->dz, h, wd, cp, pad, 0);
 }
+
+void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *t,
+                  int64_t image)
+{
+    const int use = t && t->layout == HN_IMAGE && t->data;
+
+    w->ahead.at = use ? hn_image_at(t, image) : NULL;
+    w->ahead.n_reals = use ? t->stride[0] : 0;
+}
+
+const real *hn_ahead(const struct hn_worker *w, int64_t from, int64_t n)
+{
+    return from + n <= w->ahead.n_reals ? w->ahead.at + from : NULL;
+}

@@ -102,6 +102,20 @@ struct run {
     struct hn_need need;
 };
 
+/* The value that a node reads first, unless the one before it does too. */
+static void look_ahead(const struct run *run, int64_t i, int64_t image,
+                       int64_t last, struct hn_worker *worker)
+{
+    const struct hn_node *node = run->node[i], *next;
+
+    image += i + 1 == run->n_nodes;
+    next = run->node[i + 1 < run->n_nodes ? i + 1 : 0];
+    if (image >= last || image >= next->n_images || next->in[0] == node->in[0])
+        hn_ahead_set(worker, NULL, 0);
+    else
+        hn_ahead_set(worker, next->in[0], image);
+}
+
 static void run_chunk(void *user, int64_t index, int32_t worker_index)
 {
     const struct run *run = user;
@@ -112,9 +126,12 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
     last = last < run->n_images ? last : run->n_images;
     worker->chunk = index;
     for (int64_t n = first; n < last; n++) {
-        for (int64_t i = 0; i < run->n_nodes; i++)
-            if (n < run->node[i]->n_images)
-                run->node[i]->rule->forward_image(run->node[i], n, worker);
+        for (int64_t i = 0; i < run->n_nodes; i++) {
+            if (n >= run->node[i]->n_images)
+                continue;
+            look_ahead(run, i, n, last, worker);
+            run->node[i]->rule->forward_image(run->node[i], n, worker);
+        }
     }
     worker->ctx->k.drain();
 }
@@ -122,12 +139,9 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
 static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
                              int64_t n)
 {
-    struct run run = {.tape = tape, .node = node};
+    struct run run = {.tape = tape, .node = node, .n_nodes = n};
     hnas_status st;
 
-    /* nodes with an image phase stand first */
-    while (run.n_nodes < n && node[run.n_nodes]->fimage)
-        run.n_nodes++;
     for (int64_t i = 0; i < run.n_nodes; i++) {
         hn_need_max(&run.need, &node[i]->need);
         if (node[i]->n_images > run.n_images)
@@ -143,20 +157,14 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
     return HNAS_OK;
 }
 
-/* Record order decides among the joins of a stage. */
-static hnas_status join_stage(struct hnas_tape *tape, int64_t first,
-                              int32_t stage)
+void hn_stage_append(struct hn_stage *stage, struct hn_node *node)
 {
-    for (int64_t i = first; i < tape->n_nodes; i++) {
-        struct hn_node *node = tape->node[i];
-        hnas_status st = HNAS_OK;
-
-        if (node->stage == stage && node->fjoin)
-            st = node->rule->forward_join(node);
-        if (st < 0)
-            return st;
-    }
-    return HNAS_OK;
+    node->next = NULL;
+    if (stage->first)
+        stage->last->next = node;
+    else
+        stage->first = node;
+    stage->last = node;
 }
 
 /* Forward only: what nobody can read any more makes room. */
@@ -177,30 +185,45 @@ static void recycle(struct hnas_tape *tape)
     }
 }
 
+/* Image phases of a stage, then its joins in record order. */
+static hnas_status compute_stage(struct hnas_tape *tape, struct hn_stage stage,
+                                 struct hn_node **list)
+{
+    int64_t n = 0;
+    hnas_status st;
+
+    for (struct hn_node *node = stage.first; node; node = node->next)
+        if (node->fimage)
+            list[n++] = node;
+    st = run_stage(tape, list, n);
+    for (struct hn_node *node = stage.first; node && st >= 0; node = node->next)
+        if (node->fjoin)
+            st = node->rule->forward_join(node);
+    return st;
+}
+
 static hnas_status compute(struct hnas_tape *tape, struct hn_node **list)
 {
-    const int64_t first = tape->n_run;
-    int32_t last_stage = 0;
+    struct hn_stage *stage;
+    int32_t n_stages = 0;
+    size_t bytes;
+    hnas_status st = HNAS_OK;
 
-    for (int64_t i = first; i < tape->n_nodes; i++) {
+    for (int64_t i = tape->n_run; i < tape->n_nodes; i++) {
         place(tape->node[i]);
-        if (tape->node[i]->stage > last_stage)
-            last_stage = tape->node[i]->stage;
+        if (tape->node[i]->stage >= n_stages)
+            n_stages = tape->node[i]->stage + 1;
     }
-    for (int32_t s = 0; s <= last_stage; s++) {
-        int64_t n = 0;
-        hnas_status st;
-
-        for (int64_t i = first; i < tape->n_nodes; i++)
-            if (tape->node[i]->stage == s && tape->node[i]->fimage)
-                list[n++] = tape->node[i];
-        st = run_stage(tape, list, n);
-        if (st == HNAS_OK)
-            st = join_stage(tape, first, s);
-        if (st < 0)
-            return st;
-    }
-    return HNAS_OK;
+    bytes = (size_t)n_stages * sizeof *stage;
+    stage = hn_arena_take_zero(&tape->arena, bytes);
+    if (!stage)
+        return hn_fail_nomem(tape->ctx, "a run of the tape");
+    for (int64_t i = tape->n_run; i < tape->n_nodes; i++)
+        hn_stage_append(&stage[tape->node[i]->stage], tape->node[i]);
+    for (int32_t s = 0; s < n_stages && st >= 0; s++)
+        st = compute_stage(tape, stage[s], list);
+    hn_arena_give(&tape->arena, stage, bytes);
+    return st;
 }
 
 hnas_status hn_tape_compute(struct hnas_tape *tape)

@@ -85,6 +85,41 @@ struct stage {
     struct hn_need need;
 };
 
+/* What the next node reads first: its output's value, if a batch-norm's
+ * gradient needs that. */
+static void look_ahead(const struct stage *s, int64_t i, int64_t image,
+                       int64_t last, struct hn_worker *worker)
+{
+    const struct hn_node *next;
+
+    image += i + 1 == s->n_nodes;
+    next = s->node[i + 1 < s->n_nodes ? i + 1 : 0];
+    if (image < last && image < next->n_images && next->bimage &&
+        next->out->record->norm)
+        hn_ahead_set(worker, next->out, image);
+    else
+        hn_ahead_set(worker, NULL, 0);
+}
+
+static void clear_partials(const struct hn_node *node, int64_t chunk)
+{
+    if (chunk >= hn_chunk_count(node->n_images))
+        return;
+    for (int i = 0; i < MOST_PARTIALS; i++)
+        if (node->partial[i].sums)
+            memset(node->partial[i].sums + chunk * node->partial[i].count, 0,
+                   (size_t)node->partial[i].count * sizeof(real));
+}
+
+static void prepare_task(void *user, int64_t index, int32_t worker_index)
+{
+    const struct stage *s = user;
+
+    (void)worker_index;
+    if (s->node[index]->rule->backward_prepare)
+        s->node[index]->rule->backward_prepare(s->node[index]);
+}
+
 static void chunk_task(void *user, int64_t index, int32_t worker_index)
 {
     const struct stage *s = user;
@@ -94,10 +129,15 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
 
     last = last < s->n_images ? last : s->n_images;
     worker->chunk = index;
+    for (int64_t i = 0; i < s->n_nodes; i++)
+        clear_partials(s->node[i], index);
     for (int64_t n = first; n < last; n++) {
-        for (int64_t i = 0; i < s->n_nodes; i++)
-            if (s->node[i]->bimage && n < s->node[i]->n_images)
-                s->node[i]->rule->backward_image(s->node[i], n, worker);
+        for (int64_t i = 0; i < s->n_nodes; i++) {
+            if (!s->node[i]->bimage || n >= s->node[i]->n_images)
+                continue;
+            look_ahead(s, i, n, last, worker);
+            s->node[i]->rule->backward_image(s->node[i], n, worker);
+        }
         hn_flush_relu_grad(worker);
     }
     worker->ctx->k.drain();
@@ -195,6 +235,7 @@ static hnas_status run_stage(struct stage *s)
     if (st < 0)
         return st;
     s->chunk = hn_chunk_images(s->n_images);
+    hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
     hn_parallel(s->tape->ctx, hn_chunk_count(s->n_images), chunk_task, s);
     hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);
     for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++)
@@ -208,18 +249,23 @@ static hnas_status run_stage(struct stage *s)
 static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
                        int32_t last)
 {
-    for (int32_t k = 0; k <= last; k++) {
-        struct stage s = {.tape = tape, .node = list};
-        hnas_status st;
+    struct hn_stage *stage =
+        hn_tape_take(tape, ((size_t)last + 1) * sizeof *stage);
+    hnas_status st = HNAS_OK;
 
-        for (int64_t i = tape->n_nodes - 1; i >= 0; i--)
-            if (tape->node[i]->active && tape->node[i]->bstage == k)
-                list[s.n_nodes++] = tape->node[i];
+    if (!stage)
+        return hn_fail_nomem(tape->ctx, "backward");
+    for (int64_t i = tape->n_nodes - 1; i >= 0; i--)
+        if (tape->node[i]->active)
+            hn_stage_append(&stage[tape->node[i]->bstage], tape->node[i]);
+    for (int32_t k = 0; k <= last && st >= 0; k++) {
+        struct stage s = {.tape = tape, .node = list};
+
+        for (struct hn_node *n = stage[k].first; n; n = n->next)
+            list[s.n_nodes++] = n;
         st = run_stage(&s);
-        if (st < 0)
-            return st;
     }
-    return HNAS_OK;
+    return st;
 }
 
 hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)

@@ -130,8 +130,14 @@ void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx, void *list,
 real *hn_take_partials(struct hn_node *node, int64_t count)
 {
     const size_t n = (size_t)(hn_chunk_count(node->n_images) * count);
+    real *sums = hn_arena_take(&node->tape->arena, n * sizeof(real));
+    int i = 0;
 
-    return hn_arena_take_zero(&node->tape->arena, n * sizeof(real));
+    while (node->partial[i].sums)
+        i++;
+    node->partial[i].sums = sums;
+    node->partial[i].count = count;
+    return sums;
 }
 
 /* Make a held-back value readable by the host: compute it, and apply its

@@ -44,6 +44,8 @@ struct hn_rule {
     void (*backward_plan)(struct hn_node *node);
     /* Take the memory of the backward; called once before its stage. */
     hnas_status (*backward_begin)(struct hn_node *node);
+    /* Fill what the image phase reads; may run beside other nodes'. */
+    void (*backward_prepare)(const struct hn_node *node);
     void (*backward_image)(const struct hn_node *node, int64_t image,
                            struct hn_worker *worker);
     /* Sum partial results; may run beside other nodes' reductions. */
@@ -63,6 +65,8 @@ struct hn_need {
     int64_t vec;   /* channel vectors and pointers */
 };
 
+enum { MOST_PARTIALS = 2 };
+
 struct hn_node {
     const struct hn_rule *rule;
     struct hnas_tape *tape;
@@ -75,10 +79,21 @@ struct hn_node {
     int32_t stage, bstage;
     int64_t n_images; /* 0: no image phase */
     struct hn_need need;
+    struct { /* hn_take_partials */
+        real *sums;
+        int64_t count;
+    } partial[MOST_PARTIALS];
     uint8_t fimage, fjoin, fdelay; /* delay: readers wait for the join */
     uint8_t bimage, bjoin, bdelay;
     uint8_t active, done;
+    struct hn_node *next; /* of the same stage, while one runs */
 };
+
+/* The nodes of a stage, in the order they run. */
+struct hn_stage {
+    struct hn_node *first, *last;
+};
+void hn_stage_append(struct hn_stage *stage, struct hn_node *node);
 
 /* gradient += gate[n * gate_step] * base's dense gradient. */
 struct hn_term {
@@ -166,7 +181,8 @@ void *hn_list_take(struct hnas_tape *tape, struct hnas_context *ctx,
 void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx, void *list,
                   size_t size_bytes);
 
-/* A node's partial sums a chunk: n_chunks * count zeroed reals. */
+/* A node's partial sums, `count` a chunk (at most MOST_PARTIALS times); the
+ * sweep sets those of a chunk to 0 when it begins it.  NULL without memory. */
 real *hn_take_partials(struct hn_node *node, int64_t count);
 
 /* Add the first part (after hn_tree_sum) to the gradient of an input. */

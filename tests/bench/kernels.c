@@ -55,14 +55,14 @@ static struct hn_cplane window(const struct bench *b)
 
 static struct hn_plane dense(const struct bench *b, real *p)
 {
-    struct hn_plane d = {p, b->w * b->cp, b->cp};
+    struct hn_plane d = {p, b->w * b->cp, b->cp, NULL};
 
     return d;
 }
 
 static struct hn_cplane cdense(const struct bench *b, const real *p)
 {
-    struct hn_cplane d = {p, b->w * b->cp, b->cp};
+    struct hn_cplane d = {p, b->w * b->cp, b->cp, NULL};
 
     return d;
 }
@@ -83,7 +83,7 @@ static const int64_t one_tap = 0;
 
 static void pointwise(struct bench *b)
 {
-    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp};
+    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp, NULL};
 
     b->k.conv_rows(dense(b, b->y), cdense(b, b->x), b->weights, taps, b->h,
                    b->w, NULL, b->flags);
@@ -91,7 +91,7 @@ static void pointwise(struct bench *b)
 
 static void pointwise_sums(struct bench *b)
 {
-    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp};
+    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp, NULL};
 
     b->k.conv_rows(dense(b, b->y), cdense(b, b->x), b->weights, taps, b->h,
                    b->w, b->sums, HN_STREAM);
@@ -99,7 +99,7 @@ static void pointwise_sums(struct bench *b)
 
 static void pointwise_wgrad(struct bench *b)
 {
-    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp};
+    const struct hn_taps taps = {&one_tap, 1, b->cp, b->cp, NULL};
 
     b->k.conv_wgrad(b->weights, cdense(b, b->x), cdense(b, b->g), taps, b->h,
                     b->w);
@@ -108,7 +108,7 @@ static void pointwise_wgrad(struct bench *b)
 /* The nine taps of a 3x3 convolution over the padded image. */
 static struct hn_taps taps_3x3(const struct bench *b, int64_t offset[9])
 {
-    struct hn_taps taps = {offset, 9, b->cp, b->cp};
+    struct hn_taps taps = {offset, 9, b->cp, b->cp, NULL};
 
     for (int t = 0; t < 9; t++)
         offset[t] = t / 3 * b->prow + t % 3 * b->cp;

@@ -25,6 +25,7 @@ struct conv_job {
     struct hn_taps taps;
     float *sums;
     int add, stream;
+    const float *ahead;
 };
 
 /* The lanes of vector v of V, where the last holds `last`. */
@@ -115,6 +116,14 @@ INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
     const float *w = opaque(job->w + o);
     vec sum[MAX_PIXELS];
 
+    if (job->ahead) {
+        UNROLL
+        for (int q = 0; q < P; q++) {
+            UNROLL
+            for (int v = 0; v < V; v++)
+                fetch(job->ahead + q * cp + o + v * LANES);
+        }
+    }
     UNROLL
     for (int q = 0; q < P * V; q++)
         sum[q] = zero();

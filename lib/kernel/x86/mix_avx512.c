@@ -7,12 +7,17 @@
 static void mix(real *y, struct hn_terms terms, const real *shift,
                 int64_t n_pix, int64_t cp)
 {
-    int64_t p = 0;
+    const int64_t step = cp < MIX_REALS ? MIX_REALS / cp : 1;
 
-    for (; p + 4 <= n_pix; p += 4)
-        mix_pixels(y, &terms, shift, p * cp, cp, 4);
-    for (; p < n_pix; p++)
-        mix_pixels(y, &terms, shift, p * cp, cp, 1);
+    for (int64_t p = 0, n; p < n_pix; p += n) {
+        int64_t c = 0;
+
+        n = n_pix - p < step ? n_pix - p : step;
+        for (; c + LANES <= cp; c += LANES)
+            mix_block(y, &terms, shift, p, n, cp, c, LANES);
+        if (c < cp)
+            mix_block(y, &terms, shift, p, n, cp, c, HALF);
+    }
 }
 
 static void mix_sums(real *sg, real *sgz, const real *g, struct hn_terms terms,

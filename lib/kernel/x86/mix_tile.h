@@ -5,6 +5,10 @@
 
 #include "kernel/kernel.h"
 
+/* Reals that a stream from memory is fetched ahead of its use, and reals of a
+ * sum that stay in L1 while all its terms pass. */
+enum { AHEAD = 512, MIX_REALS = 1792 };
+
 /* P pixels, one channel block at c: acc[q] += sum_t scale[t] * z[t]. */
 INLINE void add_terms(vec *acc, const struct hn_terms *terms, int64_t at,
                       int64_t cp, int64_t c, const int P, const int lanes)
@@ -19,31 +23,55 @@ INLINE void add_terms(vec *acc, const struct hn_terms *terms, int64_t at,
     }
 }
 
-INLINE void mix_tile(float *y, const struct hn_terms *terms, const float *shift,
-                     int64_t at, int64_t cp, int64_t c, const int P,
-                     const int lanes)
+/* y (+)= T terms, from term t on, n pixels from p; the first pass begins with
+ * the shift.  Few terms a pass: memory is read in few, long streams. */
+INLINE void mix_pass(float *y, const struct hn_terms *terms, int64_t t,
+                     const float *shift, int64_t p, int64_t n, int64_t cp,
+                     int64_t c, const int T, const int lanes)
 {
-    vec acc[4];
+    const vec begin = shift ? load(shift + c, lanes) : zero();
+    const float *z[4];
+    vec a[4];
 
     UNROLL
-    for (int q = 0; q < P; q++)
-        acc[q] = shift ? load(shift + c, lanes) : zero();
-    add_terms(acc, terms, at, cp, c, P, lanes);
-    UNROLL
-    for (int q = 0; q < P; q++)
-        store(y + at + c + q * cp, acc[q], lanes);
+    for (int i = 0; i < T; i++) {
+        a[i] = load(terms->scale[t + i] + c, lanes);
+        z[i] = terms->z[t + i] + c;
+    }
+    for (int64_t at = p * cp; at < (p + n) * cp; at += cp) {
+        vec acc = t ? load(y + at + c, lanes) : begin;
+
+        UNROLL
+        for (int i = 0; i < T; i++) {
+            acc = fma_(a[i], load(z[i] + at, lanes), acc);
+            fetch(z[i] + at + AHEAD);
+        }
+        store(y + at + c, acc, lanes);
+    }
 }
 
-/* Every channel of P pixels. */
-INLINE void mix_pixels(float *y, const struct hn_terms *terms,
-                       const float *shift, int64_t at, int64_t cp, const int P)
+/* All terms of some pixels, one channel block. */
+INLINE void mix_block(float *y, const struct hn_terms *terms,
+                      const float *shift, int64_t p, int64_t n, int64_t cp,
+                      int64_t c, const int lanes)
 {
-    int64_t c = 0;
+    int64_t t = 0;
 
-    for (; c + LANES <= cp; c += LANES)
-        mix_tile(y, terms, shift, at, cp, c, P, LANES);
-    if (c < cp)
-        mix_tile(y, terms, shift, at, cp, c, P, HALF);
+    do {
+        const int64_t left = terms->n_terms - t;
+
+        if (left >= 4)
+            mix_pass(y, terms, t, shift, p, n, cp, c, 4, lanes);
+        else if (left == 3)
+            mix_pass(y, terms, t, shift, p, n, cp, c, 3, lanes);
+        else if (left == 2)
+            mix_pass(y, terms, t, shift, p, n, cp, c, 2, lanes);
+        else if (left == 1)
+            mix_pass(y, terms, t, shift, p, n, cp, c, 1, lanes);
+        else
+            mix_pass(y, terms, t, shift, p, n, cp, c, 0, lanes);
+        t += 4;
+    } while (t < terms->n_terms);
 }
 
 /* One channel block: T terms in a pass over the pixels, two at a time, each
@@ -67,6 +95,9 @@ INLINE void sums_pass(float *sg, float *sgz, const float *g,
             UNROLL
             for (int t = 0; t < T; t++)
                 sz[q][t] = fma_(gv, load(z[t] + at + q * cp, lanes), sz[q][t]);
+            UNROLL
+            for (int t = 0; t < T; t++)
+                fetch(z[t] + at + q * cp + AHEAD);
         }
     }
     if (at < n_pix * cp) {

@@ -30,15 +30,21 @@ static void bn_grad_rows(struct hn_plane dst, struct hn_terms terms,
                          int64_t rows, int64_t cols, int64_t cp)
 {
     const real *const zbk[3] = {z, b, k};
+    struct bn_row row = {dst.p, dst.pix, 0, cols, cp};
 
+    if (dst.row == cols * dst.pix) {
+        row.cols = rows * cols;
+        rows = 1;
+    }
     for (int64_t r = 0; r < rows; r++) {
-        float *to = dst.p + r * dst.row;
-        int64_t at = r * cols * cp, x = 0;
+        int64_t c = 0;
 
-        for (; x + 4 <= cols; x += 4, at += 4 * cp, to += 4 * dst.pix)
-            bn_pixels(to, dst.pix, &terms, zbk, at, cp, 4);
-        for (; x < cols; x++, at += cp, to += dst.pix)
-            bn_pixels(to, dst.pix, &terms, zbk, at, cp, 1);
+        for (; c + LANES <= cp; c += LANES)
+            bn_block(row, &terms, zbk, c, LANES);
+        if (c < cp)
+            bn_block(row, &terms, zbk, c, HALF);
+        row.dst += dst.row;
+        row.at += cols * cp;
     }
 }
 

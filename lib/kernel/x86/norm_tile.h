@@ -15,19 +15,61 @@ INLINE void affine_block(struct hn_plane dst, const float *src, int64_t h,
 {
     for (int64_t r = 0; r < h; r++) {
         float *to = dst.p + r * dst.row;
+        int64_t left = w;
 
-        for (int64_t x = 0; x < w; x++, to += dst.pix, src += cp)
+        for (; left >= 4; left -= 4, src += 4 * cp, to += 4 * dst.pix) {
+            UNROLL
+            for (int q = 0; q < 4; q++) {
+                const vec v = load(src + q * cp, lanes);
+
+                fetch(src + q * cp + AHEAD);
+                store(to + q * dst.pix, max_(floor_, fma_(scale, v, shift)),
+                      lanes);
+            }
+        }
+        for (; left > 0; left--, src += cp, to += dst.pix)
             store(to, max_(floor_, fma_(scale, load(src, lanes), shift)),
                   lanes);
     }
 }
 
-/* P pixels of bn_grad_rows, one channel block at c; `at` is the dense place
- * of the first. */
-INLINE void bn_tile(float *dst, int64_t pix, const struct hn_terms *terms,
-                    const float *const *zbk, int64_t at, int64_t cp, int64_t c,
-                    const int P, const int lanes)
+/* Where bn_grad_rows works: a row of `dst`, and the dense place of it. */
+struct bn_row {
+    float *dst;
+    int64_t pix, at, cols, cp;
+};
+
+/* One channel block at c of a row: dst = a g + b z + k. */
+INLINE void bn_single(struct bn_row row, const struct hn_terms *terms,
+                      const float *const *zbk, int64_t c, const int lanes)
 {
+    const vec a = load(terms->scale[0] + c, lanes);
+    const vec b = load(zbk[1] + c, lanes), k = load(zbk[2] + c, lanes);
+    const float *g = terms->z[0] + row.at + c, *z = zbk[0] + row.at + c;
+    const int64_t cp = row.cp, pix = row.pix;
+    float *to = row.dst + c;
+    int64_t left = row.cols;
+
+    for (; left >= 4; left -= 4, g += 4 * cp, z += 4 * cp, to += 4 * pix) {
+        UNROLL
+        for (int q = 0; q < 4; q++) {
+            fetch(z + q * cp + AHEAD);
+            store(to + q * pix,
+                  fma_(a, load(g + q * cp, lanes),
+                       fma_(b, load(z + q * cp, lanes), k)),
+                  lanes);
+        }
+    }
+    for (; left > 0; left--, g += cp, z += cp, to += pix)
+        store(to, fma_(a, load(g, lanes), fma_(b, load(z, lanes), k)), lanes);
+}
+
+/* The same of any number of terms, with or without z; P pixels at x. */
+INLINE void bn_tile(struct bn_row row, const struct hn_terms *terms,
+                    const float *const *zbk, int64_t x, int64_t c, const int P,
+                    const int lanes)
+{
+    const int64_t at = row.at + x * row.cp;
     vec acc[4];
 
     UNROLL
@@ -38,24 +80,27 @@ INLINE void bn_tile(float *dst, int64_t pix, const struct hn_terms *terms,
 
         UNROLL
         for (int q = 0; q < P; q++)
-            acc[q] = fma_(b, load(zbk[0] + at + c + q * cp, lanes), k);
+            acc[q] = fma_(b, load(zbk[0] + at + c + q * row.cp, lanes), k);
     }
-    add_terms(acc, terms, at, cp, c, P, lanes);
+    add_terms(acc, terms, at, row.cp, c, P, lanes);
     UNROLL
     for (int q = 0; q < P; q++)
-        store(dst + c + q * pix, acc[q], lanes);
+        store(row.dst + c + (x + q) * row.pix, acc[q], lanes);
 }
 
-INLINE void bn_pixels(float *dst, int64_t pix, const struct hn_terms *terms,
-                      const float *const *zbk, int64_t at, int64_t cp,
-                      const int P)
+INLINE void bn_block(struct bn_row row, const struct hn_terms *terms,
+                     const float *const *zbk, int64_t c, const int lanes)
 {
-    int64_t c = 0;
+    int64_t x = 0;
 
-    for (; c + LANES <= cp; c += LANES)
-        bn_tile(dst, pix, terms, zbk, at, cp, c, P, LANES);
-    if (c < cp)
-        bn_tile(dst, pix, terms, zbk, at, cp, c, P, HALF);
+    if (terms->n_terms == 1 && zbk[0]) {
+        bn_single(row, terms, zbk, c, lanes);
+        return;
+    }
+    for (; x + 4 <= row.cols; x += 4)
+        bn_tile(row, terms, zbk, x, c, 4, lanes);
+    for (; x < row.cols; x++)
+        bn_tile(row, terms, zbk, x, c, 1, lanes);
 }
 
 /* Sums of a channel block and of its squares: four of each, by pixel. */

@@ -36,6 +36,12 @@ INLINE void stream(float *p, vec v)
     _mm512_stream_ps(p, v);
 }
 
+/* Bring a line into the cache. */
+INLINE void fetch(const float *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
 INLINE vec zero(void)
 {
     return _mm512_setzero_ps();

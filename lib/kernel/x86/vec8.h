@@ -32,6 +32,12 @@ INLINE void stream(float *p, vec v)
     _mm256_stream_ps(p, v);
 }
 
+/* Bring a line into the cache. */
+INLINE void fetch(const float *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
 INLINE vec zero(void)
 {
     return _mm256_setzero_ps();
