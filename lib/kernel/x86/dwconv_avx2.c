@@ -6,57 +6,57 @@
 
 APART void rows_2_1_1(struct rows_job job)
 {
-    rows_window(job, 2, 1, 1);
+    rows_window(job, 2, 1, 1, 0);
 }
 
 APART void rows_3_1_1(struct rows_job job)
 {
-    rows_window(job, 3, 1, 1);
+    rows_window(job, 3, 1, 1, 0);
 }
 
 APART void rows_3_2_1(struct rows_job job)
 {
-    rows_window(job, 3, 2, 1);
+    rows_window(job, 3, 2, 1, 0);
 }
 
 APART void rows_4_1_1(struct rows_job job)
 {
-    rows_window(job, 4, 1, 1);
+    rows_window(job, 4, 1, 1, 0);
 }
 
 APART void rows_5_1_1(struct rows_job job)
 {
-    rows_window(job, 5, 1, 1);
+    rows_window(job, 5, 1, 1, 0);
 }
 
 APART void rows_5_2_1(struct rows_job job)
 {
-    rows_window(job, 5, 2, 1);
+    rows_window(job, 5, 2, 1, 0);
 }
 
 APART void rows_7_1_1(struct rows_job job)
 {
-    rows_window(job, 7, 1, 1);
+    rows_window(job, 7, 1, 1, 0);
 }
 
 APART void rows_3_1_2(struct rows_job job)
 {
-    rows_window(job, 3, 1, 2);
+    rows_window(job, 3, 1, 2, 0);
 }
 
 APART void rows_3_2_2(struct rows_job job)
 {
-    rows_window(job, 3, 2, 2);
+    rows_window(job, 3, 2, 2, 0);
 }
 
 APART void rows_5_1_2(struct rows_job job)
 {
-    rows_window(job, 5, 1, 2);
+    rows_window(job, 5, 1, 2, 0);
 }
 
 APART void rows_5_2_2(struct rows_job job)
 {
-    rows_window(job, 5, 2, 2);
+    rows_window(job, 5, 2, 2, 0);
 }
 
 static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
@@ -107,47 +107,47 @@ static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
 
 APART void wgrad_3_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 1, 1);
+    wgrad_window(job, 3, 1, 1, 0);
 }
 
 APART void wgrad_3_2_1(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 2, 1);
+    wgrad_window(job, 3, 2, 1, 0);
 }
 
 APART void wgrad_5_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 1, 1);
+    wgrad_window(job, 5, 1, 1, 0);
 }
 
 APART void wgrad_5_2_1(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 2, 1);
+    wgrad_window(job, 5, 2, 1, 0);
 }
 
 APART void wgrad_7_1_1(struct wgrad_job job)
 {
-    wgrad_window(job, 7, 1, 1);
+    wgrad_window(job, 7, 1, 1, 0);
 }
 
 APART void wgrad_3_1_2(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 1, 2);
+    wgrad_window(job, 3, 1, 2, 0);
 }
 
 APART void wgrad_3_2_2(struct wgrad_job job)
 {
-    wgrad_window(job, 3, 2, 2);
+    wgrad_window(job, 3, 2, 2, 0);
 }
 
 APART void wgrad_5_1_2(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 1, 2);
+    wgrad_window(job, 5, 1, 2, 0);
 }
 
 APART void wgrad_5_2_2(struct wgrad_job job)
 {
-    wgrad_window(job, 5, 2, 2);
+    wgrad_window(job, 5, 2, 2, 0);
 }
 
 static void dw_wgrad(real *dw, struct hn_cplane src, struct hn_cplane g,

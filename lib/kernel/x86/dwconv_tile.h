@@ -166,123 +166,124 @@ INLINE void pair_tile(float *dst, const float *src, const struct rows_job *job,
     store_pixels(other, far, dpix, P, lanes);
 }
 
-/* The width of the next tile, of 16 14 8 7 4 2 1, for `left` pixels. */
-INLINE int tile_width(int64_t left)
-{
-    if (WIDEST >= 16 && left >= 16 && (left % 14 != 0 || left % 16 == 0))
-        return 16;
-    if (WIDEST >= 16 && left >= 14 && left != 15)
-        return 14;
-    if (left >= 8 && (left % 7 != 0 || left % 8 == 0))
-        return 8;
-    if (left >= 7)
-        return 7;
-    return left >= 4 ? 4 : left >= 2 ? 2 : 1;
-}
-
-INLINE void rows_next(float *dst, const float *src, const struct rows_job *job,
-                      const int64_t pix, const int k, const int d, const int s,
-                      const int lanes, int width)
-{
-    switch (width) {
-    case 16:
-        if (WIDEST >= 16)
-            rows_tile(dst, src, job, pix, k, d, s, 16, lanes);
-        break;
-    case 14:
-        if (WIDEST >= 16)
-            rows_tile(dst, src, job, pix, k, d, s, 14, lanes);
-        break;
-    case 8:
-        rows_tile(dst, src, job, pix, k, d, s, 8, lanes);
-        break;
-    case 7:
-        rows_tile(dst, src, job, pix, k, d, s, 7, lanes);
-        break;
-    case 4:
-        rows_tile(dst, src, job, pix, k, d, s, 4, lanes);
-        break;
-    case 2:
-        rows_tile(dst, src, job, pix, k, d, s, 2, lanes);
-        break;
-    default:
-        rows_tile(dst, src, job, pix, k, d, s, 1, lanes);
-    }
-}
-
-INLINE void one_row(const struct rows_job *job, int64_t r, const int64_t pix,
-                    const int k, const int d, const int s, const int lanes)
+/* One row in tiles of two widths, whose smaller one divides it. */
+INLINE void even_row(const struct rows_job *job, int64_t r, const int64_t pix,
+                     const int k, const int d, const int s, const int P)
 {
     const float *src = job->src.p + r * job->src.row * s;
     float *dst = job->dst.p + r * job->dst.row;
+    int64_t left = job->cols;
+
+    for (; LANES == 16 && left >= 2 * P; left -= 2 * P) {
+        rows_tile(dst, src, job, pix, k, d, s, LANES == 16 ? 2 * P : P, LANES);
+        src += 2 * P * pix * s;
+        dst += 2 * P * job->dst.pix;
+    }
+    for (; left >= P; left -= P) {
+        rows_tile(dst, src, job, pix, k, d, s, P, LANES);
+        src += P * pix * s;
+        dst += P * job->dst.pix;
+    }
+}
+
+/* Rows r and r + d, likewise. */
+INLINE void even_pair(const struct rows_job *job, int64_t r, const int64_t pix,
+                      const int k, const int d, const int P)
+{
+    const float *src = job->src.p + r * job->src.row;
+    float *dst = job->dst.p + r * job->dst.row;
+
+    for (int64_t left = job->cols; left >= P; left -= P) {
+        pair_tile(dst, src, job, pix, k, d, P, LANES);
+        src += P * pix;
+        dst += P * job->dst.pix;
+    }
+}
+
+/* Rows whose width is a multiple of P.  Two rows at a time are faster where
+ * there are registers for it and weights are few, or a row is too short for
+ * enough sums. */
+INLINE void even_rows(const struct rows_job *job, const int64_t pix,
+                      const int k, const int d, const int s, const int P)
+{
+    const int in_pairs =
+        LANES == 16 && s == 1 && (k <= 3 || (k == 5 && job->cols < 2 * P));
+    int64_t r = 0;
+
+    if (in_pairs)
+        for (; r + 2 * d <= job->rows; r += 2 * d)
+            for (int i = 0; i < d; i++)
+                even_pair(job, r + i, pix, k, d, P);
+    for (; r < job->rows; r++)
+        even_row(job, r, pix, k, d, s, P);
+}
+
+/* One row of any width. */
+INLINE void any_row(const struct rows_job *job, int64_t r, const int k,
+                    const int d, const int s, const int lanes)
+{
+    const float *src = job->src.p + r * job->src.row * s;
+    float *dst = job->dst.p + r * job->dst.row;
+    const int64_t pix = job->src.pix;
 
     for (int64_t x = 0, n; x < job->cols; x += n) {
-        n = tile_width(job->cols - x);
-        rows_next(dst, src, job, pix, k, d, s, lanes, (int)n);
+        const int64_t left = job->cols - x;
+
+        n = left >= WIDEST ? WIDEST : left >= 8 ? 8 : left >= 4 ? 4 : 1;
+        if (n == WIDEST)
+            rows_tile(dst, src, job, pix, k, d, s, WIDEST, lanes);
+        else if (n == 8)
+            rows_tile(dst, src, job, pix, k, d, s, 8, lanes);
+        else if (n == 4)
+            rows_tile(dst, src, job, pix, k, d, s, 4, lanes);
+        else
+            rows_tile(dst, src, job, pix, k, d, s, 1, lanes);
         src += n * pix * s;
         dst += n * job->dst.pix;
     }
 }
 
-/* Rows r and r + d. */
-INLINE void two_rows(const struct rows_job *job, int64_t r, const int64_t pix,
-                     const int k, const int d, const int lanes)
+INLINE void any_rows(const struct rows_job *job, const int k, const int d,
+                     const int s, const int lanes)
 {
-    const float *src = job->src.p + r * job->src.row;
-    float *dst = job->dst.p + r * job->dst.row;
-
-    for (int64_t x = 0, n; x < job->cols; x += n) {
-        const int64_t left = job->cols - x;
-
-        n = left >= 8 && left % 7 != 0 ? 8 : left >= 7 ? 7 : left >= 4 ? 4 : 1;
-        if (n == 8)
-            pair_tile(dst, src, job, pix, k, d, 8, lanes);
-        else if (n == 7)
-            pair_tile(dst, src, job, pix, k, d, 7, lanes);
-        else if (n == 4)
-            pair_tile(dst, src, job, pix, k, d, 4, lanes);
-        else
-            pair_tile(dst, src, job, pix, k, d, 1, lanes);
-        src += n * pix;
-        dst += n * job->dst.pix;
-    }
+    for (int64_t r = 0; r < job->rows; r++)
+        any_row(job, r, k, d, s, lanes);
 }
 
-/* Whether two rows at a time are faster: where there are registers for it,
- * and one row of sums is too short or weights are few. */
-INLINE int in_pairs(const struct rows_job *job, const int k, const int s)
+/* A channel block in one of the shapes with code of their own: usual pixel
+ * distances, and widths of which 7 or 8 are a factor.  0: it has none. */
+INLINE int usual_rows(const struct rows_job *job, const int k, const int d,
+                      const int s)
 {
-    return LANES == 16 && s == 1 && (k <= 3 || (k == 5 && job->cols < 14));
+    const int64_t pix = job->src.pix;
+    const int by_7 = job->cols % 7 == 0, by_8 = job->cols % 8 == 0;
+
+    if (pix == 16 && by_7)
+        even_rows(job, 16, k, d, s, 7);
+    else if (pix == 32 && by_7)
+        even_rows(job, 32, k, d, s, 7);
+    else if (pix == 64 && by_7)
+        even_rows(job, 64, k, d, s, 7);
+    else if (pix == 16 && by_8)
+        even_rows(job, 16, k, d, s, 8);
+    else if (pix == 32 && by_8)
+        even_rows(job, 32, k, d, s, 8);
+    else if (pix == 64 && by_8)
+        even_rows(job, 64, k, d, s, 8);
+    else
+        return 0;
+    return 1;
 }
 
-INLINE void rows_block(const struct rows_job *job, const int64_t pix,
-                       const int k, const int d, const int s, const int lanes)
-{
-    int64_t r = 0;
-
-    if (in_pairs(job, k, s))
-        for (; r + 2 * d <= job->rows; r += 2 * d)
-            for (int i = 0; i < d; i++)
-                two_rows(job, r + i, pix, k, d, lanes);
-    for (; r < job->rows; r++)
-        one_row(job, r, pix, k, d, s, lanes);
-}
-
-/* Every channel block for one window. */
+/* Every channel block for one window; `usual`: it is worth code of its own. */
 INLINE void rows_window(struct rows_job job, const int k, const int d,
-                        const int s)
+                        const int s, const int usual)
 {
     for (int64_t left = job.cp; left > 0; left -= LANES) {
         if (left < LANES)
-            rows_block(&job, job.src.pix, k, d, s, HALF);
-        else if (job.src.pix == 16)
-            rows_block(&job, 16, k, d, s, LANES);
-        else if (job.src.pix == 32)
-            rows_block(&job, 32, k, d, s, LANES);
-        else if (job.src.pix == 64)
-            rows_block(&job, 64, k, d, s, LANES);
-        else
-            rows_block(&job, job.src.pix, k, d, s, LANES);
+            any_rows(&job, k, d, s, HALF);
+        else if (!usual || !usual_rows(&job, k, d, s))
+            any_rows(&job, k, d, s, LANES);
         job.dst.p += LANES;
         job.src.p += LANES;
         job.w += LANES;
@@ -405,18 +406,18 @@ INLINE void wgrad_block(const struct wgrad_job *job, const int64_t pix,
 }
 
 INLINE void wgrad_window(struct wgrad_job job, const int k, const int d,
-                         const int stride)
+                         const int stride, const int usual)
 {
     const int64_t pix = job.src.pix, gpix = job.g.pix;
 
     for (int64_t left = job.cp; left > 0; left -= LANES) {
         if (left < LANES)
             wgrad_block(&job, pix, gpix, k, d, stride, HALF);
-        else if (pix == 16 && gpix == 16)
+        else if (usual && pix == 16 && gpix == 16)
             wgrad_block(&job, 16, 16, k, d, stride, LANES);
-        else if (pix == 32 && gpix == 32)
+        else if (usual && pix == 32 && gpix == 32)
             wgrad_block(&job, 32, 32, k, d, stride, LANES);
-        else if (pix == 64 && gpix == 64)
+        else if (usual && pix == 64 && gpix == 64)
             wgrad_block(&job, 64, 64, k, d, stride, LANES);
         else
             wgrad_block(&job, pix, gpix, k, d, stride, LANES);
