@@ -40,13 +40,19 @@ static void mark_use(struct hn_node *node)
     }
 }
 
-static void place(struct hn_node *node)
+/* Image phases keep the order of the record, reversed: what an operation
+ * leaves is read again before it has left the cache, instead of after all
+ * operations of the cell.  Joins alone come as early as they can.  *now: the
+ * stage of the image phases so far. */
+static void place(struct hn_node *node, int32_t *now)
 {
     const struct hn_record *out = node->out->record;
 
     if (node->rule->backward_plan)
         node->rule->backward_plan(node);
     node->bstage = node->bimage ? out->gready_image : out->gready_join;
+    if (node->bimage)
+        *now = node->bstage = max32(node->bstage, *now);
     for (int32_t i = 0; i < node->n_in; i++) {
         struct hn_record *r = node->in[i]->record;
 
@@ -61,7 +67,7 @@ static void place(struct hn_node *node)
 /* Decide who takes part; returns the last stage, or -1 if nobody does. */
 static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
 {
-    int32_t last = -1;
+    int32_t last = -1, now = 0;
 
     loss->record->active = 1;
     for (int64_t i = tape->n_nodes - 1; i >= 0; i--) {
@@ -71,7 +77,7 @@ static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
         if (!node->active)
             continue;
         announce(node);
-        place(node);
+        place(node, &now);
         mark_use(node);
         last = max32(last, node->bstage);
     }
