@@ -7,13 +7,20 @@
 
 enum { MOST_INPUTS = 1024 };
 
-static void copy_in(real *dst, int64_t dst_step, const struct hnas_tensor *x,
-                    int64_t image)
+static void copy_in(const struct hn_node *node, real *dst, int64_t dst_step,
+                    const struct hnas_tensor *x, int64_t image)
 {
     const int64_t n_pix = x->dim[2] * x->dim[3], n = x->dim[1];
     const real *src = hn_image_at(x, image), *scale, *shift;
 
     hn_pending(x, &scale, &shift);
+    if (x->cp == n && dst_step % HN_LANES == 0) {
+        const struct hn_plane plane = {dst, x->dim[3] * dst_step, dst_step};
+
+        node->ctx->k.affine_pad(plane, src, x->dim[2], x->dim[3], n, scale,
+                                shift, 0);
+        return;
+    }
     for (int64_t p = 0; p < n_pix; p++, dst += dst_step, src += x->cp) {
         if (scale)
             for (int64_t c = 0; c < n; c++)
@@ -33,7 +40,7 @@ static void forward(const struct hn_node *node, int64_t image,
     if (y->cp > y->dim[1])
         memset(dst, 0, (size_t)y->stride[0] * sizeof(real));
     for (int32_t i = 0; i < node->n_in; i++) {
-        copy_in(dst, y->cp, node->in[i], image);
+        copy_in(node, dst, y->cp, node->in[i], image);
         dst += node->in[i]->dim[1];
     }
 }
@@ -48,6 +55,19 @@ static hnas_status begin(struct hn_node *node)
     return st;
 }
 
+/* One pixel: HN_LANES channels at a time, which the compiler turns into
+ * vectors, then the rest. */
+static void push_pixel(real *dx, const real *g, int64_t n, int add)
+{
+    int64_t c = 0;
+
+    for (; c + HN_LANES <= n; c += HN_LANES)
+        for (int i = 0; i < HN_LANES; i++)
+            dx[c + i] = add ? dx[c + i] + g[c + i] : g[c + i];
+    for (; c < n; c++)
+        dx[c] = add ? dx[c] + g[c] : g[c];
+}
+
 static void push(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
                  const real *g, int64_t g_step)
 {
@@ -57,13 +77,8 @@ static void push(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
 
     if (!(flags & HN_ACCUMULATE) && x->cp > n)
         memset(dx, 0, (size_t)x->stride[0] * sizeof(real));
-    for (int64_t p = 0; p < n_pix; p++, dx += x->cp, g += g_step) {
-        if (flags & HN_ACCUMULATE)
-            for (int64_t c = 0; c < n; c++)
-                dx[c] += g[c];
-        else
-            memcpy(dx, g, (size_t)n * sizeof(real));
-    }
+    for (int64_t p = 0; p < n_pix; p++, dx += x->cp, g += g_step)
+        push_pixel(dx, g, n, flags & HN_ACCUMULATE);
 }
 
 static void backward(const struct hn_node *node, int64_t image,
