@@ -92,24 +92,11 @@ hnas_status hnas_search_predict(hnas_search *search, const hnas_arch *arch,
 
 static void begin_calibration(hnas_search *s)
 {
-    const hnas_params *p = hnas_supernet_get_params(s->net);
-    int64_t k = 0;
-
     if (!s->calibrating)
         hn_copies_keep(&s->own, s->buffer);
     s->calibrating = 1;
     s->n_calibrated = 0;
-    for (int64_t i = 0; i < hnas_params_get_count(p); i++) {
-        const char *name = hnas_params_get_name(p, i);
-        const int variance = strstr(name, "running_var") != NULL;
-        hnas_tensor *t;
-
-        if (hnas_params_get_kind(p, i) != HNAS_PARAM_BUFFER)
-            continue;
-        t = s->buffer[k++];
-        for (int64_t c = 0; c < hn_tensor_extent(t); c++)
-            hn_real(t)[c] = variance;
-    }
+    hn_norms_reset(hnas_supernet_get_params(s->net));
 }
 
 hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,

@@ -40,7 +40,7 @@ static hnas_status check(struct hnas_context *ctx, const hnas_cell_desc *d)
         return hn_fail(ctx, HNAS_E_ARG,
                        "cell: size, edges and outputs must be set");
     if (d->n_inputs < 1 || d->n_nodes < 1 ||
-        d->n_inputs + d->n_nodes > MOST_NODES || d->n_edges < 1 ||
+        d->n_inputs + d->n_nodes > MOST_NODES || d->n_edges < 0 ||
         d->n_outputs < 1)
         return hn_fail(ctx, HNAS_E_RANGE,
                        "cell: %d inputs, %d nodes, %d edges, %d outputs, want "
@@ -73,6 +73,7 @@ static struct hnas_op *find_shared(const struct hnas_cell *cell, int32_t edge,
     return NULL;
 }
 
+/* Batch-norm's weights, where it has them, are an edge's own. */
 static hnas_status make_op(struct hnas_cell *cell, int32_t e, int32_t o,
                            const char *name, const hnas_op_desc *desc,
                            uint64_t *stream)
@@ -84,9 +85,11 @@ static hnas_status make_op(struct hnas_cell *cell, int32_t e, int32_t o,
 
     if (st < 0)
         return st;
-    edge->op[o] = find_shared(cell, e, table, desc->stride);
+    if (!cell->affine)
+        edge->op[o] = find_shared(cell, e, table, desc->stride);
     if (!edge->op[o]) {
-        st = hn_op_make(&edge->op[o], cell->ctx, table, desc, 0, stream);
+        st = hn_op_make(&edge->op[o], cell->ctx, table, desc, cell->affine,
+                        stream);
         edge->owned[o] = 1;
     }
     if (st < 0)
@@ -143,7 +146,8 @@ static hnas_status fill(struct hnas_cell *cell, const hnas_cell_desc *desc,
 }
 
 hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
-                         const hnas_cell_desc *desc, uint64_t *stream)
+                         const hnas_cell_desc *desc, int32_t affine,
+                         uint64_t *stream)
 {
     struct hnas_cell *cell;
     hnas_status st = check(ctx, desc);
@@ -155,6 +159,7 @@ hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
     if (!cell)
         return hn_fail_nomem(ctx, "cell");
     cell->ctx = ctx;
+    cell->affine = affine;
     hn_params_init(&cell->params, ctx);
     st = fill(cell, desc, stream);
     if (st < 0) {
@@ -174,7 +179,10 @@ hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
         *out = NULL;
     if (!out || !ctx || !desc)
         return HNAS_E_ARG;
-    return hn_cell_make(out, ctx, desc, &stream);
+    if (desc->size >= sizeof *desc && desc->n_edges < 1)
+        return hn_fail(ctx, HNAS_E_RANGE, "cell: %d edges, want >= 1",
+                       (int)desc->n_edges);
+    return hn_cell_make(out, ctx, desc, 0, &stream);
 }
 
 void hnas_cell_destroy(hnas_cell *cell)
@@ -204,8 +212,9 @@ const hnas_params *hnas_cell_get_params(const hnas_cell *cell)
     return &cell->params;
 }
 
-static void each_norm(struct hnas_cell *cell,
-                      void (*visit)(struct hnas_norm *, double), double value)
+void hn_cell_each_norm(struct hnas_cell *cell,
+                       void (*visit)(struct hnas_norm *norm, double value),
+                       double value)
 {
     for (int32_t e = 0; e < cell->n_edges; e++)
         for (int32_t o = 0; o < cell->edge[e].n_ops; o++) {
@@ -214,20 +223,4 @@ static void each_norm(struct hnas_cell *cell,
             for (int32_t i = 0; cell->edge[e].owned[o] && i < p->n_norms; i++)
                 visit(p->norm[i], value);
         }
-}
-
-static void clear(struct hnas_norm *norm, double value)
-{
-    (void)value;
-    hn_norm_clear(norm);
-}
-
-void hn_cell_clear_norms(struct hnas_cell *cell)
-{
-    each_norm(cell, clear, 0);
-}
-
-void hn_cell_update_norms(struct hnas_cell *cell, double momentum)
-{
-    each_norm(cell, hnas_norm_update, momentum);
 }

@@ -15,17 +15,29 @@ struct hn_cell_edge {
 struct hnas_cell {
     struct hnas_context *ctx;
     int32_t n_inputs, n_nodes, n_edges, n_outputs, n_ops; /* n_ops: widest */
+    int32_t affine;
     struct hn_cell_edge *edge;
     int32_t *output;
     struct hnas_params params; /* edges.<from>_<to>.<op>.<name> */
 };
 
-/* Create a cell whose weights are numbered from *stream on. */
+/* Create a cell whose weights are numbered from *stream on; desc may have no
+ * edge. */
 hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
-                         const hnas_cell_desc *desc, uint64_t *stream);
+                         const hnas_cell_desc *desc, int32_t affine,
+                         uint64_t *stream);
 
-/* Forget the statistics of the last batch. */
-void hn_cell_clear_norms(struct hnas_cell *cell);
-void hn_cell_update_norms(struct hnas_cell *cell, double momentum);
+/* hnas_cell_apply where the shape of nodes is known: inputs that no edge
+ * leaves may be NULL, and the gates of a cell without edges. */
+hnas_status hn_cell_apply(struct hnas_tensor **out, struct hnas_tape *tape,
+                          struct hnas_cell *cell,
+                          struct hnas_tensor *const *inputs,
+                          struct hnas_tensor *gates, int32_t flags,
+                          const int64_t shape[4]);
+
+/* Visit the norms of its operations, each once. */
+void hn_cell_each_norm(struct hnas_cell *cell,
+                       void (*visit)(struct hnas_norm *norm, double value),
+                       double value);
 
 #endif

@@ -60,7 +60,8 @@ static hnas_status apply_edge(struct pass *p, int32_t e)
     return st;
 }
 
-/* Intermediate nodes are as large as an edge's stride leaves its source. */
+/* Where the caller does not say it: intermediate nodes are as large as an
+ * edge's stride leaves its source. */
 static void set_shape(struct pass *p, const struct hn_cell_edge *edge)
 {
     const struct hnas_tensor *x = p->value[edge->from];
@@ -141,13 +142,16 @@ static hnas_status concatenate(struct hnas_tensor **out, struct pass *p)
 
 static hnas_status check(const struct hnas_cell *cell,
                          hnas_tensor *const *inputs, hnas_tensor *gates,
-                         int32_t flags)
+                         int32_t flags, int has_shape)
 {
-    const int32_t per_image = gates->rank == 3;
+    const int32_t per_image = gates && gates->rank == 3;
     hnas_status st = HNAS_OK;
 
     for (int32_t i = 0; i < cell->n_inputs && st == HNAS_OK; i++)
-        st = hn_expect(inputs[i], 4, "cell: input [N, C, H, W]");
+        if (inputs[i] || !has_shape)
+            st = hn_expect(inputs[i], 4, "cell: input [N, C, H, W]");
+    if (!cell->n_edges)
+        return st;
     if (st == HNAS_OK)
         st = hn_expect(gates, per_image ? 3 : 2, "cell: gates [E, O]");
     if (st < 0)
@@ -179,7 +183,7 @@ static hnas_status prepare(struct pass *p, hnas_tensor *const *inputs)
     for (int32_t i = 0; i < cell->n_inputs; i++)
         p->value[i] = hnas_tensor_ref(inputs[i]);
     /* hard gates decide what is recorded, so they must be known */
-    if ((p->flags & HNAS_CELL_HARD) && g->record && !g->record->node->done)
+    if ((p->flags & HNAS_CELL_HARD) && g && g->record && !g->record->node->done)
         return hn_tape_compute(p->tape);
     return HNAS_OK;
 }
@@ -194,18 +198,15 @@ static void finish(struct pass *p)
         hnas_tensor_unref(p->term[i]);
 }
 
-hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
-                            hnas_tensor *const *inputs, hnas_tensor *gates,
-                            int32_t flags)
+hnas_status hn_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
+                          hnas_tensor *const *inputs, hnas_tensor *gates,
+                          int32_t flags, const int64_t shape[4])
 {
     struct pass p = {cell, tape, gates, flags, NULL, NULL, {0, 0, 0, 0}};
-    hnas_status st;
+    hnas_status st = check(cell, inputs, gates, flags, shape != NULL);
 
-    if (out)
-        *out = NULL;
-    if (!out || !tape || !cell || !inputs || !gates)
-        return HNAS_E_ARG;
-    st = check(cell, inputs, gates, flags);
+    if (shape)
+        memcpy(p.shape, shape, sizeof p.shape);
     if (st == HNAS_OK)
         st = prepare(&p, inputs);
     if (st == HNAS_OK)
@@ -214,4 +215,15 @@ hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
         st = concatenate(out, &p);
     finish(&p);
     return st;
+}
+
+hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
+                            hnas_tensor *const *inputs, hnas_tensor *gates,
+                            int32_t flags)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !tape || !cell || !inputs || !gates)
+        return HNAS_E_ARG;
+    return hn_cell_apply(out, tape, cell, inputs, gates, flags, NULL);
 }

@@ -13,63 +13,19 @@ static double metric_of(const hnas_cost *c, int metric)
     return (double)value[metric];
 }
 
-static void add_cell(struct hnas_supernet *net,
-                     const struct hn_supernet_cell *c)
+static void add_cell(struct hnas_supernet *net, int32_t index)
 {
-    for (int32_t e = 0; e < c->cell->n_edges; e++) {
-        const struct hn_cell_edge *edge = &c->cell->edge[e];
-        const int reduced =
-            c->kind == HNAS_REDUCE && edge->from >= c->cell->n_inputs;
+    const struct hn_network_cell *c = &net->network.cell[index];
 
-        for (int32_t o = 0; o < edge->n_ops; o++) {
+    for (int32_t e = 0; e < c->cell->n_edges; e++)
+        for (int32_t o = 0; o < c->cell->edge[e].n_ops; o++) {
             hnas_cost cost;
 
-            /* behind a reduction's first edges the image is halved */
-            hnas_op_get_cost(
-                edge->op[o], reduced ? (c->in_size[0] + 1) / 2 : c->in_size[0],
-                reduced ? (c->in_size[1] + 1) / 2 : c->in_size[1], &cost);
+            hn_network_op_cost(&net->network, index, e, o, &cost);
             for (int m = 0; m < HNAS_N_COSTS; m++)
                 net->cost[c->kind][m][e * net->opts.n_ops + o] +=
                     metric_of(&cost, m);
         }
-    }
-}
-
-static void add_preprocess(hnas_cost *total, const struct hn_preprocess *p)
-{
-    const int64_t in = p->in_size[0] * p->in_size[1];
-    const int64_t out = p->out_size[0] * p->out_size[1];
-    const int64_t convs = p->w[1] ? 2 : 1; /* concatenated if two */
-
-    total->params += p->in_channels * p->out_channels;
-    total->macs += p->in_channels * p->out_channels * out;
-    total->bytes +=
-        4 * (p->in_channels * in + (1 + convs) * p->out_channels * out);
-}
-
-static void add_fixed(struct hnas_supernet *net)
-{
-    hnas_cost *f = &net->space.fixed;
-    const int64_t *image = net->opts.image;
-    const int64_t c = net->stem_bn->channels, pix = image[1] * image[2];
-
-    f->params = 9 * image[0] * c + 2 * c;
-    f->macs = 9 * image[0] * c * pix;
-    f->bytes = 4 * 2 * c * pix;
-    for (int32_t i = 0; i < net->opts.cells; i++) {
-        const struct hn_supernet_cell *cell = &net->cell[i];
-        const int64_t half = cell->kind == HNAS_REDUCE ? 1 : 0;
-        const int64_t h = (cell->in_size[0] + half) >> half;
-        const int64_t w = (cell->in_size[1] + half) >> half;
-
-        add_preprocess(f, &cell->preprocess[0]);
-        add_preprocess(f, &cell->preprocess[1]);
-        /* the node sums and their concatenation */
-        f->bytes += 4 * 2 * cell->channels * net->opts.nodes * h * w;
-    }
-    f->params += net->head_channels * net->opts.classes + net->opts.classes;
-    f->macs += net->head_channels * net->opts.classes;
-    f->bytes += 4 * (net->head_channels + net->opts.classes);
 }
 
 static hnas_status alloc_tables(struct hnas_supernet *net, int32_t n_edges)
@@ -93,7 +49,7 @@ static hnas_status alloc_tables(struct hnas_supernet *net, int32_t n_edges)
 
 hnas_status hn_supernet_fill_space(struct hnas_supernet *net)
 {
-    const struct hnas_cell *cell = net->cell[0].cell;
+    const struct hnas_cell *cell = net->network.cell[0].cell;
     struct hn_space *s = &net->space;
     hnas_status st = alloc_tables(net, cell->n_edges);
 
@@ -117,10 +73,10 @@ hnas_status hn_supernet_fill_space(struct hnas_supernet *net)
             s->kind[k].cost[m] = net->cost[k][m];
     }
     for (int32_t i = 0; i < net->opts.cells; i++) {
-        s->kind[net->cell[i].kind].n_cells++;
-        add_cell(net, &net->cell[i]);
+        s->kind[net->network.cell[i].kind].n_cells++;
+        add_cell(net, i);
     }
-    add_fixed(net);
+    hn_network_fixed_cost(&net->network, &s->fixed);
     return HNAS_OK;
 }
 

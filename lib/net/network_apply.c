@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A network on the tape. */
+#include <string.h>
+
+#include "net/network.h"
+
+static hnas_status preprocess(hnas_tensor **out, hnas_tape *tape,
+                              const struct hn_preprocess *p, hnas_tensor *x)
+{
+    hnas_tensor *z = NULL;
+    hnas_conv_opts opts;
+    hnas_status st;
+
+    hnas_conv_opts_init(&opts, sizeof opts);
+    opts.relu = 1;
+    if (p->w[1])
+        st = hnas_factorized_reduce(&z, tape, x, p->w[0], p->w[1]);
+    else
+        st = hnas_conv2d(&z, tape, x, p->w[0], &opts);
+    if (st == HNAS_OK)
+        st = hnas_batch_norm(out, tape, z, p->bn);
+    hnas_tensor_unref(z);
+    return st;
+}
+
+static hnas_status apply_stem(hnas_tensor **out, hnas_tape *tape,
+                              struct hn_network *net, hnas_tensor *x)
+{
+    hnas_tensor *z = NULL;
+    hnas_conv_opts opts;
+    hnas_status st;
+
+    hnas_conv_opts_init(&opts, sizeof opts);
+    opts.pad[0] = opts.pad[1] = 1;
+    st = hnas_conv2d(&z, tape, x, net->stem_conv, &opts);
+    if (st == HNAS_OK)
+        st = hnas_batch_norm(out, tape, z, net->stem_bn);
+    hnas_tensor_unref(z);
+    return st;
+}
+
+/* An input that no edge leaves is not computed. */
+static hnas_status apply_cell(hnas_tensor **out, hnas_tape *tape,
+                              const struct hn_network_cell *c, int64_t n_images,
+                              hnas_tensor *const s[2], hnas_tensor *gates,
+                              int32_t flags)
+{
+    const int64_t shape[4] = {n_images, c->channels, c->out_size[0],
+                              c->out_size[1]};
+    hnas_tensor *in[2] = {NULL, NULL};
+    hnas_status st = HNAS_OK;
+
+    for (int k = 0; k < 2 && st == HNAS_OK; k++)
+        if (c->reads[k])
+            st = preprocess(&in[k], tape, &c->preprocess[k], s[k]);
+    if (st == HNAS_OK)
+        st = hn_cell_apply(out, tape, c->cell, in, gates, flags, shape);
+    hnas_tensor_unref(in[0]);
+    hnas_tensor_unref(in[1]);
+    return st;
+}
+
+/* Without gradients, what a cell no longer needs makes room for the next. */
+static hnas_status flush(hnas_tape *tape)
+{
+    hnas_status st;
+
+    if (!(tape->mode & HNAS_TAPE_NO_GRADIENT))
+        return HNAS_OK;
+    st = hnas_tape_run(tape);
+    hnas_tape_defer(tape);
+    return st;
+}
+
+/* s holds the last two outputs, NULL where nothing reads them. */
+static hnas_status apply_cells(hnas_tape *tape, struct hn_network *net,
+                               int64_t n_images, hnas_tensor *s[2],
+                               struct hn_network_pass *pass)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int32_t i = 0; i < net->macro.cells && st == HNAS_OK; i++) {
+        const struct hn_network_cell *c = &net->cell[i];
+        hnas_tensor *gates =
+            pass->cell_gates ? pass->cell_gates[i] : pass->gates[c->kind];
+        hnas_tensor *next = NULL;
+
+        if (c->is_read)
+            st = apply_cell(&next, tape, c, n_images, s, gates, pass->flags);
+        hnas_tensor_unref(s[0]);
+        s[0] = s[1];
+        s[1] = next;
+        if (st == HNAS_OK && i == net->macro.tap)
+            pass->tapped = hnas_tensor_ref(next);
+        if (st == HNAS_OK)
+            st = flush(tape);
+    }
+    return st;
+}
+
+static hnas_status apply_head(hnas_tensor **out, hnas_tape *tape,
+                              struct hn_network *net, hnas_tensor *x)
+{
+    hnas_tensor *pooled = NULL;
+    hnas_status st = hnas_global_avg_pool(&pooled, tape, x);
+
+    if (st == HNAS_OK)
+        st = hnas_linear(out, tape, pooled, net->head_weight, net->head_bias);
+    hnas_tensor_unref(pooled);
+    return st;
+}
+
+hnas_status hn_network_check_images(const struct hn_network *net,
+                                    hnas_tensor *x, const char *who)
+{
+    const int64_t *d = net->macro.image;
+    char text[96];
+    hnas_status st = hn_expect(x, 4, "images [N, C, H, W]");
+
+    if (st < 0)
+        return st;
+    if (x->dim[1] != d[0] || x->dim[2] != d[1] || x->dim[3] != d[2])
+        return hn_fail(net->ctx, HNAS_E_SHAPE,
+                       "%s: images %s, want [N, %lld, %lld, %lld]", who,
+                       hn_shape_text(text, x), (long long)d[0], (long long)d[1],
+                       (long long)d[2]);
+    return HNAS_OK;
+}
+
+static void clear(struct hnas_norm *norm, double value)
+{
+    (void)value;
+    hn_norm_clear(norm);
+}
+
+/* Visit the norms of stem and cells. */
+static void each_norm(struct hn_network *net,
+                      void (*visit)(struct hnas_norm *, double), double value)
+{
+    visit(net->stem_bn, value);
+    for (int32_t i = 0; i < net->macro.cells; i++) {
+        hn_cell_each_norm(net->cell[i].cell, visit, value);
+        visit(net->cell[i].preprocess[0].bn, value);
+        visit(net->cell[i].preprocess[1].bn, value);
+    }
+}
+
+void hn_network_update_norms(struct hn_network *net, double momentum)
+{
+    each_norm(net, hnas_norm_update, momentum);
+}
+
+void hn_norms_reset(const struct hnas_params *params)
+{
+    for (int64_t i = 0; i < params->n; i++) {
+        const struct hn_param *e = &params->entry[i];
+        const int variance = strstr(e->name, "running_var") != NULL;
+
+        if (e->kind != HNAS_PARAM_BUFFER)
+            continue;
+        for (int64_t c = 0; c < hn_tensor_extent(e->tensor); c++)
+            hn_real(e->tensor)[c] = variance;
+    }
+}
+
+static hnas_status record(hnas_tensor **out, hnas_tape *tape,
+                          struct hn_network *net, hnas_tensor *x,
+                          struct hn_network_pass *pass)
+{
+    hnas_tensor *s[2] = {NULL, NULL};
+    hnas_status st = HNAS_OK;
+
+    if (net->stem_is_read)
+        st = apply_stem(&s[1], tape, net, x);
+    s[0] = hnas_tensor_ref(s[1]);
+    if (st == HNAS_OK)
+        st = apply_cells(tape, net, x->dim[0], s, pass);
+    if (st == HNAS_OK)
+        st = apply_head(out, tape, net, s[1]);
+    hnas_tensor_unref(s[0]);
+    hnas_tensor_unref(s[1]);
+    return st;
+}
+
+hnas_status hn_network_apply(hnas_tensor **out, hnas_tape *tape,
+                             struct hn_network *net, hnas_tensor *x,
+                             struct hn_network_pass *pass)
+{
+    const int32_t deferred = tape->deferred;
+    hnas_status st = HNAS_OK;
+
+    *out = pass->tapped = NULL;
+    each_norm(net, clear, 0);
+    if (pass->flags & HNAS_CELL_HARD)
+        st = hnas_tape_run(tape); /* hard gates decide what is recorded */
+    hnas_tape_defer(tape);
+    if (st == HNAS_OK)
+        st = record(out, tape, net, x, pass);
+    if (st == HNAS_OK && !deferred)
+        st = hnas_tape_run(tape);
+    if (st < 0) {
+        hnas_tensor_unref(*out);
+        hnas_tensor_unref(pass->tapped);
+        *out = pass->tapped = NULL;
+    }
+    tape->deferred = deferred;
+    return st;
+}
