@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* out = mean over n of -log p[n][label[n]], p = softmax(logits);
- * dlogits += dout (p - onehot) / N. */
+/* out = mean over n of -sum_k q[n][k] log p[n][k], p = softmax(logits);
+ * q = (1 - e) onehot(label) + e / K, e the smoothing;
+ * dlogits += dout (p - q) / N. */
 #include <math.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 struct entropy {
     double *p; /* [N][K] */
+    double smoothing;
 };
 
 static int32_t label_at(const struct hnas_tensor *labels, int64_t n)
@@ -15,10 +17,11 @@ static int32_t label_at(const struct hnas_tensor *labels, int64_t n)
     return ((const int32_t *)labels->data)[n * labels->stride[0]];
 }
 
-/* p of one row; returns -log p[label]. */
-static double softmax_row(double *p, const real *x, int64_t n, int32_t label)
+/* p of one row; returns -sum q log p. */
+static double softmax_row(double *p, const real *x, int64_t n, int32_t label,
+                          double smoothing)
 {
-    double top = x[0], sum = 0;
+    double top = x[0], sum = 0, all = 0;
 
     for (int64_t i = 1; i < n; i++)
         top = x[i] > top ? x[i] : top;
@@ -26,7 +29,12 @@ static double softmax_row(double *p, const real *x, int64_t n, int32_t label)
         sum += p[i] = exp(x[i] - top);
     for (int64_t i = 0; i < n; i++)
         p[i] /= sum;
-    return top + log(sum) - x[label];
+    if (smoothing == 0)
+        return top + log(sum) - x[label];
+    for (int64_t i = 0; i < n; i++)
+        all += x[i];
+    return top + log(sum) - (1 - smoothing) * x[label] -
+           smoothing * all / (double)n;
 }
 
 static hnas_status forward(struct hn_node *node)
@@ -43,8 +51,8 @@ static hnas_status forward(struct hn_node *node)
                            "cross_entropy: label %d of image %lld, want "
                            "0..%lld",
                            (int)label, (long long)i, (long long)k - 1);
-        sum +=
-            softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k, label);
+        sum += softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k, label,
+                           e->smoothing);
     }
     hn_real(node->out)[0] = (real)(sum / (double)n);
     return HNAS_OK;
@@ -54,6 +62,7 @@ static hnas_status backward(struct hn_node *node)
 {
     const struct entropy *e = node->aux;
     const int64_t n = node->in[0]->dim[0], k = node->in[0]->dim[1];
+    const double on = 1 - e->smoothing, off = e->smoothing / (double)k;
     const real *g = hn_out_grad(node);
     real *d = hn_grad_whole(node->in[0]);
 
@@ -64,7 +73,8 @@ static hnas_status backward(struct hn_node *node)
 
         for (int64_t j = 0; j < k; j++)
             d[i * k + j] +=
-                (real)(g[0] * (e->p[i * k + j] - (j == label)) / (double)n);
+                (real)(g[0] * (e->p[i * k + j] - (j == label) * on - off) /
+                       (double)n);
     }
     return HNAS_OK;
 }
@@ -93,8 +103,9 @@ static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)
     return HNAS_OK;
 }
 
-hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
-                               hnas_tensor *logits, hnas_tensor *labels)
+hnas_status hn_cross_entropy(hnas_tensor **out, hnas_tape *tape,
+                             hnas_tensor *logits, hnas_tensor *labels,
+                             double smoothing)
 {
     struct hnas_tensor *in[2] = {NULL, labels};
     struct hn_node *node;
@@ -116,6 +127,7 @@ hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
     if (st == HNAS_OK) {
         struct entropy *e = node->aux;
 
+        e->smoothing = smoothing;
         e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(logits) *
                                             sizeof *e->p);
         st = e->p ? hn_finish(out, node)
@@ -123,4 +135,10 @@ hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
     }
     hnas_tensor_unref(in[0]);
     return st;
+}
+
+hnas_status hnas_cross_entropy(hnas_tensor **out, hnas_tape *tape,
+                               hnas_tensor *logits, hnas_tensor *labels)
+{
+    return hn_cross_entropy(out, tape, logits, labels, 0);
 }

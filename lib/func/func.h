@@ -17,4 +17,9 @@ hnas_status hn_mix(struct hnas_tensor **out, struct hnas_tape *tape,
                    struct hnas_tensor *gates, const int64_t *index,
                    const uint8_t *idle);
 
+/* hnas_cross_entropy against (1 - smoothing) onehot + smoothing / K. */
+hnas_status hn_cross_entropy(struct hnas_tensor **out, struct hnas_tape *tape,
+                             struct hnas_tensor *logits,
+                             struct hnas_tensor *labels, double smoothing);
+
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "func/func.h"
 #include "support/check_main.h"
 #include "support/gradcheck.h"
 
@@ -23,6 +24,7 @@ static void teardown(void)
 struct head {
     int64_t n, in, out;
     int32_t bias;
+    double smoothing;
     hnas_tensor *labels;
     int32_t label[64];
 };
@@ -88,7 +90,9 @@ static hnas_status record_entropy(hnas_tensor **out, hnas_tape *tape,
 {
     const struct head *h = user;
 
-    return hnas_cross_entropy(out, tape, x[0], h->labels);
+    return h->smoothing > 0
+               ? hn_cross_entropy(out, tape, x[0], h->labels, h->smoothing)
+               : hnas_cross_entropy(out, tape, x[0], h->labels);
 }
 
 static void entropy(double *y, const double *const *x, void *user)
@@ -104,7 +108,12 @@ static void entropy(double *y, const double *const *x, void *user)
             top = fmax(top, row[k]);
         for (int64_t k = 0; k < h->out; k++)
             sum += exp(row[k] - top);
-        y[0] += (top + log(sum) - row[h->label[n]]) / (double)h->n;
+        for (int64_t k = 0; k < h->out; k++) {
+            const double q = (1 - h->smoothing) * (k == h->label[n]) +
+                             h->smoothing / (double)h->out;
+
+            y[0] += q * (top + log(sum) - row[k]) / (double)h->n;
+        }
     }
 }
 
@@ -121,7 +130,8 @@ START_TEST(cross_entropy_is_the_mean_of_minus_log_softmax)
 {
     for (int i = 0; i < 60; i++) {
         struct head h = {.n = sizes[random_int(&rnd, 7)],
-                         .out = sizes[random_int(&rnd, 7)]};
+                         .out = sizes[random_int(&rnd, 7)],
+                         .smoothing = i % 2 ? 0.1 * i / 60 : 0};
         struct grad_case c = {.name = "cross_entropy",
                               .n_leaves = 1,
                               .record = record_entropy,
