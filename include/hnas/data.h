@@ -10,6 +10,12 @@
 
 HNAS_BEGIN_DECLS
 
+/** A labelled batch. */
+typedef struct hnas_batch {
+    hnas_tensor *images; /**< [N, C, H, W] */
+    hnas_tensor *labels; /**< [N] int32 */
+} hnas_batch;
+
 /** A set of labelled 8-bit images; opaque. */
 typedef struct hnas_dataset hnas_dataset;
 

@@ -8,6 +8,7 @@
  *     hnas_hyper *hyper;       lambda -> architecture parameters
  *     hnas_search *search;     trains both, a step a call
  *     hnas_arch *arch;         the discrete architecture at any lambda
+ *     hnas_model *model;       its network, to train and to use
  *
  *     hnas_context_create(&ctx, NULL);
  *     hnas_supernet_create(&net, ctx, &net_opts);
@@ -16,6 +17,10 @@
  *     while (more batches)
  *         hnas_search_step(search, &train, &valid, NULL, 0, &info);
  *     hnas_search_derive(&arch, search, 1e-2, HNAS_RULE_ARGMAX);
+ *     hnas_model_create(&model, ctx, arch, &model_opts);
+ *     hnas_model_train(model, &train_opts);
+ *     while (more batches)
+ *         hnas_model_step(model, &batch, &info);
  *
  * Every call that can fail returns an hnas_status (status.h); the context
  * keeps one line about the last failure.
@@ -30,6 +35,7 @@
 #include "func.h"
 #include "hyper.h"
 #include "io.h"
+#include "model.h"
 #include "net.h"
 #include "norm.h"
 #include "op.h"

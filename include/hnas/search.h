@@ -12,6 +12,7 @@
 
 #include "arch.h"
 #include "bilevel.h"
+#include "data.h"
 
 HNAS_BEGIN_DECLS
 
@@ -130,12 +131,6 @@ HNAS_API void hnas_search_destroy(hnas_search *search);
  */
 HNAS_API void hnas_search_set_progress(hnas_search *search,
                                        hnas_progress_fn progress, void *user);
-
-/** A labelled batch. */
-typedef struct hnas_batch {
-    hnas_tensor *images; /**< [N, C, H, W] */
-    hnas_tensor *labels; /**< [N] int32 */
-} hnas_batch;
 
 /**
  * Do one step on a training and a validation batch.

@@ -76,7 +76,8 @@ struct hn_network_pass {
     hnas_tensor *const *gates;      /* [HNAS_N_KINDS] */
     hnas_tensor *const *cell_gates; /* [cells] */
     int32_t flags;                  /* HNAS_CELL_ */
-    hnas_tensor *tapped;            /* out: a reference to the tap's output */
+    int32_t wants_tap;
+    hnas_tensor *tapped; /* out: a reference to the tap's output */
 };
 
 /* Record on images whose shape was checked; *out logits [N, classes].  What

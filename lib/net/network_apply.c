@@ -90,7 +90,7 @@ static hnas_status apply_cells(hnas_tape *tape, struct hn_network *net,
         hnas_tensor_unref(s[0]);
         s[0] = s[1];
         s[1] = next;
-        if (st == HNAS_OK && i == net->macro.tap)
+        if (st == HNAS_OK && pass->wants_tap && i == net->macro.tap)
             pass->tapped = hnas_tensor_ref(next);
         if (st == HNAS_OK)
             st = flush(tape);

@@ -195,7 +195,7 @@ hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                                 hnas_supernet *net, hnas_tensor *x,
                                 hnas_tensor *const gates[2], int32_t flags)
 {
-    struct hn_network_pass pass = {gates, NULL, flags, NULL};
+    struct hn_network_pass pass = {gates, NULL, flags, 0, NULL};
     hnas_status st;
 
     if (out)
