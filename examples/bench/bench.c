@@ -68,7 +68,7 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)((*state * 2685821657736338717u) >> 32);
 }
 
-static hnas_status fill_batch(struct parts *p, const struct bench *b)
+static hnas_status fill_batch(const hnas_batch *batch, const struct bench *b)
 {
     const int64_t n_pixels = b->batch * b->dims[0] * b->dims[1] * b->dims[2];
     float *pixels = malloc((size_t)n_pixels * sizeof *pixels);
@@ -81,24 +81,24 @@ static hnas_status fill_batch(struct parts *p, const struct bench *b)
     for (int64_t i = 0; i < b->batch && st == HNAS_OK; i++)
         labels[i] = (int32_t)(next_random(&state) % (uint64_t)b->classes);
     if (st == HNAS_OK)
-        st = hnas_tensor_set(p->batch.images, HNAS_FLOAT32, pixels, n_pixels);
+        st = hnas_tensor_set(batch->images, HNAS_FLOAT32, pixels, n_pixels);
     if (st == HNAS_OK)
-        st = hnas_tensor_set(p->batch.labels, HNAS_INT32, labels, b->batch);
+        st = hnas_tensor_set(batch->labels, HNAS_INT32, labels, b->batch);
     free(pixels);
     free(labels);
     return st;
 }
 
-static hnas_status create_batch(struct parts *p, const struct bench *b)
+hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,
+                        const struct bench *b)
 {
     const int64_t images[] = {b->batch, b->dims[0], b->dims[1], b->dims[2]};
     hnas_status st =
-        hnas_tensor_create(&p->batch.images, p->ctx, HNAS_FLOAT32, 4, images);
+        hnas_tensor_create(&batch->images, ctx, HNAS_FLOAT32, 4, images);
 
     if (st == HNAS_OK)
-        st =
-            hnas_tensor_create(&p->batch.labels, p->ctx, HNAS_INT32, 1, images);
-    return st == HNAS_OK ? fill_batch(p, b) : st;
+        st = hnas_tensor_create(&batch->labels, ctx, HNAS_INT32, 1, images);
+    return st == HNAS_OK ? fill_batch(batch, b) : st;
 }
 
 /* ---- counting: a forward and backward pass is three times the forward ---- */
@@ -192,7 +192,7 @@ static int measure(struct parts *p, const struct bench *b, int is_query,
         st = create_search(p, b);
     if (st < 0)
         return library_failure(p->ctx, st, 1);
-    st = create_batch(p, b);
+    st = bench_batch(&p->batch, p->ctx, b);
     if (st == HNAS_OK)
         st = is_query ? time_queries(p, b, r) : time_steps(p, b, r);
     if (st < 0)

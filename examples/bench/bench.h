@@ -8,7 +8,7 @@
 #include "common/options.h"
 
 struct bench {
-    const char *preset, *image;
+    const char *preset, *image, *arch;
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
     int64_t dims[3];
     int32_t order, json; /* order -1: the preset's */
@@ -24,5 +24,13 @@ struct bench_result {
 
 /* Measure steps, or queries.  0 or an exit status after a message. */
 int bench_run(const struct bench *b, int is_query, struct bench_result *r);
+
+/* Measure predictions, or training steps, of the network of b->arch. */
+int bench_network(const struct bench *b, int is_training,
+                  struct bench_result *r);
+
+/* A batch of random images and labels. */
+hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,
+                        const struct bench *b);
 
 #endif

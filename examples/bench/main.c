@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hnas-bench: what a step and a query cost on this machine. */
+/* hnas-bench: what steps, predictions and queries cost on this machine. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,8 @@ static const struct option options[] = {
      AT(order), 0, 0, orders, "second_exact", NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
      NULL, NULL, NULL, 0},
+    {"arch", "FILE", "as hnas-query prints it: of forward and train-step",
+     OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 0},
     {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
      NULL, NULL, NULL, 0},
     {"seed", "S", "of the random data (0)", OPTION_INT, AT(seed), 0, 9e18, NULL,
@@ -107,9 +109,11 @@ static int measure(struct bench *b, const char *what)
 {
     struct bench_result r = {0};
     const int is_query = !strcmp(what, "query");
+    const int is_training = !strcmp(what, "train-step");
     int rc;
 
-    rc = bench_run(b, is_query, &r);
+    rc = b->arch ? bench_network(b, is_training, &r)
+                 : bench_run(b, is_query, &r);
     if (!rc && is_query)
         print_query(b, &r);
     else if (!rc)
@@ -120,19 +124,26 @@ static int measure(struct bench *b, const char *what)
     return rc;
 }
 
-static int check_word(const struct command_line *line)
+static int check_word(const struct command_line *line, const struct bench *b)
 {
-    static const char *const later[] = {"forward", "train-step", "path",
-                                        "kernels"};
+    static const char *const now[] = {"step", "query", "forward", "train-step"};
+    static const char *const later[] = {"path", "kernels"};
     const char *word = line->n_words ? line->words[0] : "";
 
-    if (!strcmp(word, "step") || !strcmp(word, "query"))
-        return 0;
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(word, now[i])) {
+            if (!b->arch && i >= 2)
+                return usage_error("%s: want --arch FILE", word);
+            if (b->arch && i < 2)
+                return usage_error("--arch %s: not of %s", b->arch, word);
+            return 0;
+        }
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         if (!strcmp(word, later[i]))
-            return usage_error("%s: not in this version, which has step, query",
+            return usage_error("%s: not in this version, which has step, "
+                               "query, forward, train-step",
                                word);
-    return usage_error("%.80s: want step or query",
+    return usage_error("%.80s: want step, query, forward or train-step",
                        *word ? word : "what to measure: missing");
 }
 
@@ -148,7 +159,7 @@ static int run(struct command_line *line, struct bench *b, int argc,
     if (rc == 4)
         return program_version(b->threads);
     if (!rc)
-        rc = check_word(line);
+        rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
     return rc ? rc : measure(b, line->words[0]);
@@ -169,8 +180,9 @@ int main(int argc, char **argv)
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|query [OPTION]...",
-        "Measures a step of a search on random data, or a query of it.",
+        "step|query|forward|train-step [OPTION]...",
+        "Measures, on random data, a step of a search or a query of it; a "
+        "prediction or a step of training of a discrete network.",
         options,
         N_OPTIONS,
         1,

@@ -261,7 +261,8 @@ def test_bad_usage_is_refused(room):
                 ["--report-lambda", "1,,2"], ["--seed", "-1"]):
         room.run("hnas-search", *bad, status=2)
     for bad in ([], ["nothing"], ["kernels"], ["step", "--image", "1x2"],
-                ["step", "--repeat", "0"], ["step", "--preset", "x"]):
+                ["step", "--repeat", "0"], ["step", "--preset", "x"],
+                ["forward"], ["train-step"], ["step", "--arch", "x"]):
         room.run("hnas-bench", *bad, status=2)
     file = room.path("a/search.safetensors")
     for bad in ([], [file], [file, "--lambda"], [file, "--lambda", "nan"],
@@ -331,6 +332,31 @@ def test_bench_measures(room):
     out, _ = room.run("hnas-bench", "query", "--json", "--channels", 2,
                       "--repeat", 2)
     assert parse(out)["ns_per_query"] > 0
+
+
+def test_bench_measures_discrete_networks(room):
+    """The published architecture, and one that hnas-query printed."""
+    query = room.path("query.json")
+    with open(query, "w") as file:
+        file.write(room.run("hnas-query", room.path("a/search.safetensors"),
+                            "--lambda", 1e-3, "--json")[0])
+    published = os.path.join(os.path.dirname(__file__), "..", "..", "examples",
+                             "archs", "darts-cc-fmnist-0.json")
+    for arch, cells in (published, 3), (query, 8), (published, 2):
+        for what in "forward", "train-step":
+            args = [what, "--json", "--arch", arch, "--channels", 2, "--batch",
+                    2, "--image", "1x9x9", "--repeat", 2, "--cells", cells]
+            if cells == 2:  # two reductions alone: normal must be []
+                room.run("hnas-bench", *args, status=1)
+                continue
+            result = parse(room.run("hnas-bench", *args)[0])
+            assert result["median_ms"] > 0 and result["gflops"] > 0, result
+    for text in "", "{}", '{"rule": "argmax", "normal": [[]], "reduce": [[]]}':
+        with open(query, "w") as file:
+            file.write(text)
+        room.run("hnas-bench", "forward", "--arch", query, status=1)
+    room.run("hnas-bench", "forward", "--arch", room.folder, status=1)
+    room.run("hnas-bench", "forward", "--arch", room.path("none"), status=1)
 
 
 def test_help_and_version(room):
