@@ -93,9 +93,13 @@ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 one "oracle: the PyTorch side agrees with itself" \
     $python tests/oracle/test_oracle.py
 live() {
-    mkdir -p "$log/golden" && $python tests/oracle/golden.py "$log/golden" 7 &&
-        HNAS_GOLDEN="$log/golden" meson test -C $build/release --no-rebuild \
-            'op/golden*' 'bilevel/golden*'
+    mkdir -p "$log/golden" && $python tests/oracle/golden.py "$log/golden" 7 ||
+        return 1
+    # in double: ten steps in float drift apart on some numbers
+    for name in op_golden_float op_golden_double bilevel_golden_double \
+        model_golden_double; do
+        HNAS_GOLDEN="$log/golden" $build/release/tests/test_$name || return 1
+    done
 }
 one "oracle: live cross-check against PyTorch on other numbers" live
 for rule in tests/rules/check_*; do

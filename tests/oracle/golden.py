@@ -12,13 +12,20 @@ import torch
 
 import tensor_file
 from bilevel_torch import ORDERS, Bilevel, Settings, gradient
-from hnas_torch import OPS, Supernet, make_op
+from hnas_torch import DARTS_OPS, OPS, Supernet, make_op
 from hyper_torch import Hypernet, expected_cost, op_costs
+from model_torch import Network, train_step, training_loss
 
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 20240229
 SOURCE = "https://arxiv.org/abs/1806.09055 (DARTS), as transcribed in tests/oracle"
 CHANNELS, BATCH, SIZES = 6, 2, ((6, 8), (7, 5))
 STEPS, LAMBDA = 10, 1e-2
+# One op an edge, by target, then source.  Normal node 2 has no input, so what leaves it
+# carries nothing; the reduction has every op at stride 2 or 1.
+NORMAL = """none none sep_conv_3x3 max_pool_3x3 skip_connect
+            avg_pool_3x3 none dil_conv_5x5 sep_conv_5x5""".split()
+REDUCE = """skip_connect dil_conv_3x3 max_pool_3x3 none sep_conv_5x5
+            sep_conv_3x3 avg_pool_3x3 skip_connect dil_conv_5x5""".split()
 
 
 def exact(tensor):
@@ -214,14 +221,84 @@ def golden_step(directory):
     save(directory, "step.safetensors", out)
 
 
+def fill_auxiliary(head):
+    """Weights that need not be stored: element i of a tensor is ((40503 i) mod 2^16 - 2^15)
+    2^-20, beside batch-norm's, which stay."""
+    for weight in (head.weight, head.bias, head.conv0.weight, head.conv1.weight):
+        i = torch.arange(weight.numel(), dtype=torch.int64)
+        values = ((40503 * i) % 65536 - 32768).to(torch.float64) / 2**20
+        weight.data.copy_(values.view_as(weight))
+
+
+def make_model(full):
+    """A discrete network, `full` with affine batch-norm and an auxiliary head."""
+    torch.manual_seed(SEED + 2)
+    net = Network((2, 10, 10), 5, 4, 4, 3, NORMAL, REDUCE, auxiliary=full)
+    if full:
+        net.make_affine()
+    net = net.double()
+    generator = torch.Generator().manual_seed(SEED + 3)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if parameter.dim() == 1 and not name.startswith(("auxiliary", "head")):
+                parameter.add_(0.2 * normal(generator, *parameter.shape))
+    round_parameters(net)
+    if full:
+        fill_auxiliary(net.auxiliary)
+    return net
+
+
+def small(named_tensors):
+    """Without the auxiliary head's large ones."""
+    return {n: t for n, t in named_tensors.items() if t.numel() < 3000}
+
+
+def record_model(out, name, x, y):
+    """Loss and gradients at the start; five steps; then what is predicted."""
+    full = name == "full"
+    settings = {"smoothing": 0.1} if full else {}
+    net = make_model(full)
+    weights = dict(net.named_parameters())
+    for weight, value in small(weights).items():
+        out.given(f"{name}/{weight}", value)
+    loss = training_loss(net, x[0], y[0], **settings)
+    out.result(f"{name}/loss", loss)
+    grads = dict(zip(weights, gradient(loss, list(weights.values()))))
+    out.results(f"{name}/g.", small(grads))
+    sgd = torch.optim.SGD(
+        net.parameters(), 0.1, momentum=0.9, weight_decay=3e-4, nesterov=full
+    )
+    steps = [train_step(net, sgd, *batch, clip=0.5, **settings) for batch in zip(x, y)]
+    for part, values in zip(("losses", "norms"), zip(*steps)):
+        out.result(f"{name}/{part}", values)
+    out.results(f"{name}/end/", small({**weights, **dict(net.named_buffers())}))
+    net.eval()
+    out.result(f"{name}/end/logits", net(x[0])[0])
+
+
+def golden_model(directory):
+    """A discrete network of four cells, plain and with all that training may add."""
+    out = Recorder()
+    generator = torch.Generator().manual_seed(SEED + 4)
+    x, y = normal(generator, 5, 4, 2, 10, 10), torch.randint(5, (5, 4), generator=generator)
+    out.given("x", x)
+    out.given("y", y)
+    for kind, ops in (("normal", NORMAL), ("reduce", REDUCE)):
+        out.given(kind, torch.tensor([DARTS_OPS.index(op) for op in ops]))
+    for name in ("plain", "full"):
+        record_model(out, name, x, y)
+    save(directory, "model.safetensors", out)
+
+
 def main():
-    """Both files."""
+    """All files."""
     default = Path(__file__).resolve().parents[1] / "golden"
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     golden_ops(directory)
     golden_step(directory)
+    golden_model(directory)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from hnas_torch import (
     tracking,
 )
 from hyper_torch import Hypernet, expected_cost, gumbel_noise, op_costs, relax, scaled
+from model_torch import Network, kept_edges
 
 LAMBDA = 1e-2
 
@@ -269,6 +270,24 @@ def test_one_float32_step():
     step = Bilevel(net, hyper, Settings(order="first", relaxation="raw"))
     batch = torch.randn(3, 1, 7, 7), torch.tensor([0, 1, 2])
     assert all(torch.tensor(step.step(batch, batch, [LAMBDA])).isfinite())
+
+
+def test_discrete_network_is_the_supernet_with_one_hot_gates():
+    """The same weights by name; dead edges are gone; affine weights change nothing at first."""
+    net = Supernet((2, 10, 10), 5, 4, 4, nodes=3).double()
+    ops = {"normal": golden.NORMAL, "reduce": golden.REDUCE}
+    gates = {
+        kind: torch.stack([F.one_hot(torch.tensor(net.ops.index(o)), len(net.ops)) for o in names])
+        for kind, names in ops.items()
+    }
+    alone = Network((2, 10, 10), 5, 4, 4, 3, golden.NORMAL, golden.REDUCE).double()
+    weights = net.state_dict()
+    alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
+    x = torch.randn(3, 2, 10, 10, dtype=torch.float64)
+    want = net(x, gates["normal"].double(), gates["reduce"].double())
+    assert close(alone(x)[0], want, 1e-12)
+    assert close(alone.make_affine().double()(x)[0], want, 1e-12)
+    assert (2, 3, "skip_connect") not in kept_edges(golden.NORMAL, 3)
 
 
 def main():
