@@ -133,6 +133,11 @@ typedef struct hnas_batches_opts {
     uint64_t stream; /**< sets apart orders of one seed; below 2^24 */
     double mean;     /**< subtracted; default 0 */
     double std;      /**< divided by; default 1 */
+    int64_t shift;   /**< most pixels an image is moved by along each axis;
+                          what comes in is black; default 0 */
+    int32_t flip;    /**< 1: every other image, left for right; default 0 */
+    int64_t cutout;  /**< side of a square that is set to the mean, cut off at
+                          the borders; default 0 */
 } hnas_batches_opts;
 
 /**
@@ -157,7 +162,8 @@ typedef struct hnas_batches hnas_batches;
  *
  * Shapes     opts NULL: the defaults.
  * Units      0 <= first < N; count 0..N - first; batch >= 1, at most count
- *            unless partial; mean finite, std > 0; stream < 2^24.
+ *            unless partial; mean finite, std > 0; stream < 2^24; shift and
+ *            cutout 0..65536, shift below the sides of an image.
  * Ownership  *out: the caller's, released with hnas_batches_destroy.  dataset
  *            is borrowed and must outlive it.  opts is copied.
  * Gradient   none.
@@ -203,17 +209,19 @@ HNAS_API int64_t hnas_batches_get_count(const hnas_batches *batches);
 /**
  * Give batch `index` of epoch `epoch`, a pure function of both and the seed.
  *
- *     images = (value - mean) / std
+ *     images = (value - mean) / std, then moved, flipped, cut out
  *
  * Shapes     *images [n, C, H, W] float32, *labels [n] int32; n = batch, or
  *            fewer in the last one with partial.
- * Units      epoch: 0..2^48-1; index: 0..count-1.
+ * Units      epoch: 0..2^48-1; index: 0..count-1.  How an image is changed is
+ *            drawn anew each epoch.
  * Ownership  borrowed; the next call overwrites them.
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument, E_RANGE epoch or index.  On error both are
  *            NULL.
- * Source     Fisher and Yates' shuffle by counter-based numbers (Philox).
+ * Source     Fisher and Yates' shuffle by counter-based numbers (Philox);
+ *            cutout: arXiv:1708.04552.
  * Since      0.1
  */
 HNAS_API hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,

@@ -14,7 +14,8 @@ enum hn_purpose {
     HN_DRAW_LAMBDA = 8,  /* step: step */
     HN_DRAW_SHUFFLE = 9, /* step: epoch; element: position */
     HN_DRAW_EVAL = 12,   /* Gumbel noise of evaluations; +kind */
-    HN_DRAW_DROP = 16    /* step: step; element: cell, edge, image */
+    HN_DRAW_DROP = 16,   /* step: step; element: cell, edge, image */
+    HN_DRAW_AUGMENT = 17 /* step: epoch; element: position, what */
 };
 
 struct hn_rng {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "io/augment.h"
 #include "io/dataset.h"
 
 /* Above these the counter of the random numbers would overlap. */
@@ -17,6 +18,8 @@ struct hnas_batches {
     int64_t epoch;  /* that `order` is of; -1: none yet */
     int64_t *order; /* [count] images of the range, as they come */
     struct hn_normal normal;
+    struct hn_augment augment;
+    real *plain; /* an image before it is changed; NULL: none is */
     /* A full batch, and a view of its front for a smaller last one. */
     struct hnas_tensor *images, *labels;
     struct hnas_tensor *last_images, *last_labels; /* NULL: none smaller */
@@ -73,6 +76,38 @@ static hnas_status check_opts(struct hnas_context *ctx, hnas_batches_opts *o,
     return check_range(ctx, o, n_images);
 }
 
+static hnas_status check_augment(struct hnas_context *ctx,
+                                 const hnas_batches_opts *o,
+                                 const int64_t dims[4])
+{
+    const int64_t side = dims[2] < dims[3] ? dims[2] : dims[3];
+
+    if (o->shift < 0 || o->shift >= side)
+        return hn_fail(ctx, HNAS_E_RANGE, "shift: %lld, want 0..%lld",
+                       (long long)o->shift, (long long)side - 1);
+    if (o->cutout < 0 || o->cutout > 65536)
+        return hn_fail(ctx, HNAS_E_RANGE, "cutout: %lld, want 0..65536",
+                       (long long)o->cutout);
+    return HNAS_OK;
+}
+
+static hnas_status make_augment(struct hnas_batches *b)
+{
+    const int64_t *d = b->dataset->images->dim;
+    struct hn_augment *a = &b->augment;
+
+    if (!b->o.shift && !b->o.flip && !b->o.cutout)
+        return HNAS_OK;
+    a->shift = b->o.shift;
+    a->flip = b->o.flip;
+    a->cutout = b->o.cutout;
+    memcpy(a->dims, d + 1, sizeof a->dims);
+    a->black = b->normal.table[0];
+    b->plain = hn_alloc_array(&b->ctx->alloc, (size_t)(d[1] * d[2] * d[3]),
+                              sizeof *b->plain);
+    return b->plain ? HNAS_OK : hn_fail_nomem(b->ctx, "batches");
+}
+
 static hnas_status make_tensors(struct hnas_batches *b)
 {
     const int64_t rest = b->o.partial ? b->o.count % b->o.batch : 0;
@@ -107,6 +142,8 @@ hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
     if (hn_opts_merge(&o, sizeof o, opts) < 0)
         return hn_fail(ctx, HNAS_E_ARG, "opts: size is not set");
     st = check_opts(ctx, &o, dataset->images->dim[0]);
+    if (st == HNAS_OK)
+        st = check_augment(ctx, &o, dataset->images->dim);
     if (st < 0)
         return st;
     b = hn_zalloc(&ctx->alloc, sizeof *b);
@@ -120,6 +157,8 @@ hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
     hn_normal_init(&b->normal, o.mean, o.std);
     b->order = hn_alloc_array(&ctx->alloc, (size_t)o.count, sizeof *b->order);
     st = b->order ? make_tensors(b) : hn_fail_nomem(ctx, "order of images");
+    if (st == HNAS_OK)
+        st = make_augment(b);
     if (st < 0)
         hnas_batches_destroy(b);
     else
@@ -136,6 +175,7 @@ void hnas_batches_destroy(hnas_batches *batches)
     hnas_tensor_unref(batches->images);
     hnas_tensor_unref(batches->labels);
     hn_free(&batches->ctx->alloc, batches->order);
+    hn_free(&batches->ctx->alloc, batches->plain);
     hn_free(&batches->ctx->alloc, batches);
 }
 
@@ -171,6 +211,19 @@ static void set_order(struct hnas_batches *b, int64_t epoch)
     b->epoch = epoch;
 }
 
+/* Write the image at a position of the epoch. */
+static void put_image(real *dst, const struct hnas_batches *b, int64_t epoch,
+                      int64_t position)
+{
+    const struct hn_rng rng = {b->ctx->seed, (uint64_t)epoch, HN_DRAW_AUGMENT,
+                               (uint32_t)b->o.stream};
+
+    hn_dataset_image(b->plain ? b->plain : dst, b->dataset, b->order[position],
+                     &b->normal);
+    if (b->plain)
+        hn_augment_image(dst, b->plain, &b->augment, &rng, position);
+}
+
 hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
                              int64_t index, hnas_tensor **images,
                              hnas_tensor **labels)
@@ -200,10 +253,10 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
     }
     chw = x->stride[0];
     for (int64_t i = 0; i < x->dim[0]; i++) {
-        const int64_t from = b->order[index * b->o.batch + i];
+        const int64_t at = index * b->o.batch + i;
 
-        hn_dataset_image(hn_real(x) + i * chw, b->dataset, from, &b->normal);
-        ((int32_t *)y->data)[i] = hn_dataset_label(b->dataset, from);
+        put_image(hn_real(x) + i * chw, b, epoch, at);
+        ((int32_t *)y->data)[i] = hn_dataset_label(b->dataset, b->order[at]);
     }
     *images = x;
     *labels = y;

@@ -234,6 +234,98 @@ START_TEST(images_are_normalised_and_labels_stay_with_them)
 }
 END_TEST
 
+/* Images of 5 x 4 whose pixel says where it was: 1 + 4 row + column. */
+static hnas_dataset *make_map(void)
+{
+    const int64_t dims[4] = {N, 1, 5, 4};
+    hnas_tensor *x, *y;
+    uint8_t v[N * 20];
+    hnas_dataset *d;
+
+    for (int i = 0; i < N * 20; i++)
+        v[i] = (uint8_t)(1 + i % 20);
+    for (int i = 0; i < N; i++)
+        label_of[i] = i;
+    ck_assert_int_eq(hnas_tensor_create(&x, ctx, HNAS_UINT8, 4, dims), 0);
+    ck_assert_int_eq(hnas_tensor_set(x, HNAS_UINT8, v, N * 20), HNAS_OK);
+    ck_assert_int_eq(hnas_tensor_create(&y, ctx, HNAS_INT32, 1, dims), HNAS_OK);
+    ck_assert_int_eq(hnas_tensor_set(y, HNAS_INT32, label_of, N), HNAS_OK);
+    ck_assert_int_eq(hnas_dataset_create(&d, ctx, x, y), HNAS_OK);
+    hnas_tensor_unref(x);
+    hnas_tensor_unref(y);
+    return d;
+}
+
+/* Whether an image of the map is one moved by (down, right), mirrored or
+ * not, but for zeros in a square. */
+static int is_moved(const float *v, int down, int right, int mirrored)
+{
+    for (int y = 0; y < 5; y++)
+        for (int x = 0; x < 4; x++) {
+            const int row = y - down, col = (mirrored ? 3 - x : x) - right;
+            const int inside = row >= 0 && row < 5 && col >= 0 && col < 4;
+            const double want = inside ? (1 + 4 * row + col) / 255.0 : 0;
+
+            if (fabs(v[4 * y + x] - (want - 0.5)) > 1e-6 && v[4 * y + x] != 0)
+                return 0;
+        }
+    return 1;
+}
+
+START_TEST(images_are_moved_flipped_and_cut_out_anew_each_epoch)
+{
+    hnas_dataset *d = make_map();
+    hnas_batches_opts o = defaults(N);
+    int seen[5][5][2] = {{{0}}}, n_kinds = 0, n_zeros = 0;
+    hnas_batches *b, *again;
+    float v[N * 20], w[N * 20];
+    hnas_tensor *x, *y;
+
+    o.shuffle = 0;
+    o.shift = 2;
+    o.flip = 1;
+    o.cutout = 2;
+    o.mean = 0.5;
+    b = make_batches(d, &o);
+    again = make_batches(d, &o);
+    for (int epoch = 5; epoch >= 0; epoch--) {
+        ck_assert_int_eq(hnas_batches_get(b, epoch, 0, &x, &y), 0);
+        ck_assert_int_eq(hnas_tensor_get(x, HNAS_FLOAT32, v, N * 20), 0);
+        for (int i = 0; i < N; i++) {
+            int n = 0;
+
+            for (int p = 0; p < 20; p++)
+                n_zeros += v[20 * i + p] == 0;
+            for (int k = 0; k < 50; k++)
+                if (is_moved(v + 20 * i, k / 10 - 2, k / 2 % 5 - 2, k % 2)) {
+                    seen[k / 10][k / 2 % 5][k % 2] = 1;
+                    n++;
+                }
+            ck_assert_int_ge(n, 1);
+        }
+    }
+    for (int k = 0; k < 50; k++)
+        n_kinds += seen[k / 10][k / 2 % 5][k % 2];
+    ck_assert_int_ge(n_kinds, 45);
+    ck_assert_int_gt(n_zeros, 6 * N * 2); /* 4 pixels, fewer at borders */
+    ck_assert_int_le(n_zeros, 6 * N * 4);
+    ck_assert_int_eq(hnas_batches_get(again, 0, 0, &x, &y), 0);
+    ck_assert_int_eq(hnas_tensor_get(x, HNAS_FLOAT32, w, N * 20), 0);
+    ck_assert_mem_eq(v, w, sizeof v);
+    ck_assert_int_eq(hnas_batches_get(again, 1, 0, &x, &y), 0);
+    ck_assert_int_eq(hnas_tensor_get(x, HNAS_FLOAT32, w, N * 20), 0);
+    ck_assert(memcmp(v, w, sizeof v));
+    hnas_batches_destroy(b);
+    hnas_batches_destroy(again);
+    o.shift = 4;
+    ck_assert_int_eq(hnas_batches_create(&b, ctx, d, &o), HNAS_E_RANGE);
+    o.shift = 0;
+    o.cutout = -1;
+    ck_assert_int_eq(hnas_batches_create(&b, ctx, d, &o), HNAS_E_RANGE);
+    hnas_dataset_destroy(d);
+}
+END_TEST
+
 START_TEST(strided_images_read_as_their_axes_say)
 {
     /* channels last in memory */
@@ -437,6 +529,7 @@ int main(void)
     tcase_add_test(t, the_order_of_seed_0_never_changes);
     tcase_add_test(t, orders_are_uniform);
     tcase_add_test(t, images_are_normalised_and_labels_stay_with_them);
+    tcase_add_test(t, images_are_moved_flipped_and_cut_out_anew_each_epoch);
     tcase_add_test(t, strided_images_read_as_their_axes_say);
     tcase_add_test(t, batches_after_the_first_take_no_memory);
     tcase_add_test(t, moments_are_those_of_all_pixels);
