@@ -61,7 +61,7 @@ static void draw(hnas_tensor *gates, const struct hnas_cell *cell,
 hnas_status hn_model_draw_paths(struct hnas_model *m, int64_t n_images,
                                 double chance, int64_t step)
 {
-    const struct hn_rng rng = {m->ctx->seed, (uint64_t)step, HN_DRAW_DROP, 0};
+    const struct hn_rng rng = {m->seed, (uint64_t)step, HN_DRAW_DROP, 0};
     hnas_status st = make_gates(m, n_images);
 
     for (int32_t i = 0; i < m->opts.cells && st == HNAS_OK; i++)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "arch/arch.h"
+
 void hnas_model_opts_init(hnas_model_opts *opts, size_t size)
 {
     hnas_model_opts o;
@@ -54,33 +56,55 @@ static hnas_status check_edge(struct hnas_context *ctx, const hnas_arch_edge *e,
     return HNAS_OK;
 }
 
+/* Copy the listed edges of a kind, with names that live as long as the
+ * context. */
+static hnas_status copy_edges(struct hnas_model *m, int32_t kind,
+                              const struct hn_model_kind *from)
+{
+    struct hn_model_kind *to = &m->kind[kind];
+    hnas_status st = HNAS_OK;
+
+    to->n_edges = from->n_edges;
+    if (from->n_edges < 0)
+        return HNAS_OK;
+    to->edge =
+        hn_alloc_array(&m->ctx->alloc, (size_t)from->n_edges, sizeof *to->edge);
+    if (!to->edge)
+        return hn_fail_nomem(m->ctx, "model");
+    for (int32_t i = 0; i < from->n_edges && st == HNAS_OK; i++) {
+        const hnas_op_table *table;
+
+        to->edge[i] = from->edge[i];
+        st = check_edge(m->ctx, &from->edge[i], m->opts.nodes);
+        if (st == HNAS_OK)
+            st = hnas_op_find(&table, m->ctx, from->edge[i].op_name);
+        if (st == HNAS_OK)
+            to->edge[i].op_name = table->name;
+    }
+    return st;
+}
+
 /* Keep the edges that carry something: no zero operation, and a source that
  * something reaches.  edges: room for all of a cell. */
 static hnas_status keep_edges(struct hn_graph *graph, hnas_edge *edges,
-                              struct hnas_context *ctx, const hnas_arch *arch,
-                              int32_t kind, int32_t nodes)
+                              struct hnas_context *ctx,
+                              const struct hn_model_kind *kind)
 {
-    const hnas_arch_edge *e = hnas_arch_get_edges(arch, kind);
     uint8_t alive[2 + HN_MOST_CELL_NODES] = {1, 1};
     int32_t n = 0;
 
-    if (!e)
-        return hn_fail(ctx, HNAS_E_MISMATCH,
-                       "model: the architecture has no %s cell",
-                       kind == HNAS_NORMAL ? "normal" : "reduction");
-    for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, kind); i++) {
+    for (int32_t i = 0; i < kind->n_edges; i++) {
+        const hnas_arch_edge *e = &kind->edge[i];
         const hnas_op_table *table;
-        hnas_status st = check_edge(ctx, &e[i], nodes);
+        hnas_status st = hnas_op_find(&table, ctx, e->op_name);
 
-        if (st == HNAS_OK)
-            st = hnas_op_find(&table, ctx, e[i].op_name);
         if (st < 0)
             return st;
-        if (table->flags & HNAS_OP_ZERO || !alive[e[i].from])
+        if (table->flags & HNAS_OP_ZERO || !alive[e->from])
             continue;
-        alive[e[i].to] = 1;
-        edges[n].from = e[i].from;
-        edges[n].to = e[i].to;
+        alive[e->to] = 1;
+        edges[n].from = e->from;
+        edges[n].to = e->to;
         edges[n].n_ops = 1;
         edges[n++].ops = &table->name; /* as long as the context */
     }
@@ -89,17 +113,20 @@ static hnas_status keep_edges(struct hn_graph *graph, hnas_edge *edges,
     return HNAS_OK;
 }
 
-static hnas_status make_network(struct hnas_model *m, const hnas_arch *arch)
+static hnas_status make_network(struct hnas_model *m)
 {
     hnas_edge edges[HNAS_N_KINDS][HN_DARTS_EDGES(HN_MOST_CELL_NODES)];
     struct hn_graph graph[HNAS_N_KINDS] = {{0, NULL}, {0, NULL}};
     const struct hn_macro macro = macro_of(&m->opts);
-    hnas_status st = hn_macro_check(m->ctx, &macro);
+    hnas_status st = HNAS_OK;
 
-    for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
-        if (needs_kind(&m->opts, k))
-            st =
-                keep_edges(&graph[k], edges[k], m->ctx, arch, k, m->opts.nodes);
+    for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
+        if (m->kind[k].n_edges < 0 && needs_kind(&m->opts, k))
+            return hn_fail(m->ctx, HNAS_E_MISMATCH,
+                           "model: the architecture has no %s cell",
+                           k == HNAS_NORMAL ? "normal" : "reduction");
+        st = keep_edges(&graph[k], edges[k], m->ctx, &m->kind[k]);
+    }
     return st == HNAS_OK ? hn_network_make(&m->net, m->ctx, &macro, graph) : st;
 }
 
@@ -139,10 +166,16 @@ static void add_costs(struct hnas_model *m)
         }
 }
 
-static hnas_status fill(struct hnas_model *m, const hnas_arch *arch)
+static hnas_status fill(struct hnas_model *m,
+                        const struct hn_model_kind kind[HNAS_N_KINDS])
 {
-    hnas_status st = make_network(m, arch);
+    const struct hn_macro macro = macro_of(&m->opts);
+    hnas_status st = hn_macro_check(m->ctx, &macro);
 
+    for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
+        st = copy_edges(m, k, &kind[k]);
+    if (st == HNAS_OK)
+        st = make_network(m);
     if (st == HNAS_OK)
         st = hn_params_add_all(&m->params, "", &m->net.params);
     if (st == HNAS_OK && m->opts.auxiliary)
@@ -156,12 +189,35 @@ static hnas_status fill(struct hnas_model *m, const hnas_arch *arch)
     return st;
 }
 
+hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
+                          const struct hn_model_kind kind[HNAS_N_KINDS],
+                          const hnas_model_opts *opts)
+{
+    struct hnas_model *m = hn_zalloc(&ctx->alloc, sizeof *m);
+    hnas_status st;
+
+    *out = NULL;
+    if (!m)
+        return hn_fail_nomem(ctx, "model");
+    m->ctx = ctx;
+    m->opts = *opts;
+    m->seed = ctx->seed;
+    hn_params_init(&m->params, ctx);
+    st = fill(m, kind);
+    if (st < 0) {
+        hnas_model_destroy(m);
+        return st;
+    }
+    *out = m;
+    return HNAS_OK;
+}
+
 hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
                               const hnas_arch *arch,
                               const hnas_model_opts *opts)
 {
+    struct hn_model_kind kind[HNAS_N_KINDS];
     hnas_model_opts o;
-    struct hnas_model *m;
     hnas_status st;
 
     if (out)
@@ -172,19 +228,14 @@ hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
         return hn_fail(ctx, st, "model: opts.size is not set");
-    m = hn_zalloc(&ctx->alloc, sizeof *m);
-    if (!m)
-        return hn_fail_nomem(ctx, "model");
-    m->ctx = ctx;
-    m->opts = o;
-    hn_params_init(&m->params, ctx);
-    st = fill(m, arch);
-    if (st < 0) {
-        hnas_model_destroy(m);
-        return st;
+    for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
+        kind[k].edge = arch->edge[k];
+        kind[k].n_edges = arch->edge[k] ? arch->n_edges[k] : -1;
     }
-    *out = m;
-    return HNAS_OK;
+    st = hn_model_make(out, ctx, kind, &o);
+    if (st == HNAS_OK)
+        (*out)->rule = arch->rule;
+    return st;
 }
 
 void hnas_model_destroy(hnas_model *model)
@@ -199,6 +250,9 @@ void hnas_model_destroy(hnas_model *model)
     hn_auxiliary_finish(&model->aux);
     hn_params_finish(&model->params);
     hn_network_finish(&model->net);
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        hn_free(&model->ctx->alloc, model->kind[k].edge);
+    hn_free(&model->ctx->alloc, model->text);
     hn_free(&model->ctx->alloc, model);
 }
 

@@ -24,11 +24,23 @@ struct hn_training {
     hnas_train_opts opts;
     hnas_optim *sgd;
     int64_t step;
+    hnas_tensor **average; /* [sgd->n] moving, or NULL */
+    int32_t is_swapped;    /* the weights are the averages */
+};
+
+/* The listed edges of a kind, none and dead ones too. */
+struct hn_model_kind {
+    int32_t n_edges;      /* -1: the architecture has no such cell */
+    hnas_arch_edge *edge; /* names are those of the registry; op is unset */
 };
 
 struct hnas_model {
     struct hnas_context *ctx;
     hnas_model_opts opts;
+    struct hn_model_kind kind[HNAS_N_KINDS];
+    int32_t rule;  /* HNAS_RULE_ that the edges came from */
+    uint64_t seed; /* of drop path */
+    char *text;    /* the host's, from a file */
     struct hn_network net;
     struct hn_auxiliary aux;
     struct hnas_params params;       /* of net and auxiliary head */
@@ -40,6 +52,11 @@ struct hnas_model {
     struct hn_training *training; /* NULL: not begun */
     int64_t n_calibrated;         /* 0: the next call begins anew */
 };
+
+/* Make a model of listed edges, ordered by target, then source. */
+hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
+                          const struct hn_model_kind kind[HNAS_N_KINDS],
+                          const hnas_model_opts *opts);
 
 /* auxiliary.c */
 hnas_status hn_auxiliary_make(struct hnas_model *m);
