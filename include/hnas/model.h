@@ -170,6 +170,8 @@ typedef struct hnas_train_opts {
     double aux_weight;      /**< of the auxiliary head's loss; default 0.4 */
     double label_smoothing; /**< default 0 */
     double norm_momentum;   /**< of running statistics; default 0.1 */
+    double average;         /**< what a step leaves of the moving average of
+                                 the weights; 0: none is kept; default 0 */
 } hnas_train_opts;
 
 /**
@@ -193,7 +195,7 @@ HNAS_API void hnas_train_opts_init(hnas_train_opts *opts, size_t size);
  * Shapes     model: not NULL.
  * Units      opts NULL: the defaults.  Rates, aux_weight finite and >= 0;
  *            total_steps >= 0, rate_steps >= 1; 0 <= drop_path,
- *            label_smoothing < 1; norm_momentum 0..1.
+ *            label_smoothing, average < 1; norm_momentum 0..1.
  * Ownership  opts is copied.
  * Gradient   none.
  * Threads    one context, one thread at a time.
@@ -218,6 +220,7 @@ typedef struct hnas_train_info {
  * Do one step: weights by SGD on a batch, then the running statistics.
  *
  *     L = cross_entropy + aux_weight * cross_entropy of the auxiliary head
+ *     moving average of w = average * itself + (1 - average) * w
  *
  * Shapes     batch: images [N, C, H, W], labels [N] int32; info NULL: not
  *            wanted.
@@ -227,7 +230,8 @@ typedef struct hnas_train_info {
  * Threads    one context, one thread at a time; the result depends on no
  *            number of threads.
  * Errors     E_ARG NULL model or a batch without tensor; E_STATE
- *            hnas_model_train was not called; E_TYPE, E_SHAPE, E_STATE images
+ *            hnas_model_train was not called, or the weights are swapped with
+ *            their average; E_TYPE, E_SHAPE, E_STATE images
  *            or labels; E_RANGE a label; E_NAN the loss or a gradient; E_OP;
  *            E_NOMEM.  After all of these weights, statistics, optimizer and
  *            count are as they were, and *info is unchanged.
@@ -251,6 +255,20 @@ HNAS_API hnas_status hnas_model_step(hnas_model *model, const hnas_batch *batch,
  * Since      0.1
  */
 HNAS_API int64_t hnas_model_get_steps(const hnas_model *model);
+
+/**
+ * Swap the weights with their moving average; once more, and they are back.
+ *
+ * Shapes     model: not NULL.
+ * Units      statistics stay: calibrate before predicting.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL model; E_STATE no average is kept.
+ * Source     Polyak and Juditsky, 1992.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_swap_average(hnas_model *model);
 
 /**
  * Compute batch-norm's running statistics anew.

@@ -40,6 +40,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
                        "train: drop_path %g, label_smoothing %g, want 0 <= x "
                        "< 1",
                        o->drop_path, o->label_smoothing);
+    if (!(o->average >= 0 && o->average < 1))
+        return hn_fail(ctx, HNAS_E_RANGE, "train: average %g, want 0 <= x < 1",
+                       o->average);
     if (!(o->norm_momentum >= 0 && o->norm_momentum <= 1))
         return hn_fail(ctx, HNAS_E_RANGE, "train: norm_momentum %g, want 0..1",
                        o->norm_momentum);
@@ -52,6 +55,9 @@ static void destroy(struct hnas_context *ctx, struct hn_training *t)
 {
     if (!t)
         return;
+    for (int64_t i = 0; t->average && i < t->sgd->n; i++)
+        hnas_tensor_unref(t->average[i]);
+    hn_free(&ctx->alloc, t->average);
     hnas_optim_destroy(t->sgd);
     hn_free(&ctx->alloc, t);
 }
@@ -82,6 +88,29 @@ static hnas_status make_optimizer(struct hn_training *t, struct hnas_model *m)
     return st;
 }
 
+/* An average that starts at the weights. */
+static hnas_status make_average(struct hn_training *t, struct hnas_context *ctx)
+{
+    hnas_status st = HNAS_OK;
+
+    if (t->opts.average == 0)
+        return HNAS_OK;
+    t->average =
+        hn_alloc_array(&ctx->alloc, (size_t)t->sgd->n, sizeof *t->average);
+    if (!t->average)
+        return hn_fail_nomem(ctx, "average");
+    for (int64_t i = 0; i < t->sgd->n && st == HNAS_OK; i++) {
+        const hnas_tensor *w = t->sgd->param[i];
+
+        st = hn_tensor_new(&t->average[i], ctx, (enum hn_layout)w->layout,
+                           w->rank, w->dim);
+        if (st == HNAS_OK)
+            memcpy(t->average[i]->data, w->data,
+                   (size_t)hn_tensor_extent(w) * sizeof(real));
+    }
+    return st;
+}
+
 hnas_status hnas_model_train(hnas_model *model, const hnas_train_opts *opts)
 {
     struct hn_training *t;
@@ -102,6 +131,8 @@ hnas_status hnas_model_train(hnas_model *model, const hnas_train_opts *opts)
         return hn_fail_nomem(model->ctx, "training");
     t->opts = o;
     st = make_optimizer(t, model);
+    if (st == HNAS_OK)
+        st = make_average(t, model->ctx);
     if (st < 0) {
         destroy(model->ctx, t);
         return st;
@@ -215,6 +246,45 @@ static hnas_status find_gradient(struct hnas_model *m, const hnas_batch *batch,
     return st;
 }
 
+static void move_average(struct hn_training *t)
+{
+    const real keep = (real)t->opts.average, take = 1 - keep;
+
+    for (int64_t i = 0; t->average && i < t->sgd->n; i++) {
+        const real *w = hn_real(t->sgd->param[i]);
+        real *a = hn_real(t->average[i]);
+        const int64_t n = hn_tensor_extent(t->average[i]);
+
+        for (int64_t k = 0; k < n; k++)
+            a[k] = keep * a[k] + take * w[k];
+    }
+}
+
+hnas_status hnas_model_swap_average(hnas_model *model)
+{
+    struct hn_training *t;
+
+    if (!model)
+        return HNAS_E_ARG;
+    t = model->training;
+    if (!t || !t->average)
+        return hn_fail(model->ctx, HNAS_E_STATE,
+                       "swap: no average of the weights is kept");
+    for (int64_t i = 0; i < t->sgd->n; i++) {
+        real *w = hn_real(t->sgd->param[i]), *a = hn_real(t->average[i]);
+
+        for (int64_t k = hn_tensor_extent(t->average[i]) - 1; k >= 0; k--) {
+            const real kept = w[k];
+
+            w[k] = a[k];
+            a[k] = kept;
+        }
+    }
+    t->is_swapped = !t->is_swapped;
+    model->n_calibrated = 0;
+    return HNAS_OK;
+}
+
 static hnas_status do_step(struct hnas_model *m, const hnas_batch *batch,
                            hnas_train_info *info)
 {
@@ -231,6 +301,7 @@ static hnas_status do_step(struct hnas_model *m, const hnas_batch *batch,
     info->norm = hn_optim_get_norm(t->sgd);
     hn_network_update_norms(&m->net, t->opts.norm_momentum);
     hn_auxiliary_update_norms(&m->aux, t->opts.norm_momentum);
+    move_average(t);
     m->n_calibrated = 0;
     info->step = ++t->step;
     return HNAS_OK;
@@ -251,6 +322,9 @@ hnas_status hnas_model_step(hnas_model *model, const hnas_batch *batch,
     if (!model->training)
         return hn_fail(model->ctx, HNAS_E_STATE,
                        "step: hnas_model_train was not called");
+    if (model->training->is_swapped)
+        return hn_fail(model->ctx, HNAS_E_STATE,
+                       "step: the weights are swapped with their average");
     mode = hn_fp_enter();
     st = do_step(model, batch, &done);
     hn_fp_leave(mode);

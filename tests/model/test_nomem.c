@@ -73,6 +73,7 @@ START_TEST(training_survives_every_failing_allocation)
 
     hnas_train_opts_init(&o, sizeof o);
     o.drop_path = 0.3;
+    o.average = 0.9;
     ck_assert_int_eq(hnas_model_train(easy, &o), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(hnas_model_step(easy, &w.batch, NULL), 0);

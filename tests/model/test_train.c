@@ -173,6 +173,41 @@ START_TEST(a_failed_step_leaves_no_trace)
 }
 END_TEST
 
+START_TEST(the_average_of_the_weights_moves_and_swaps)
+{
+    double was[3], now[3], mean[3], got[3];
+    hnas_train_opts o = everything();
+    hnas_model *m;
+    hnas_tensor *t;
+
+    world_open(&w, 1);
+    m = full_model();
+    ck_assert_int_eq(hnas_model_swap_average(m), HNAS_E_STATE);
+    o.average = 0.75;
+    ck_assert_int_eq(hnas_model_train(m, &o), 0);
+    hnas_params_find(&t, hnas_model_get_params(m), "head.bias");
+    hnas_tensor_get(t, HNAS_FLOAT64, mean, 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(hnas_model_step(m, &w.batch, NULL), 0);
+        hnas_tensor_get(t, HNAS_FLOAT64, now, 3);
+        for (int k = 0; k < 3; k++)
+            mean[k] = 0.75 * mean[k] + 0.25 * now[k];
+    }
+    hnas_tensor_get(t, HNAS_FLOAT64, was, 3);
+    ck_assert_int_eq(hnas_model_swap_average(m), 0);
+    hnas_tensor_get(t, HNAS_FLOAT64, got, 3);
+    for (int k = 0; k < 3; k++)
+        ck_assert_double_eq_tol(got[k], mean[k], 1e-6);
+    ck_assert_int_eq(hnas_model_step(m, &w.batch, NULL), HNAS_E_STATE);
+    ck_assert_int_eq(hnas_model_swap_average(m), 0);
+    hnas_tensor_get(t, HNAS_FLOAT64, got, 3);
+    ck_assert_mem_eq(got, was, 3 * sizeof *got);
+    ck_assert_int_eq(hnas_model_step(m, &w.batch, NULL), 0);
+    hnas_model_destroy(m);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(settings_are_checked)
 {
     hnas_train_opts o;
@@ -255,6 +290,7 @@ int main(void)
     tcase_add_test(t, rate_and_drop_path_follow_their_schedules);
     tcase_add_test(t, bits_depend_on_no_number_of_threads);
     tcase_add_test(t, a_failed_step_leaves_no_trace);
+    tcase_add_test(t, the_average_of_the_weights_moves_and_swaps);
     tcase_add_test(t, settings_are_checked);
     tcase_add_test(t, identities_are_never_dropped);
     suite_add_tcase(s, t);
