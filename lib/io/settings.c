@@ -7,104 +7,70 @@
 #include <string.h>
 
 #include "bilevel/search.h"
+#include "io/fields.h"
 #include "io/search_file.h"
 #include "net/supernet.h"
 
-enum type { I32, I64, F64 };
-
-struct field {
-    const char *name;
-    enum type type;
-    size_t offset;
+static const struct hn_field net_fields[] = {
+    {"image_channels", HN_I64, offsetof(hnas_supernet_opts, image[0])},
+    {"image_height", HN_I64, offsetof(hnas_supernet_opts, image[1])},
+    {"image_width", HN_I64, offsetof(hnas_supernet_opts, image[2])},
+    {"classes", HN_I64, offsetof(hnas_supernet_opts, classes)},
+    {"channels", HN_I64, offsetof(hnas_supernet_opts, channels)},
+    {"cells", HN_I32, offsetof(hnas_supernet_opts, cells)},
+    {"nodes", HN_I32, offsetof(hnas_supernet_opts, nodes)},
+    {"stem_multiplier", HN_I32, offsetof(hnas_supernet_opts, stem_multiplier)},
+    {NULL, HN_I32, 0},
 };
 
-static const struct field net_fields[] = {
-    {"image_channels", I64, offsetof(hnas_supernet_opts, image[0])},
-    {"image_height", I64, offsetof(hnas_supernet_opts, image[1])},
-    {"image_width", I64, offsetof(hnas_supernet_opts, image[2])},
-    {"classes", I64, offsetof(hnas_supernet_opts, classes)},
-    {"channels", I64, offsetof(hnas_supernet_opts, channels)},
-    {"cells", I32, offsetof(hnas_supernet_opts, cells)},
-    {"nodes", I32, offsetof(hnas_supernet_opts, nodes)},
-    {"stem_multiplier", I32, offsetof(hnas_supernet_opts, stem_multiplier)},
-    {NULL, I32, 0},
+static const struct hn_field hyper_fields[] = {
+    {"kind", HN_I32, offsetof(hnas_hyper_opts, kind)},
+    {"scale", HN_I32, offsetof(hnas_hyper_opts, scale)},
+    {"lambda_lo", HN_F64, offsetof(hnas_hyper_opts, lambda_lo)},
+    {"lambda_hi", HN_F64, offsetof(hnas_hyper_opts, lambda_hi)},
+    {"init_std", HN_F64, offsetof(hnas_hyper_opts, init_std)},
+    {NULL, HN_I32, 0},
 };
 
-static const struct field hyper_fields[] = {
-    {"kind", I32, offsetof(hnas_hyper_opts, kind)},
-    {"scale", I32, offsetof(hnas_hyper_opts, scale)},
-    {"lambda_lo", F64, offsetof(hnas_hyper_opts, lambda_lo)},
-    {"lambda_hi", F64, offsetof(hnas_hyper_opts, lambda_hi)},
-    {"init_std", F64, offsetof(hnas_hyper_opts, init_std)},
-    {NULL, I32, 0},
-};
-
-static const struct field search_fields[] = {
-    {"order", I32, offsetof(hnas_search_opts, bilevel.order)},
-    {"virtual_clip", I32, offsetof(hnas_search_opts, bilevel.virtual_clip)},
-    {"w_momentum", F64, offsetof(hnas_search_opts, bilevel.w.momentum)},
-    {"w_decay", F64, offsetof(hnas_search_opts, bilevel.w.weight_decay)},
-    {"w_clip", F64, offsetof(hnas_search_opts, bilevel.w.clip)},
-    {"w_nesterov", I32, offsetof(hnas_search_opts, bilevel.w.nesterov)},
-    {"w_rate", F64, offsetof(hnas_search_opts, bilevel.w_rate)},
-    {"w_rate_last", F64, offsetof(hnas_search_opts, bilevel.w_rate_last)},
-    {"u_beta1", F64, offsetof(hnas_search_opts, bilevel.u.beta1)},
-    {"u_beta2", F64, offsetof(hnas_search_opts, bilevel.u.beta2)},
-    {"u_epsilon", F64, offsetof(hnas_search_opts, bilevel.u.epsilon)},
-    {"u_decay", F64, offsetof(hnas_search_opts, bilevel.u.weight_decay)},
-    {"u_rate", F64, offsetof(hnas_search_opts, bilevel.u_rate)},
-    {"total_steps", I64, offsetof(hnas_search_opts, bilevel.total_steps)},
-    {"rate_steps", I64, offsetof(hnas_search_opts, bilevel.rate_steps)},
-    {"warmup", F64, offsetof(hnas_search_opts, bilevel.warmup)},
-    {"relax", I32, offsetof(hnas_search_opts, relax)},
-    {"gumbel_per_image", I32, offsetof(hnas_search_opts, gumbel_per_image)},
-    {"tau", F64, offsetof(hnas_search_opts, tau)},
-    {"tau_last", F64, offsetof(hnas_search_opts, tau_last)},
-    {"tau_schedule", I32, offsetof(hnas_search_opts, tau_schedule)},
-    {"tau_steps", I32, offsetof(hnas_search_opts, tau_steps)},
-    {"metric", I32, offsetof(hnas_search_opts, metric)},
-    {"cost_weight", F64, offsetof(hnas_search_opts, cost_weight)},
-    {"raw_cost", I32, offsetof(hnas_search_opts, raw_cost)},
-    {"monotone", I32, offsetof(hnas_search_opts, monotone)},
-    {"sample", I32, offsetof(hnas_search_opts, sample)},
-    {"draws", I32, offsetof(hnas_search_opts, draws)},
-    {"lambda", F64, offsetof(hnas_search_opts, lambda)},
-    {"l1", F64, offsetof(hnas_search_opts, l1)},
-    {"l1_lambda", I32, offsetof(hnas_search_opts, l1_lambda)},
-    {"zero_one", F64, offsetof(hnas_search_opts, zero_one)},
-    {"norm_momentum", F64, offsetof(hnas_search_opts, norm_momentum)},
-    {"rule", I32, offsetof(hnas_search_opts, rule)},
-    {NULL, I32, 0},
+static const struct hn_field search_fields[] = {
+    {"order", HN_I32, offsetof(hnas_search_opts, bilevel.order)},
+    {"virtual_clip", HN_I32, offsetof(hnas_search_opts, bilevel.virtual_clip)},
+    {"w_momentum", HN_F64, offsetof(hnas_search_opts, bilevel.w.momentum)},
+    {"w_decay", HN_F64, offsetof(hnas_search_opts, bilevel.w.weight_decay)},
+    {"w_clip", HN_F64, offsetof(hnas_search_opts, bilevel.w.clip)},
+    {"w_nesterov", HN_I32, offsetof(hnas_search_opts, bilevel.w.nesterov)},
+    {"w_rate", HN_F64, offsetof(hnas_search_opts, bilevel.w_rate)},
+    {"w_rate_last", HN_F64, offsetof(hnas_search_opts, bilevel.w_rate_last)},
+    {"u_beta1", HN_F64, offsetof(hnas_search_opts, bilevel.u.beta1)},
+    {"u_beta2", HN_F64, offsetof(hnas_search_opts, bilevel.u.beta2)},
+    {"u_epsilon", HN_F64, offsetof(hnas_search_opts, bilevel.u.epsilon)},
+    {"u_decay", HN_F64, offsetof(hnas_search_opts, bilevel.u.weight_decay)},
+    {"u_rate", HN_F64, offsetof(hnas_search_opts, bilevel.u_rate)},
+    {"total_steps", HN_I64, offsetof(hnas_search_opts, bilevel.total_steps)},
+    {"rate_steps", HN_I64, offsetof(hnas_search_opts, bilevel.rate_steps)},
+    {"warmup", HN_F64, offsetof(hnas_search_opts, bilevel.warmup)},
+    {"relax", HN_I32, offsetof(hnas_search_opts, relax)},
+    {"gumbel_per_image", HN_I32, offsetof(hnas_search_opts, gumbel_per_image)},
+    {"tau", HN_F64, offsetof(hnas_search_opts, tau)},
+    {"tau_last", HN_F64, offsetof(hnas_search_opts, tau_last)},
+    {"tau_schedule", HN_I32, offsetof(hnas_search_opts, tau_schedule)},
+    {"tau_steps", HN_I32, offsetof(hnas_search_opts, tau_steps)},
+    {"metric", HN_I32, offsetof(hnas_search_opts, metric)},
+    {"cost_weight", HN_F64, offsetof(hnas_search_opts, cost_weight)},
+    {"raw_cost", HN_I32, offsetof(hnas_search_opts, raw_cost)},
+    {"monotone", HN_I32, offsetof(hnas_search_opts, monotone)},
+    {"sample", HN_I32, offsetof(hnas_search_opts, sample)},
+    {"draws", HN_I32, offsetof(hnas_search_opts, draws)},
+    {"lambda", HN_F64, offsetof(hnas_search_opts, lambda)},
+    {"l1", HN_F64, offsetof(hnas_search_opts, l1)},
+    {"l1_lambda", HN_I32, offsetof(hnas_search_opts, l1_lambda)},
+    {"zero_one", HN_F64, offsetof(hnas_search_opts, zero_one)},
+    {"norm_momentum", HN_F64, offsetof(hnas_search_opts, norm_momentum)},
+    {"rule", HN_I32, offsetof(hnas_search_opts, rule)},
+    {NULL, HN_I32, 0},
 };
 
 /* ---- writing ---- */
-
-static void write_fields(struct hn_json_writer *w, const struct field *f,
-                         const void *opts)
-{
-    for (; f->name; f++) {
-        const char *p = (const char *)opts + f->offset;
-        int32_t i32;
-        int64_t i64;
-        double f64;
-
-        hn_json_key(w, f->name);
-        switch (f->type) {
-        case I32:
-            memcpy(&i32, p, sizeof i32);
-            hn_json_integer(w, i32);
-            break;
-        case I64:
-            memcpy(&i64, p, sizeof i64);
-            hn_json_integer(w, i64);
-            break;
-        case F64:
-            memcpy(&f64, p, sizeof f64);
-            hn_json_number(w, f64);
-            break;
-        }
-    }
-}
 
 /* Operations with the version of their meaning. */
 static void write_ops(struct hn_json_writer *w, struct hnas_context *ctx,
@@ -136,16 +102,16 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_open(w, '{');
     hn_json_key(w, "supernet");
     hn_json_open(w, '{');
-    write_fields(w, net_fields, &search->net->opts);
+    hn_fields_write(w, net_fields, &search->net->opts);
     write_ops(w, search->ctx, &search->net->opts);
     hn_json_close(w, '}');
     hn_json_key(w, "hyper");
     hn_json_open(w, '{');
-    write_fields(w, hyper_fields, &hyper);
+    hn_fields_write(w, hyper_fields, &hyper);
     hn_json_close(w, '}');
     hn_json_key(w, "search");
     hn_json_open(w, '{');
-    write_fields(w, search_fields, &search->opts);
+    hn_fields_write(w, search_fields, &search->opts);
     hn_json_close(w, '}');
     hn_json_key(w, "seed"); /* as text: JSON readers round large numbers */
     {
@@ -171,48 +137,14 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
 static hnas_status bad(struct hn_settings *s, const char *path,
                        const char *name)
 {
-    return hn_fail(s->ctx, HNAS_E_FORMAT,
-                   "%.200s: setting %s is missing or of the wrong kind", path,
-                   name);
-}
-
-static hnas_status read_number(struct hn_settings *s, const char *path,
-                               const struct hn_json_value *object,
-                               const struct field *f, void *opts)
-{
-    const struct hn_json_value *v = hn_json_get(object, f->name);
-    char *p = (char *)opts + f->offset;
-    int32_t i32;
-
-    if (!v || v->type != HN_JSON_NUMBER)
-        return bad(s, path, f->name);
-    if (f->type == F64) {
-        memcpy(p, &v->number, sizeof v->number);
-        return HNAS_OK;
-    }
-    if (!v->is_integer ||
-        (f->type == I32 && (v->integer < INT32_MIN || v->integer > INT32_MAX)))
-        return bad(s, path, f->name);
-    i32 = (int32_t)v->integer;
-    if (f->type == I32)
-        memcpy(p, &i32, sizeof i32);
-    else
-        memcpy(p, &v->integer, sizeof v->integer);
-    return HNAS_OK;
+    return hn_fields_bad(s->ctx, path, name);
 }
 
 static hnas_status read_fields(struct hn_settings *s, const char *path,
-                               const char *section, const struct field *f,
+                               const char *section, const struct hn_field *f,
                                void *opts)
 {
-    const struct hn_json_value *object = hn_json_get(s->json->root, section);
-    hnas_status st = HNAS_OK;
-
-    if (!object || object->type != HN_JSON_OBJECT)
-        return bad(s, path, section);
-    for (; f->name && st == HNAS_OK; f++)
-        st = read_number(s, path, object, f, opts);
-    return st;
+    return hn_fields_read(s->ctx, path, s->json->root, section, f, opts);
 }
 
 static hnas_status check_version(struct hn_settings *s, const char *path,
@@ -265,16 +197,15 @@ static hnas_status read_ops(struct hn_settings *s, const char *path)
 
 static hnas_status read_counters(struct hn_settings *s, const char *path)
 {
-    static const struct field fields[] = {
-        {"steps", I64, offsetof(struct hn_settings, steps)},
-        {"w_steps", I64, offsetof(struct hn_settings, w_steps)},
-        {"u_steps", I64, offsetof(struct hn_settings, u_steps)},
+    static const struct hn_field fields[] = {
+        {"steps", HN_I64, offsetof(struct hn_settings, steps)},
+        {"w_steps", HN_I64, offsetof(struct hn_settings, w_steps)},
+        {"u_steps", HN_I64, offsetof(struct hn_settings, u_steps)},
+        {NULL, HN_I32, 0},
     };
     const struct hn_json_value *seed = hn_json_get(s->json->root, "seed");
-    hnas_status st = HNAS_OK;
+    hnas_status st = read_fields(s, path, NULL, fields, s);
 
-    for (size_t i = 0; i < 3 && st == HNAS_OK; i++)
-        st = read_number(s, path, s->json->root, &fields[i], s);
     if (st < 0)
         return st;
     if (!seed || seed->type != HN_JSON_STRING ||
