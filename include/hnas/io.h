@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file io.h
- * Files and formats: a search's state, architectures as JSON.
+ * Files and formats: the state of a search or of a discrete network,
+ * architectures as JSON.
  */
 #ifndef HNAS_IO_H
 #define HNAS_IO_H
 
+#include "model.h"
 #include "search.h"
 
 HNAS_BEGIN_DECLS
@@ -62,6 +64,58 @@ HNAS_API hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
  * Since      0.1
  */
 HNAS_API const char *hnas_search_get_text(const hnas_search *search);
+
+/**
+ * Save a discrete network, and where its training stands, atomically.
+ *
+ * Shapes     text: UTF-8, NULL: none.  path: NUL-terminated.
+ * Units      a safetensors file with a checksum: edges, settings, weights,
+ *            statistics, optimizer state, average, counters, text.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL model or path; E_IO open, write or rename; E_FORMAT
+ *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.
+ *            On error the file that was there is untouched.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_save(const hnas_model *model, const char *path,
+                                     const char *text);
+
+/**
+ * Load a network that hnas_model_save wrote.
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      every operation it names must be registered.  A training goes on
+ *            where it stood, with the seed it was saved with.
+ * Ownership  *out: the caller's, released with hnas_model_destroy.
+ * Gradient   as hnas_model_create.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
+ *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
+ *            operation is not registered; E_MISMATCH another kind of file,
+ *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
+ *            *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
+                                     const char *path);
+
+/**
+ * Give the host's text of a loaded network, "" if there is none.
+ *
+ * Shapes     a NUL-terminated string.  model: not NULL.
+ * Units      none.
+ * Ownership  the model's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API const char *hnas_model_get_text(const hnas_model *model);
 
 /**
  * Write an architecture as JSON.
