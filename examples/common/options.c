@@ -389,3 +389,21 @@ void options_help(const struct command_line *line)
     printf("  %-28s%s\n  %-28s%s\n", "--help", "print this", "--version",
            "print library, kernels, matrix products and threads");
 }
+
+int option_restore(const struct option *o, void *target, char *value)
+{
+    char *text;
+
+    if (o->kind == OPTION_FLAG || o->kind == OPTION_SWITCH) {
+        *(int32_t *)((char *)target + o->offset) = !strcmp(value, "true");
+        return 0;
+    }
+    if (*value == '"')
+        json_unquote(value);
+    if (*value == '[') {
+        memmove(value, value + 1, strlen(value));
+        value[strcspn(value, "]")] = '\0';
+    }
+    text = strdup(value); /* lives as long as the program */
+    return text ? option_set(o, target, text) : failure("out of memory");
+}

@@ -71,6 +71,10 @@ int option_set(const struct option *option, void *target, const char *value);
 void option_write(const struct option *option, const void *target, char *buffer,
                   size_t size);
 
+/* Take back what option_write wrote; value is overwritten.  0, or an exit
+ * status after a message. */
+int option_restore(const struct option *option, void *target, char *value);
+
 /* Print the help. */
 void options_help(const struct command_line *line);
 

@@ -172,29 +172,6 @@ int config_read(struct config *c, struct command_line *line, int argc,
 
 /* ---- resuming ---- */
 
-/* The saved form of a value, as the command line would give it. */
-static int restore(struct config *c, const struct option *o, char *value)
-{
-    char *text;
-
-    if (o->kind == OPTION_FLAG) {
-        *(int32_t *)((char *)c + o->offset) = !strcmp(value, "true");
-        return 0;
-    }
-    if (o->kind == OPTION_SWITCH) {
-        *(int32_t *)((char *)c + o->offset) = !strcmp(value, "true");
-        return 0;
-    }
-    if (*value == '"')
-        json_unquote(value);
-    if (*value == '[') {
-        memmove(value, value + 1, strlen(value));
-        value[strcspn(value, "]")] = '\0';
-    }
-    text = strdup(value); /* lives as long as the program */
-    return text ? option_set(o, c, text) : failure("out of memory");
-}
-
 static int take_saved(struct config *c, const struct option *o, int was_given,
                       const char *text)
 {
@@ -209,7 +186,7 @@ static int take_saved(struct config *c, const struct option *o, int was_given,
         return failure("--%s: is %s, the saved search has %s; only epochs, "
                        "steps, threads and out may differ",
                        o->name, now, saved);
-    return restore(c, o, saved);
+    return option_restore(o, c, saved);
 }
 
 static int64_t saved_int(const char *text, const char *key)
