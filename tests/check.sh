@@ -109,6 +109,8 @@ one "install: C and C++ programs build against it" \
     sh tests/abi/check_install.sh $build/release
 one "programs: contract, resume, refusals" \
     $python tests/system/test_programs.py $build/release
+one "hnas-train: contract, resume, refusals" \
+    $python tests/system/test_train.py $build/release
 one "demo: sizes fall with lambda, networks stay good" \
     $python tests/system/test_demo.py $build/release
 

@@ -360,7 +360,7 @@ def test_bench_measures_discrete_networks(room):
 
 
 def test_help_and_version(room):
-    for program in "hnas-search", "hnas-query", "hnas-bench":
+    for program in "hnas-search", "hnas-query", "hnas-train", "hnas-bench":
         out, err = room.run(program, "--help")
         assert out.startswith("usage: " + program) and not err
         out, err = room.run(program, "--version")

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run is made of: data, network, settings of a saved one. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arch.h"
+#include "common/data.h"
+#include "common/json.h"
+#include "common/program.h"
+#include "train/train.h"
+
+/* ---- data ---- */
+
+static int open_batches(struct train *t, hnas_batches **out,
+                        const hnas_dataset *set, hnas_batches_opts *o)
+{
+    hnas_status st;
+
+    o->batch = t->s->batch;
+    o->mean = t->mean;
+    o->std = t->std;
+    st = hnas_batches_create(out, t->ctx, set, o);
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+/* Changed images to train on, plain ones for statistics and the test. */
+static int make_batches(struct train *t)
+{
+    const struct settings *s = t->s;
+    hnas_batches_opts o;
+    int64_t dims[4];
+    int rc;
+
+    hnas_dataset_get_dims(t->train_set, dims);
+    hnas_batches_opts_init(&o, sizeof o);
+    o.stream = 3;
+    rc = open_batches(t, &t->sample, t->train_set, &o);
+    if (s->augment)
+        o.shift = (dims[2] < dims[3] ? dims[2] : dims[3]) / 8;
+    o.flip = s->flip;
+    o.cutout = s->cutout;
+    if (!rc)
+        rc = open_batches(t, &t->train, t->train_set, &o);
+    hnas_batches_opts_init(&o, sizeof o);
+    o.shuffle = 0;
+    o.partial = 1;
+    if (!rc)
+        rc = open_batches(t, &t->test, t->test_set, &o);
+    return rc;
+}
+
+static int open_data(struct train *t)
+{
+    hnas_status st;
+    int rc = data_open(&t->train_set, t->ctx, t->s->data, 0);
+
+    if (!rc)
+        rc = data_open(&t->test_set, t->ctx, t->s->data, 1);
+    if (rc)
+        return rc;
+    st = hnas_dataset_moments(t->train_set, 0, &t->mean, &t->std);
+    if (st < 0)
+        return library_failure(t->ctx, st, 0);
+    if (!(t->std > 0))
+        t->std = 1;
+    return 0;
+}
+
+/* ---- a new network ---- */
+
+static hnas_status build(struct train *t, const hnas_arch *arch, int32_t nodes,
+                         int32_t stem_multiplier)
+{
+    const struct settings *s = t->s;
+    hnas_model_opts o;
+    int64_t dims[4];
+
+    hnas_dataset_get_dims(t->train_set, dims);
+    hnas_model_opts_init(&o, sizeof o);
+    memcpy(o.image, dims + 1, sizeof o.image);
+    o.classes = hnas_dataset_get_classes(t->train_set);
+    o.channels = s->channels;
+    o.cells = (int32_t)s->cells;
+    o.nodes = nodes;
+    o.stem_multiplier = stem_multiplier;
+    o.affine = s->affine;
+    o.auxiliary = s->aux_weight > 0;
+    return hnas_model_create(&t->model, t->ctx, arch, &o);
+}
+
+static hnas_status build_of_search(struct train *t, hnas_search *search)
+{
+    struct settings *s = t->s;
+    hnas_supernet *net = hnas_search_get_net(search);
+    hnas_supernet_opts n;
+    hnas_search_opts o;
+    hnas_arch *arch = NULL;
+    hnas_status st;
+
+    n.size = sizeof n;
+    o.size = sizeof o;
+    hnas_supernet_get_opts(net, &n, sizeof n);
+    hnas_search_get_opts(search, &o, sizeof o);
+    s->cells = s->cells ? s->cells : n.cells;
+    s->channels = s->channels ? s->channels : n.channels;
+    st = hnas_search_derive(&arch, search, s->lambda,
+                            s->rule < 0 ? o.rule : s->rule);
+    if (st >= 0)
+        st = build(t, arch, n.nodes, n.stem_multiplier);
+    if (st == HNAS_OK && s->inherit)
+        st = hnas_model_inherit(t->model, hnas_supernet_get_params(net));
+    hnas_arch_destroy(arch);
+    return st;
+}
+
+static int create_of_search(struct train *t)
+{
+    hnas_search *search = NULL;
+    hnas_status st = hnas_search_load(&search, t->ctx, t->s->search);
+
+    if (st == HNAS_OK)
+        st = build_of_search(t, search);
+    hnas_search_destroy(search);
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+static int create_of_arch(struct train *t)
+{
+    struct settings *s = t->s;
+    hnas_arch *arch;
+    int32_t nodes;
+    hnas_status st;
+    int rc;
+
+    s->cells = s->cells ? s->cells : 3;
+    s->channels = s->channels ? s->channels : 16;
+    rc = arch_open(&arch, &nodes, t->ctx, s->arch, (int32_t)s->cells);
+    if (rc)
+        return rc;
+    st = build(t, arch, nodes, 3);
+    hnas_arch_destroy(arch);
+    return st < 0 ? library_failure(t->ctx, st, 1) : 0;
+}
+
+static int begin_training(struct train *t)
+{
+    const struct settings *s = t->s;
+    hnas_train_opts o;
+    hnas_status st;
+
+    hnas_train_opts_init(&o, sizeof o);
+    o.rate = s->w_lr[0];
+    o.rate_last = s->w_lr[1];
+    o.total_steps = t->last_step;
+    o.rate_steps = t->per_epoch;
+    o.drop_path = s->drop_path;
+    o.aux_weight = s->aux_weight;
+    o.label_smoothing = s->label_smoothing;
+    o.average = s->ema;
+    st = hnas_model_train(t->model, &o);
+    return st < 0 ? library_failure(t->ctx, st, 1) : 0;
+}
+
+/* ---- a saved one ---- */
+
+static int load(struct train *t, const char *path)
+{
+    hnas_status st = hnas_model_load(&t->model, t->ctx, path);
+
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+static double saved_real(const char *text, const char *key, double missing)
+{
+    char value[64];
+
+    return json_member(text, key, value, sizeof value) < 0
+               ? missing
+               : strtod(value, NULL);
+}
+
+/* A network goes on with the images that it was made for. */
+static int take_moments(struct train *t)
+{
+    const char *text = hnas_model_get_text(t->model);
+    const double mean = saved_real(text, "mean", t->mean);
+    const double std = saved_real(text, "std", t->std);
+
+    if (t->s->resume && (mean != t->mean || std != t->std))
+        return failure("--data %s: other images than the saved training had",
+                       t->s->data);
+    t->mean = mean;
+    t->std = std;
+    return 0;
+}
+
+/* The saved text says which seed to open the context with. */
+static int read_saved(struct train *t, const unsigned char *given)
+{
+    int rc = program_open(&t->ctx, 1, 0);
+
+    if (!rc)
+        rc = load(t, t->s->out);
+    if (!rc)
+        rc = settings_resume(t->s, given, hnas_model_get_text(t->model));
+    hnas_model_destroy(t->model);
+    hnas_context_destroy(t->ctx);
+    t->model = NULL;
+    t->ctx = NULL;
+    return rc;
+}
+
+static int open_saved(struct train *t, const char *path)
+{
+    int rc = load(t, path);
+
+    return rc ? rc : take_moments(t);
+}
+
+static int open_network(struct train *t)
+{
+    const struct settings *s = t->s;
+
+    if (s->eval)
+        return open_saved(t, s->eval);
+    if (s->resume)
+        return open_saved(t, s->out);
+    return s->search ? create_of_search(t) : create_of_arch(t);
+}
+
+int train_open(struct train *t, struct settings *s, const unsigned char *given)
+{
+    hnas_model_opts o;
+    int rc = 0;
+
+    memset(t, 0, sizeof *t);
+    t->s = s;
+    if (s->resume && !s->eval)
+        rc = read_saved(t, given);
+    if (!rc)
+        rc = program_open(&t->ctx, s->threads, s->seed);
+    if (!rc)
+        rc = open_data(t);
+    if (!rc)
+        rc = open_network(t);
+    if (!rc)
+        rc = make_batches(t);
+    if (rc)
+        return rc;
+    t->per_epoch = hnas_batches_get_count(t->train);
+    t->last_step = s->epochs * t->per_epoch;
+    o.size = sizeof o;
+    hnas_model_get_opts(t->model, &o, sizeof o);
+    t->confusion = calloc((size_t)(o.classes * o.classes), sizeof(int64_t));
+    if (!t->confusion)
+        return failure("%lld classes: out of memory", (long long)o.classes);
+    return s->eval || s->resume ? 0 : begin_training(t);
+}
+
+void train_close(struct train *t)
+{
+    hnas_batches_destroy(t->train);
+    hnas_batches_destroy(t->sample);
+    hnas_batches_destroy(t->test);
+    hnas_dataset_destroy(t->train_set);
+    hnas_dataset_destroy(t->test_set);
+    hnas_model_destroy(t->model);
+    hnas_context_destroy(t->ctx);
+    free(t->confusion);
+}

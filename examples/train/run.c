@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "common/program.h"
+#include "common/progress.h"
+#include "train/train.h"
+
+enum { CALIBRATION_BATCHES = 20 };
+
+/* No time, host or threads: equal runs leave equal files. */
+static char *make_text(const struct train *t)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    struct json j;
+
+    if (!f)
+        return NULL;
+    json_begin(&j, f);
+    json_open(&j, '{');
+    settings_write(t->s, &j);
+    json_key(&j, "mean");
+    json_real(&j, t->mean);
+    json_key(&j, "std");
+    json_real(&j, t->std);
+    json_close(&j, '}');
+    return fclose(f) ? NULL : text;
+}
+
+static int save(struct train *t)
+{
+    char *text;
+    hnas_status st;
+
+    if (!t->s->out)
+        return 0;
+    text = make_text(t);
+    if (!text)
+        return failure("%s: out of memory", t->s->out);
+    st = hnas_model_save(t->model, t->s->out, text);
+    free(text);
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+/* The batch of a step is a function of the step alone. */
+static int one_step(struct train *t, hnas_train_info *info)
+{
+    const int64_t step = hnas_model_get_steps(t->model);
+    hnas_batch batch;
+    hnas_status st;
+
+    st = hnas_batches_get(t->train, step / t->per_epoch, step % t->per_epoch,
+                          &batch.images, &batch.labels);
+    if (st == HNAS_OK)
+        st = hnas_model_step(t->model, &batch, info);
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+static int stop_when_interrupted(struct train *t)
+{
+    const int rc = save(t);
+
+    if (t->s->out && !rc)
+        fprintf(stderr,
+                "hnas-train: interrupted at step %lld; go on with --resume "
+                "--out %s\n",
+                (long long)hnas_model_get_steps(t->model), t->s->out);
+    return rc ? rc : EXIT_INTERRUPTED;
+}
+
+/* Statistics of this very network, on images that are not changed. */
+static int calibrate(struct train *t)
+{
+    const int64_t n =
+        t->per_epoch < CALIBRATION_BATCHES ? t->per_epoch : CALIBRATION_BATCHES;
+    hnas_tensor *images, *labels;
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < n && st == HNAS_OK; i++) {
+        st = hnas_batches_get(t->sample, 0, i, &images, &labels);
+        if (st == HNAS_OK)
+            st = hnas_model_calibrate(t->model, images, i == 0);
+    }
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+static int finish(struct train *t)
+{
+    hnas_status st = HNAS_OK;
+    int rc;
+
+    if (t->s->ema > 0)
+        st = hnas_model_swap_average(t->model);
+    if (st < 0)
+        return library_failure(t->ctx, st, 0);
+    rc = calibrate(t);
+    return rc ? rc : save(t);
+}
+
+int train_run(struct train *t)
+{
+    int64_t step = hnas_model_get_steps(t->model);
+    const int64_t epochs = t->s->epochs;
+    hnas_train_info info = {0};
+    struct progress progress;
+    int rc = 0;
+
+    if (t->s->resume && step == t->last_step)
+        return 0; /* it was finished */
+    if (!t->s->resume)
+        rc = save(t); /* a path that can't be written is told at once */
+    progress_begin(&progress, step, t->last_step, epochs);
+    while (step < t->last_step && !rc && !is_interrupted()) {
+        rc = one_step(t, &info);
+        if (rc)
+            break;
+        step = info.step;
+        progress_step(&progress, (step - 1) / t->per_epoch + 1, step, info.loss,
+                      info.rate,
+                      step == t->last_step ||
+                          (!progress.is_terminal && step % t->per_epoch == 0));
+        if (step % t->per_epoch == 0 && step < t->last_step)
+            rc = save(t);
+    }
+    progress_end(&progress);
+    if (!rc && step < t->last_step)
+        return stop_when_interrupted(t);
+    return rc ? rc : finish(t);
+}
+
+int train_evaluate(struct train *t)
+{
+    hnas_model_opts o;
+    hnas_status st = HNAS_OK;
+
+    o.size = sizeof o;
+    hnas_model_get_opts(t->model, &o, sizeof o);
+    for (int64_t i = 0; i < hnas_batches_get_count(t->test) && st == HNAS_OK;
+         i++) {
+        hnas_batch batch;
+
+        st = hnas_batches_get(t->test, 0, i, &batch.images, &batch.labels);
+        if (st == HNAS_OK)
+            st = hnas_model_evaluate(t->model, &batch, t->confusion,
+                                     o.classes * o.classes);
+    }
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}

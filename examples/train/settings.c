@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of options. */
+#include <string.h>
+
+#include "common/json.h"
+#include "common/program.h"
+#include "train/train.h"
+
+static const char *const rules[] = {"argmax", "top2", NULL};
+
+#define AT(field) offsetof(struct settings, field)
+
+const struct option train_options[] = {
+    {"search", "FILE", "a search.safetensors to derive from", OPTION_TEXT,
+     AT(search), 0, 0, NULL, NULL, NULL, 1},
+    {"lambda", "L", "where to derive", OPTION_REAL, AT(lambda), -1e300, 1e300,
+     NULL, NULL, NULL, 1},
+    {"rule", "RULE", "argmax or top2 (the search's own)", OPTION_CHOICE,
+     AT(rule), 0, 0, rules, "top2_raw|threshold", NULL, 1},
+    {"arch", "FILE", "an architecture as hnas-query prints it", OPTION_TEXT,
+     AT(arch), 0, 0, NULL, NULL, NULL, 1},
+    {"eval", "NET", "evaluate a network, train nothing", OPTION_TEXT, AT(eval),
+     0, 0, NULL, NULL, NULL, 1},
+    {"data", "NAME|DIR", "mnist-sample, or a directory of IDX files",
+     OPTION_TEXT, AT(data), 0, 0, NULL, NULL, NULL, 0},
+    {"epochs", "N", "epochs over the training set", OPTION_INT, AT(epochs), 0,
+     1000000, NULL, NULL, NULL, 0},
+    {"inherit", NULL, "begin with the search's weights", OPTION_FLAG,
+     AT(inherit), 0, 0, NULL, NULL, NULL, 1},
+    {"affine", NULL, "weight and bias for every batch-norm", OPTION_FLAG,
+     AT(affine), 0, 0, NULL, NULL, NULL, 0},
+    {"cells", "N", "cells (the search's; 3)", OPTION_INT, AT(cells), 1, 100,
+     NULL, NULL, NULL, 0},
+    {"channels", "N", "of the first cell (the search's; 16)", OPTION_INT,
+     AT(channels), 1, 4096, NULL, NULL, NULL, 0},
+    {"batch", "N", "images a batch (96)", OPTION_INT, AT(batch), 1, 65536, NULL,
+     NULL, NULL, 0},
+    {"augment", NULL, "move images by up to 1/8 of their side", OPTION_FLAG,
+     AT(augment), 0, 0, NULL, NULL, NULL, 0},
+    {"flip", NULL, "mirror every other image", OPTION_FLAG, AT(flip), 0, 0,
+     NULL, NULL, NULL, 0},
+    {"cutout", "SIDE", "of a square that is left out (0)", OPTION_INT,
+     AT(cutout), 0, 16384, NULL, NULL, NULL, 0},
+    {"drop-path", "P", "chance at the end to drop an edge (0)", OPTION_REAL,
+     AT(drop_path), 0, 0.99, NULL, NULL, NULL, 0},
+    {"aux-weight", "W", "of the auxiliary head's loss; 0: no such head (0)",
+     OPTION_REAL, AT(aux_weight), 0, 1e6, NULL, NULL, NULL, 0},
+    {"label-smoothing", "E", "(0)", OPTION_REAL, AT(label_smoothing), 0, 0.99,
+     NULL, NULL, NULL, 0},
+    {"w-lr", "A[:B]", "rate, first and last (0.025:0)", OPTION_PAIR, AT(w_lr),
+     0, 1e6, NULL, NULL, "0", 0},
+    {"ema", "D", "keep a moving average of the weights, and use it (0)",
+     OPTION_REAL, AT(ema), 0, 0.999999, NULL, NULL, NULL, 0},
+    {"out", "NET", "where the network goes", OPTION_TEXT, AT(out), 0, 0, NULL,
+     NULL, NULL, 1},
+    {"resume", NULL, "go on with the training of --out", OPTION_FLAG,
+     AT(resume), 0, 0, NULL, NULL, NULL, 1},
+    {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
+     NULL, NULL, 1},
+    {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
+     NULL, NULL, NULL, 1},
+    {"seed", "S", "of weights, order and noise (0)", OPTION_INT, AT(seed), 0,
+     9e18, NULL, NULL, NULL, 0},
+};
+
+const int32_t n_train_options = sizeof train_options / sizeof train_options[0];
+
+static int is_given(const unsigned char *given, const char *name)
+{
+    for (int i = 0; i < n_train_options; i++)
+        if (given[i] && !strcmp(train_options[i].name, name))
+            return 1;
+    return 0;
+}
+
+static int check(const struct settings *s, const unsigned char *given)
+{
+    if (s->eval)
+        return 0;
+    if (s->resume)
+        return s->out ? 0
+                      : usage_error("--resume: needs --out NET, the network");
+    if (!s->search == !s->arch)
+        return usage_error("want one of --search FILE, --arch FILE, --eval "
+                           "NET, --resume");
+    if (s->search && !is_given(given, "lambda"))
+        return usage_error("--search %s: needs --lambda L", s->search);
+    if (s->inherit && !s->search)
+        return usage_error("--inherit: needs --search FILE");
+    if (s->inherit && (is_given(given, "cells") || is_given(given, "channels")))
+        return usage_error("--inherit: the shape is the search's, without "
+                           "--cells and --channels");
+    if (!is_given(given, "epochs"))
+        return usage_error("--epochs: missing, want how long to train");
+    return 0;
+}
+
+int settings_read(struct settings *s, struct command_line *line, int argc,
+                  char **argv)
+{
+    int rc;
+
+    memset(s, 0, sizeof *s);
+    s->data = "mnist-sample";
+    s->batch = 96;
+    s->rule = -1;
+    s->w_lr[0] = 0.025;
+    rc = options_parse(line, s, argc, argv);
+    return rc ? rc : check(s, line->given);
+}
+
+static int take_saved(struct settings *s, const struct option *o, int was_given,
+                      const char *text)
+{
+    char saved[VALUE_SIZE], now[VALUE_SIZE];
+
+    if (json_member(text, o->name, saved, sizeof saved) < 0)
+        return failure("%s: setting %s: missing, want a file of hnas-train",
+                       s->out, o->name);
+    option_write(o, s, now, sizeof now);
+    if (was_given && strcmp(saved, now))
+        return failure("--%s: is %s, the saved training has %s; only threads "
+                       "may differ",
+                       o->name, now, saved);
+    return option_restore(o, s, saved);
+}
+
+int settings_resume(struct settings *s, const unsigned char *given,
+                    const char *text)
+{
+    int rc = 0;
+
+    for (int i = 0; i < n_train_options && !rc; i++)
+        if (!train_options[i].is_free)
+            rc = take_saved(s, &train_options[i], given[i], text);
+    return rc;
+}
+
+void settings_write(const struct settings *s, struct json *j)
+{
+    for (int i = 0; i < n_train_options; i++) {
+        char value[VALUE_SIZE];
+
+        if (train_options[i].is_free)
+            continue;
+        option_write(&train_options[i], s, value, sizeof value);
+        json_key(j, train_options[i].name);
+        json_raw(j, value);
+    }
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hnas-train: its settings, and what a run is made of. */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include <hnas/hnas.h>
+
+#include "common/options.h"
+
+#define VALUE_SIZE 4096
+
+struct settings {
+    const char *search, *arch, *eval, *data, *out;
+    int64_t epochs, cells, channels, batch, cutout, threads, seed;
+    double lambda, drop_path, aux_weight, label_smoothing, ema, w_lr[2];
+    int32_t rule, inherit, affine, augment, flip, resume, json;
+};
+
+extern const struct option train_options[];
+extern const int32_t n_train_options;
+
+/* Read a command line.  0, an exit status after a message, or 3, 4 as
+ * options_parse. */
+int settings_read(struct settings *s, struct command_line *line, int argc,
+                  char **argv);
+
+/* Take over the settings of a saved text; refuse what was given and differs. */
+int settings_resume(struct settings *s, const unsigned char *given,
+                    const char *text);
+
+/* Write them as members of an open JSON object. */
+struct json;
+void settings_write(const struct settings *s, struct json *j);
+
+struct train {
+    struct settings *s;
+    hnas_context *ctx;
+    hnas_model *model;
+    hnas_dataset *train_set, *test_set;
+    hnas_batches *train, *sample, *test;
+    double mean, std;
+    int64_t per_epoch, last_step;
+    double began_s;
+    int64_t *confusion; /* [classes * classes] */
+};
+
+/* Make or load what a run needs.  0, or an exit status after a message. */
+int train_open(struct train *t, struct settings *s, const unsigned char *given);
+void train_close(struct train *t);
+
+/* Train to the end, saving after each epoch; then calibrate and save. */
+int train_run(struct train *t);
+
+/* Count what the network predicts for the test set. */
+int train_evaluate(struct train *t);
+
+#endif

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""hnas-train, run as a user runs it.
+
+    python3 tests/system/test_train.py BUILD_DIR
+"""
+import os
+import signal
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from test_programs import Room, parse  # noqa: E402
+
+KEYS = {"params", "macs", "epochs", "seconds", "peak_bytes", "test_accuracy",
+        "test_precision", "confusion"}
+ARCH = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "archs",
+                    "darts-cc-fmnist-0.json")
+EXTRA = ["--affine", "--augment", "--flip", "--cutout", 2, "--drop-path", 0.3,
+         "--aux-weight", 0.4, "--label-smoothing", 0.1, "--ema", 0.9]
+
+
+def train(room, *args, status=0):
+    return room.run("hnas-train", "--data", room.data, "--batch", 8,
+                    "--json", *args, status=status)[0]
+
+
+def of_search(room, lam, *args):
+    return parse(train(room, "--search", room.path("a/search.safetensors"),
+                       "--lambda", lam, *args))
+
+
+def test_a_searched_network_is_trained_and_saved(room):
+    room.search("a", "--epochs", 2)
+    net = room.path("net")
+    result = of_search(room, 1e-3, "--epochs", 3, "--out", net)
+    assert KEYS <= set(result), result
+    assert result["epochs"] == 3 and "interrupted" not in result
+    count = sum(sum(row) for row in result["confusion"])
+    assert count == 96 and len(result["confusion"]) == 3
+    right = sum(result["confusion"][k][k] for k in range(3))
+    assert abs(right / 96 - result["test_accuracy"]) < 1e-12
+    assert 0 <= result["test_precision"] <= 1
+    query = parse(room.run("hnas-query", room.path("a/search.safetensors"),
+                           "--lambda", 1e-3, "--json")[0])
+    assert result["params"] == query["cost"]["params"]
+    assert result["macs"] == query["cost"]["macs"]
+    again = parse(train(room, "--eval", net))
+    for key in "params", "macs", "epochs", "test_accuracy", "confusion":
+        assert again[key] == result[key], key
+
+
+def test_it_learns(room):
+    result = of_search(room, 1e-4, "--epochs", 12, "--w-lr", "0.1")
+    assert result["test_accuracy"] > 0.9, result
+
+
+def test_inherited_weights_alone_are_evaluated(room):
+    fresh = of_search(room, 1e-4, "--epochs", 0)
+    result = of_search(room, 1e-4, "--epochs", 0, "--inherit")
+    assert result["epochs"] == 0
+    assert result["confusion"] != fresh["confusion"]
+
+
+def test_an_architecture_file_is_trained(room):
+    result = parse(train(room, "--arch", ARCH, "--epochs", 1, "--channels", 2,
+                         *EXTRA))
+    assert result["epochs"] == 1
+    wide = parse(train(room, "--arch", ARCH, "--epochs", 0, "--channels", 4))
+    assert wide["params"] > result["params"]
+
+
+def test_the_result_depends_on_no_threads(room):
+    for threads in 1, 2:
+        train(room, "--arch", ARCH, "--epochs", 1, "--channels", 2, *EXTRA,
+              "--threads", threads, "--out", room.path(f"t{threads}"))
+    assert room.read("t1") == room.read("t2")
+
+
+def test_interrupt_saves_and_resumes(room):
+    args = ["--arch", ARCH, "--channels", 2, "--epochs", 6, "--out"]
+    train(room, *args, room.path("straight"), *EXTRA, "--seed", 3)
+    for wait in 0, 0.4:
+        if os.path.exists(room.path("cut")):
+            os.remove(room.path("cut"))
+        process = room.start("hnas-train", "--data", room.data, "--batch", 8,
+                             "--json", *args, room.path("cut"), *EXTRA,
+                             "--seed", 3)
+        deadline = time.time() + 60
+        while not os.path.exists(room.path("cut")):
+            assert time.time() < deadline and process.poll() is None
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        if process.returncode == 130:
+            assert parse(out)["interrupted"] is True, out
+        else:  # it was faster
+            assert process.returncode == 0, (process.returncode, err)
+        result = parse(room.run("hnas-train", "--out", room.path("cut"),
+                                "--resume", "--json", "--threads", 1)[0])
+        assert result["epochs"] == 6
+        assert room.read("straight") == room.read("cut")
+
+
+def test_resume_refuses_other_settings(room):
+    before = room.read("cut")
+    for name, value in (("epochs", 7), ("seed", 1), ("cells", 4), ("batch", 4),
+                        ("w-lr", "0.1:0"), ("ema", 0.5), ("cutout", 3)):
+        _, err = room.run("hnas-train", "--out", room.path("cut"), "--resume",
+                          f"--{name}={value}", status=1)
+        assert f"--{name}" in err, err
+    assert room.read("cut") == before
+
+
+def test_failures_name_the_thing(room):
+    search = room.path("a/search.safetensors")
+    for bad in ([], ["--search", search], ["--arch", ARCH, "--inherit"],
+                ["--arch", ARCH], ["--search", search, "--arch", ARCH],
+                ["--resume"], ["--arch", ARCH, "--epochs", "-1"],
+                ["--search", search, "--lambda", "1", "--inherit", "--epochs",
+                 "0", "--cells", "2"]):
+        room.run("hnas-train", *bad, status=2)
+    data = ["--data", room.data, "--epochs", 1]
+    damaged = room.path("damaged")
+    with open(damaged, "wb") as file:
+        file.write(room.read("net")[:-5])
+    for bad in (["--arch", room.path("none"), *data],
+                ["--arch", search, *data],
+                ["--search", room.path("net"), "--lambda", 1, *data],
+                ["--search", search, "--lambda", 1e-3, "--epochs", 1, "--data",
+                 room.path("none")],
+                ["--eval", damaged, "--data", room.data],
+                ["--eval", search, "--data", room.data],
+                ["--arch", ARCH, "--channels", 2, "--batch", 8, "--out",
+                 room.path("no/where"), *data]):
+        _, err = room.run("hnas-train", *bad, status=1)
+    assert "no/where" in err, err
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(os.path.abspath(build), folder)
+        tests = [f for n, f in globals().items() if n.startswith("test_")]
+        for test in tests:
+            began = time.time()
+            test(room)
+            print(f"ok  {test.__name__}  {time.time() - began:.1f} s",
+                  flush=True)
+    print(f"{len(tests)} tests passed")
+
+
+if __name__ == "__main__":
+    main()
