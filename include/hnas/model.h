@@ -346,6 +346,81 @@ HNAS_API hnas_status hnas_model_evaluate(hnas_model *model,
 HNAS_API void hnas_confusion_measure(const int64_t *confusion, int64_t classes,
                                      double *accuracy, double *precision);
 
+/** A frozen copy of a network, to predict with; opaque. */
+typedef struct hnas_predictor hnas_predictor;
+
+/**
+ * Freeze a network for predictions.
+ *
+ * Batch-norm becomes a scale and a shift that the next operation applies where
+ * it reads; all buffers are planned for one image a worker.
+ *
+ * Shapes     model: not NULL.
+ * Units      n_threads: workers that share the images of a call, 1..256.
+ * Ownership  *out: the caller's, released with hnas_predictor_destroy.
+ *            Weights are copied: model may change or go.  The context's
+ *            allocator is called by create and destroy alone.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_RANGE n_threads; E_NOMEM; E_THREAD; E_OP a
+ *            host's operation failed.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_predictor_create(hnas_predictor **out,
+                                           const hnas_model *model,
+                                           int32_t n_threads);
+
+/**
+ * Release a predictor.
+ *
+ * Shapes     predictor NULL: nothing is done.
+ * Units      none.
+ * Ownership  what it copied is gone.
+ * Gradient   none.
+ * Threads    as its context: the allocator of the model's is called.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_predictor_destroy(hnas_predictor *predictor);
+
+/**
+ * Compute logits.
+ *
+ * Shapes     images [N, C, H, W] float32 as the network's, any strides (all 0:
+ *            contiguous); logits [N * classes], count their number.
+ * Units      N >= 1; the result for an image depends on no other image and on
+ *            no number of threads.
+ * Ownership  images are read where they are, logits is the caller's.  No
+ *            memory is allocated.
+ * Gradient   none.
+ * Threads    one predictor, one thread at a time; different predictors are
+ *            free, those of one model too.
+ * Errors     E_ARG NULL argument, NULL data or images->size not set; E_TYPE;
+ *            E_SHAPE images or count; E_OP a host's operation failed.  See
+ *            hnas_predictor_message.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_predictor_run(hnas_predictor *predictor,
+                                        const hnas_array *images, float *logits,
+                                        int64_t count);
+
+/**
+ * Tell the line that a predictor's last failing call left, "" if none did.
+ *
+ * Shapes     a NUL-terminated string of at most 511 bytes.  predictor NULL: "".
+ * Units      none.
+ * Ownership  the predictor's; its next failing call overwrites it.
+ * Gradient   none.
+ * Threads    one predictor, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API const char *hnas_predictor_message(const hnas_predictor *predictor);
+
 HNAS_END_DECLS
 
 #endif

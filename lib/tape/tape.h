@@ -192,6 +192,11 @@ hnas_status hn_add_partials(struct hn_node *node, int32_t input,
 /* Compute all nodes that are not computed yet (run.c). */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
 
+/* Compute all nodes once more, in record order, on one worker's scratch: no
+ * memory is taken.  For leaves that changed, after a run that kept its values;
+ * several tapes of a context may do so at once on different workers. */
+hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker);
+
 /* ---- chunks of images ---- */
 
 /* Images in a chunk and chunks in a batch: functions of the batch only. */

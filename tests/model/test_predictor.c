@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frozen networks: the model's own logits, from any number of threads, without
+ * memory. */
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "hnas/hnas.h"
+#include "support/check_main.h"
+#include "world.h"
+
+enum { PIXELS = 2 * WORLD_SIZE * WORLD_SIZE, LOGITS = WORLD_IMAGES * 3 };
+
+static struct world w;
+static float pixels[WORLD_IMAGES * PIXELS];
+
+static void setup(void)
+{
+    world_open(&w, 1);
+    ck_assert_int_eq(hnas_tensor_get(w.batch.images, HNAS_FLOAT32, pixels,
+                                     WORLD_IMAGES * PIXELS),
+                     0);
+}
+
+static void teardown(void)
+{
+    world_close(&w);
+}
+
+static hnas_array array_of(float *data, int64_t n)
+{
+    hnas_array a;
+
+    memset(&a, 0, sizeof a);
+    a.size = sizeof a;
+    a.data = data;
+    a.dtype = HNAS_FLOAT32;
+    a.rank = 4;
+    a.dims[0] = n;
+    a.dims[1] = 2;
+    a.dims[2] = a.dims[3] = WORLD_SIZE;
+    return a;
+}
+
+/* A network that was trained a little, so that statistics are not plain. */
+static hnas_model *trained(int everything)
+{
+    hnas_arch *arch = world_random_arch(&w, HNAS_RULE_ARGMAX);
+    hnas_model *m;
+
+    w.opts.affine = w.opts.auxiliary = everything;
+    m = world_model(&w, arch);
+    hnas_arch_destroy(arch);
+    ck_assert_int_eq(hnas_model_train(m, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(hnas_model_step(m, &w.batch, NULL), 0);
+    return m;
+}
+
+START_TEST(logits_are_the_models_for_any_threads)
+{
+    const hnas_array a = array_of(pixels, WORLD_IMAGES);
+
+    for (int i = 0; i < 12; i++) {
+        hnas_model *m = trained(i % 2);
+        float want[LOGITS], got[LOGITS], one[LOGITS];
+
+        hnas_model_predict(m, w.batch.images, want, LOGITS);
+        for (int32_t threads = 1; threads <= 4; threads *= 2) {
+            hnas_predictor *p;
+
+            ck_assert_int_eq(hnas_predictor_create(&p, m, threads), 0);
+            for (int k = 0; k < 2; k++) {
+                memset(got, 0, sizeof got);
+                ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), 0);
+            }
+            for (int k = 0; k < LOGITS; k++)
+                ck_assert_double_eq_tol(got[k], want[k],
+                                        1e-5 * (1 + fabs(want[k])));
+            if (threads == 1)
+                memcpy(one, got, sizeof one);
+            ck_assert_mem_eq(one, got, sizeof got);
+            hnas_predictor_destroy(p);
+        }
+        hnas_model_destroy(m);
+    }
+}
+END_TEST
+
+START_TEST(a_prediction_takes_no_memory_and_needs_no_model)
+{
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_model *m = trained(1);
+    hnas_predictor *p;
+    int64_t n_failed;
+
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 2), 0);
+    ck_assert_int_eq(hnas_predictor_run(p, &a, want, LOGITS), 0);
+    hnas_model_destroy(m);
+    n_failed = w.hooks.n_failed;
+    w.hooks.left = 0;
+    for (int64_t n = 1; n <= WORLD_IMAGES; n++) {
+        a.dims[0] = n;
+        ck_assert_int_eq(hnas_predictor_run(p, &a, got, 3 * n), 0);
+        ck_assert_mem_eq(want, got, (size_t)(3 * n) * sizeof *got);
+    }
+    w.hooks.left = -1;
+    ck_assert_int_eq(w.hooks.n_failed, n_failed);
+    hnas_predictor_destroy(p);
+}
+END_TEST
+
+START_TEST(images_are_read_by_their_strides)
+{
+    static float last[WORLD_IMAGES * PIXELS];
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_model *m = trained(0);
+    hnas_predictor *p;
+
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
+    ck_assert_int_eq(hnas_predictor_run(p, &a, want, LOGITS), 0);
+    for (int n = 0; n < WORLD_IMAGES; n++)
+        for (int c = 0; c < 2; c++)
+            for (int i = 0; i < PIXELS / 2; i++)
+                last[n * PIXELS + 2 * i + c] =
+                    pixels[n * PIXELS + c * (PIXELS / 2) + i];
+    a.data = last;
+    a.strides[0] = PIXELS;
+    a.strides[1] = 1;
+    a.strides[2] = 2 * WORLD_SIZE;
+    a.strides[3] = 2;
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), 0);
+    ck_assert_mem_eq(want, got, sizeof got);
+    hnas_predictor_destroy(p);
+    hnas_model_destroy(m);
+}
+END_TEST
+
+struct caller {
+    hnas_predictor *p;
+    float got[LOGITS];
+    hnas_status st;
+};
+
+static void *call(void *user)
+{
+    const hnas_array a = array_of(pixels, WORLD_IMAGES);
+    struct caller *c = user;
+
+    for (int i = 0; i < 20; i++)
+        c->st |= hnas_predictor_run(c->p, &a, c->got, LOGITS);
+    return NULL;
+}
+
+START_TEST(predictors_of_one_model_run_side_by_side)
+{
+    hnas_model *m = trained(1);
+    struct caller c[3] = {{NULL, {0}, 0}};
+    pthread_t thread[3];
+
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(hnas_predictor_create(&c[i].p, m, 1 + i % 2), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, call, &c[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(thread[i], NULL);
+        ck_assert_int_eq(c[i].st, 0);
+        ck_assert_mem_eq(c[i].got, c[0].got, sizeof c[0].got);
+        hnas_predictor_destroy(c[i].p);
+    }
+    hnas_model_destroy(m);
+}
+END_TEST
+
+START_TEST(bad_images_are_named)
+{
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    hnas_model *m = trained(0);
+    hnas_predictor *p;
+    float got[LOGITS];
+
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 0), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_predictor_create(&p, NULL, 1), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
+    ck_assert_str_eq(hnas_predictor_message(p), "");
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS - 1), HNAS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(hnas_predictor_message(p), "logits"));
+    a.dtype = HNAS_FLOAT64;
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_TYPE);
+    a = array_of(pixels, WORLD_IMAGES);
+    a.dims[2] = 4;
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_SHAPE);
+    a = array_of(NULL, WORLD_IMAGES);
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_predictor_run(p, NULL, got, LOGITS), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_predictor_run(NULL, &a, got, LOGITS), HNAS_E_ARG);
+    hnas_predictor_destroy(p);
+    hnas_model_destroy(m);
+}
+END_TEST
+
+START_TEST(create_survives_every_failing_allocation)
+{
+    hnas_model *m = trained(0);
+    hnas_status st = HNAS_E_NOMEM;
+    hnas_predictor *p;
+
+    for (int64_t n = 0; st != HNAS_OK; n++) {
+        const int64_t live = w.hooks.n_live;
+
+        w.hooks.left = n;
+        st = hnas_predictor_create(&p, m, 2);
+        w.hooks.left = -1;
+        ck_assert(st == HNAS_OK || (st == HNAS_E_NOMEM && !p));
+        ck_assert(st == HNAS_OK || w.hooks.n_live == live);
+    }
+    hnas_predictor_destroy(p);
+    hnas_model_destroy(m);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("model");
+    TCase *t = tcase_create("predictor");
+
+    tcase_set_timeout(t, 300);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, logits_are_the_models_for_any_threads);
+    tcase_add_test(t, a_prediction_takes_no_memory_and_needs_no_model);
+    tcase_add_test(t, images_are_read_by_their_strides);
+    tcase_add_test(t, predictors_of_one_model_run_side_by_side);
+    tcase_add_test(t, bad_images_are_named);
+    tcase_add_test(t, create_survives_every_failing_allocation);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}
