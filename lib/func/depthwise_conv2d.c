@@ -20,8 +20,9 @@ struct depthwise {
 
 static struct hn_dwindow window(const struct depthwise *d, int64_t stride)
 {
-    const struct hn_dwindow win = {
-        (int32_t)d->win.k[0], (int32_t)d->win.dilation[0], (int32_t)stride};
+    const struct hn_dwindow win = {(int32_t)d->win.k[0],
+                                   (int32_t)d->win.dilation[0], (int32_t)stride,
+                                   NULL};
 
     return win;
 }
@@ -106,7 +107,7 @@ static void backward(const struct hn_node *node, int64_t image,
 
         if (d->gaps && !(flags & HN_ACCUMULATE))
             memset(dx.p, 0, (size_t)x->stride[0] * sizeof(real));
-        hn_dw_back(node->ctx, dx, cdz, d->turned, &d->win, x->cp, flags);
+        hn_dw_back(node->ctx, dx, cdz, d->turned, &d->win, x->cp, flags, NULL);
     }
 }
 

@@ -29,7 +29,7 @@ static void depthwise_rows(const struct hn_node *node, struct hn_cplane src,
     const struct hnas_tensor *x = node->in[X];
     const struct hn_dwindow win = {(int32_t)s->win.k[0],
                                    (int32_t)s->win.dilation[0],
-                                   (int32_t)s->win.stride[0]};
+                                   (int32_t)s->win.stride[0], NULL};
     const struct hn_plane dst = {d, s->win.out[1] * x->cp, x->cp};
 
     src.p += h0 * s->win.stride[0] * src.row;
@@ -65,7 +65,7 @@ static void forward(const struct hn_node *node, int64_t image,
         const struct hn_plane dst = {z + h * cols * cpo, cols * cpo, cpo};
 
         depthwise_rows(node, src, h, rows, w->rows[0]);
-        taps.ahead = hn_ahead(w, h * cols * cpo, rows * cols * cpo);
+        taps.ahead = hn_ahead(w, 0, h * cols * cpo, rows * cols * cpo);
         node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps, rows,
                                cols, sums, flags);
     }
@@ -126,8 +126,9 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
     const struct hn_cplane cdz = {w->rows[1], cols * cpo, cpo};
     const struct hn_cplane cd = {w->rows[0], cols * cp, cp};
     const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo, NULL};
-    const struct hn_taps back = {&zero, 1, node->out->dim[1], cp,
-                                 hn_ahead(w, h * cols * cp, rows * cols * cp)};
+    const struct hn_taps back = {
+        &zero, 1, node->out->dim[1], cp,
+        hn_ahead(w, 0, h * cols * cp, rows * cols * cp)};
 
     node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols, cpo);
     hn_advance_view(g, rows * cols * cpo);
@@ -158,7 +159,8 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
 
     if (s->gaps && !(flags & HN_ACCUMULATE))
         memset(acc, 0, (size_t)x->stride[0] * sizeof(real));
-    hn_dw_back(node->ctx, dst, dd, s->turned, &s->win, x->cp, flags);
+    hn_dw_back(node->ctx, dst, dd, s->turned, &s->win, x->cp, flags,
+               s->win.stride[0] == 1 ? hn_ahead(w, 1, 0, x->stride[0]) : NULL);
 }
 
 static void backward(const struct hn_node *node, int64_t image,
@@ -183,7 +185,7 @@ static void backward(const struct hn_node *node, int64_t image,
     if (node->want[DEPTHWISE]) {
         const struct hn_dwindow win = {(int32_t)s->win.k[0],
                                        (int32_t)s->win.dilation[0],
-                                       (int32_t)s->win.stride[0]};
+                                       (int32_t)s->win.stride[0], NULL};
         const int64_t nk = hn_tensor_extent(node->in[DEPTHWISE]);
 
         node->ctx->k.dw_wgrad(s->d_depthwise + w->chunk * nk, src, cdd, win,

@@ -43,6 +43,7 @@ struct hn_taps {
  * pixels (rows) for each output pixel (row).  Weights are w[k*k][cp]. */
 struct hn_dwindow {
     int32_t k, dilation, stride;
+    const real *ahead; /* as in hn_taps */
 };
 
 enum {

@@ -192,16 +192,20 @@ struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
     return open_padded(&w->dz, h, wd, cp, pad, 0);
 }
 
-void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *t,
-                  int64_t image)
+void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
+                  const struct hnas_tensor *b, int64_t image)
 {
-    const int use = t && t->layout == HN_IMAGE && t->data;
+    const struct hnas_tensor *t[2] = {a, b};
 
-    w->ahead.at = use ? hn_image_at(t, image) : NULL;
-    w->ahead.n_reals = use ? t->stride[0] : 0;
+    for (int i = 0; i < 2; i++) {
+        const int use = t[i] && t[i]->layout == HN_IMAGE && t[i]->data;
+
+        w->ahead[i].at = use ? hn_image_at(t[i], image) : NULL;
+        w->ahead[i].n_reals = use ? t[i]->stride[0] : 0;
+    }
 }
 
-const real *hn_ahead(const struct hn_worker *w, int64_t from, int64_t n)
+const real *hn_ahead(const struct hn_worker *w, int i, int64_t from, int64_t n)
 {
-    return from + n <= w->ahead.n_reals ? w->ahead.at + from : NULL;
+    return from + n <= w->ahead[i].n_reals ? w->ahead[i].at + from : NULL;
 }

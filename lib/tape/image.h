@@ -31,14 +31,15 @@ struct hn_worker {
               * arithmetic: its own loads would find only memory to wait for */
         const real *at;
         int64_t n_reals;
-    } ahead;
+    } ahead[2];
 };
 
-/* Name the image that the next node reads (NULL: none).  hn_ahead: n reals of
- * it from an offset, for a kernel to fetch; NULL where there are none. */
-void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *t,
-                  int64_t image);
-const real *hn_ahead(const struct hn_worker *w, int64_t from, int64_t n);
+/* Name the images that the next node reads (NULL: none).  hn_ahead: n reals
+ * of image i from an offset, for a kernel to fetch; NULL where there are none.
+ */
+void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
+                  const struct hnas_tensor *b, int64_t image);
+const real *hn_ahead(const struct hn_worker *w, int i, int64_t from, int64_t n);
 
 /* See that every worker has scratch for a stage of a tape, and give the
  * worker of an index, which remembers no image of before. */

@@ -111,9 +111,9 @@ static void look_ahead(const struct run *run, int64_t i, int64_t image,
     image += i + 1 == run->n_nodes;
     next = run->node[i + 1 < run->n_nodes ? i + 1 : 0];
     if (image >= last || image >= next->n_images || next->in[0] == node->in[0])
-        hn_ahead_set(worker, NULL, 0);
+        hn_ahead_set(worker, NULL, NULL, 0);
     else
-        hn_ahead_set(worker, next->in[0], image);
+        hn_ahead_set(worker, next->in[0], NULL, image);
 }
 
 static void run_chunk(void *user, int64_t index, int32_t worker_index)
@@ -262,7 +262,7 @@ hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
     struct hn_worker *worker = hn_worker_get(tape, worker_index);
     hnas_status st = HNAS_OK;
 
-    hn_ahead_set(worker, NULL, 0); /* all of it stays in cache */
+    hn_ahead_set(worker, NULL, NULL, 0); /* all of it stays in cache */
     for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
         struct hn_node *node = tape->node[i];
 

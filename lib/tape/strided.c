@@ -93,7 +93,8 @@ void hn_dw_back_weights(real *dst, const struct hn_window *win, const real *k,
 
 void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
                 struct hn_cplane dz, const real *weights,
-                const struct hn_window *win, int64_t cp, int flags)
+                const struct hn_window *win, int64_t cp, int flags,
+                const real *ahead)
 {
     const int64_t s = win->stride[0], most = most_taps(win);
 
@@ -101,7 +102,7 @@ void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
         const struct hn_plane dst = {dx.p + a / s * dx.row + a % s * dx.pix,
                                      dx.row * s, dx.pix * s};
         struct hn_cplane src = dz;
-        struct hn_dwindow square = {(int32_t)most, 1, 1};
+        struct hn_dwindow square = {(int32_t)most, 1, 1, ahead};
         struct hn_class y, x;
 
         hn_class_set(&y, win, 0, a / s);

@@ -91,20 +91,20 @@ struct stage {
     struct hn_need need;
 };
 
-/* What the next node reads first: its output's value, if a batch-norm's
- * gradient needs that. */
+/* What the next node reads: its output's value, if a batch-norm's gradient
+ * needs that, and its input, unless this node reads it too. */
 static void look_ahead(const struct stage *s, int64_t i, int64_t image,
                        int64_t last, struct hn_worker *worker)
 {
-    const struct hn_node *next;
+    const struct hn_node *node = s->node[i], *next;
 
     image += i + 1 == s->n_nodes;
     next = s->node[i + 1 < s->n_nodes ? i + 1 : 0];
-    if (image < last && image < next->n_images && next->bimage &&
-        next->out->record->norm)
-        hn_ahead_set(worker, next->out, image);
+    if (image >= last || image >= next->n_images || !next->bimage)
+        hn_ahead_set(worker, NULL, NULL, 0);
     else
-        hn_ahead_set(worker, NULL, 0);
+        hn_ahead_set(worker, next->out->record->norm ? next->out : NULL,
+                     next->in[0] == node->in[0] ? NULL : next->in[0], image);
 }
 
 static void clear_partials(const struct hn_node *node, int64_t chunk)

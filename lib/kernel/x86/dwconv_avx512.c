@@ -64,7 +64,7 @@ static void dw_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
                     int64_t cp, int flags)
 {
     const struct rows_job job = {
-        dst, src, w, cp, rows, cols, flags & HN_ACCUMULATE};
+        dst, src, w, cp, rows, cols, flags & HN_ACCUMULATE, win.ahead};
 
     switch (win.k * 100 + win.dilation * 10 + win.stride) {
     case 211: /* data gradients of 3x3 and 7x7 at stride 2 */

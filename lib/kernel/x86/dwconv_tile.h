@@ -16,6 +16,7 @@ struct rows_job {
     const float *w;
     int64_t cp, rows, cols;
     int add;
+    const float *ahead;
 };
 
 /* Distances of neighbouring pixels are passed down as constants where they
@@ -166,6 +167,19 @@ INLINE void pair_tile(float *dst, const float *src, const struct rows_job *job,
     store_pixels(other, far, dpix, P, lanes);
 }
 
+/* Fetch the pixels of `ahead` that go with P pixels of row r, from column x. */
+INLINE void fetch_pixels(const struct rows_job *job, int64_t r, int64_t x,
+                         const int P)
+{
+    const float *p = job->ahead + (r * job->cols + x) * job->cp;
+
+    if (!job->ahead)
+        return;
+    UNROLL
+    for (int i = 0; i < P; i++, p += job->cp)
+        fetch(p);
+}
+
 /* One row in tiles of two widths, whose smaller one divides it. */
 INLINE void even_row(const struct rows_job *job, int64_t r, const int64_t pix,
                      const int k, const int d, const int s, const int P)
@@ -175,11 +189,13 @@ INLINE void even_row(const struct rows_job *job, int64_t r, const int64_t pix,
     int64_t left = job->cols;
 
     for (; LANES == 16 && left >= 2 * P; left -= 2 * P) {
+        fetch_pixels(job, r, job->cols - left, 2 * P);
         rows_tile(dst, src, job, pix, k, d, s, LANES == 16 ? 2 * P : P, LANES);
         src += 2 * P * pix * s;
         dst += 2 * P * job->dst.pix;
     }
     for (; left >= P; left -= P) {
+        fetch_pixels(job, r, job->cols - left, P);
         rows_tile(dst, src, job, pix, k, d, s, P, LANES);
         src += P * pix * s;
         dst += P * job->dst.pix;
@@ -194,6 +210,8 @@ INLINE void even_pair(const struct rows_job *job, int64_t r, const int64_t pix,
     float *dst = job->dst.p + r * job->dst.row;
 
     for (int64_t left = job->cols; left >= P; left -= P) {
+        fetch_pixels(job, r, job->cols - left, P);
+        fetch_pixels(job, r + d, job->cols - left, P);
         pair_tile(dst, src, job, pix, k, d, P, LANES);
         src += P * pix;
         dst += P * job->dst.pix;
@@ -287,6 +305,8 @@ INLINE void rows_window(struct rows_job job, const int k, const int d,
         job.dst.p += LANES;
         job.src.p += LANES;
         job.w += LANES;
+        if (job.ahead)
+            job.ahead += LANES;
     }
 }
 

@@ -144,6 +144,7 @@ INLINE void relu_block(float *dx, const float *g, struct hn_cplane r,
         for (int64_t x = 0; x < w; x++, rp += r.pix, g += cp, dx += cp) {
             const vec m = where_positive(load(rp, lanes), load(g, lanes));
 
+            fetch(dx + AHEAD);
             store(dx, accumulate ? add(load(dx, lanes), m) : m, lanes);
             if (sums) {
                 s = add(s, m);
