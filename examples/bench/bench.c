@@ -7,7 +7,7 @@
 
 #include "common/program.h"
 
-enum { WARM_UP_STEPS = 2, QUERIES = 1000 };
+enum { WARM_UP_STEPS = 2, QUERIES = 1000, ENDLESS_STEPS = 1000000000 };
 
 struct parts {
     hnas_context *ctx;
@@ -34,7 +34,22 @@ static hnas_status create_net(struct parts *p, const struct bench *b)
     return hnas_supernet_create(&p->net, p->ctx, &o);
 }
 
-static hnas_status create_search(struct parts *p, const struct bench *b)
+/* Every step moves u, or none does: then a step is its w pass alone. */
+static void choose_passes(struct parts *p, const struct bench *b)
+{
+    hnas_search_opts *s = &p->preset.search;
+
+    if (b->order >= 0)
+        s->bilevel.order = b->order;
+    if (b->relax >= 0) {
+        s->relax = b->relax;
+        s->gumbel_per_image = b->relax == HNAS_RELAX_GUMBEL;
+    }
+    s->bilevel.warmup = b->what == BENCH_WPASS;
+    s->bilevel.total_steps = b->what == BENCH_WPASS ? ENDLESS_STEPS : 0;
+}
+
+static hnas_status create_search(struct parts *p)
 {
     static const char *const names[] = {"normal", "reduce"};
     hnas_hyper_opts *h = &p->preset.hyper;
@@ -53,9 +68,6 @@ static hnas_status create_search(struct parts *p, const struct bench *b)
     st = hnas_hyper_create(&p->hyper, p->ctx, h);
     if (st < 0)
         return st;
-    if (b->order >= 0)
-        p->preset.search.bilevel.order = b->order;
-    p->preset.search.bilevel.warmup = 0; /* every step moves u */
     return hnas_search_create(&p->search, p->net, p->hyper, &p->preset.search);
 }
 
@@ -131,7 +143,9 @@ static double macs_of(const hnas_supernet *net, int drawn)
 static double flops_of(const struct parts *p, const struct bench *b)
 {
     const hnas_search_opts *s = &p->preset.search;
-    const int passes = s->bilevel.order == HNAS_ORDER_SECOND_FD ? 4 : 1;
+    const int passes = b->what == BENCH_WPASS                     ? 0
+                       : s->bilevel.order == HNAS_ORDER_SECOND_FD ? 4
+                                                                  : 1;
     const double w = macs_of(p->net, s->relax == HNAS_RELAX_GUMBEL_HARD);
 
     return 2 * 3 * (double)b->batch *
@@ -180,21 +194,24 @@ static hnas_status time_queries(struct parts *p, const struct bench *b,
     return st;
 }
 
-static int measure(struct parts *p, const struct bench *b, int is_query,
+static int measure(struct parts *p, const struct bench *b,
                    struct bench_result *r)
 {
     hnas_status st =
         hnas_preset_find(&p->preset, sizeof p->preset, p->ctx, b->preset);
 
-    if (st == HNAS_OK)
+    if (st == HNAS_OK) {
+        choose_passes(p, b);
         st = create_net(p, b);
+    }
     if (st == HNAS_OK)
-        st = create_search(p, b);
+        st = create_search(p);
     if (st < 0)
         return library_failure(p->ctx, st, 1);
     st = bench_batch(&p->batch, p->ctx, b);
     if (st == HNAS_OK)
-        st = is_query ? time_queries(p, b, r) : time_steps(p, b, r);
+        st = b->what == BENCH_QUERY ? time_queries(p, b, r)
+                                    : time_steps(p, b, r);
     if (st < 0)
         return library_failure(p->ctx, st, 0);
     r->flops = flops_of(p, b);
@@ -204,7 +221,7 @@ static int measure(struct parts *p, const struct bench *b, int is_query,
     return 0;
 }
 
-int bench_run(const struct bench *b, int is_query, struct bench_result *r)
+int bench_run(const struct bench *b, struct bench_result *r)
 {
     struct parts p = {0};
     int rc = program_open(&p.ctx, b->threads, b->seed);
@@ -213,7 +230,7 @@ int bench_run(const struct bench *b, int is_query, struct bench_result *r)
     if (!rc && !r->ms)
         rc = failure("--repeat %lld: out of memory", (long long)b->repeat);
     if (!rc)
-        rc = measure(&p, b, is_query, r);
+        rc = measure(&p, b, r);
     hnas_search_destroy(p.search);
     hnas_hyper_destroy(p.hyper);
     hnas_supernet_destroy(p.net);

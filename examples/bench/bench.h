@@ -11,8 +11,12 @@ struct bench {
     const char *preset, *image, *arch;
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
     int64_t dims[3];
-    int32_t order, json; /* order -1: the preset's */
+    int32_t order, relax, json; /* order, relax -1: the preset's */
+    int32_t what;               /* BENCH_ */
 };
+
+/* What is measured: of a search, then of a discrete network. */
+enum { BENCH_STEP, BENCH_WPASS, BENCH_QUERY, BENCH_FORWARD, BENCH_TRAINING };
 
 struct bench_result {
     double *ms; /* n_ms times; the caller frees */
@@ -22,8 +26,8 @@ struct bench_result {
     char kernels[32];
 };
 
-/* Measure steps, or queries.  0 or an exit status after a message. */
-int bench_run(const struct bench *b, int is_query, struct bench_result *r);
+/* Measure what is of a search.  0 or an exit status after a message. */
+int bench_run(const struct bench *b, struct bench_result *r);
 
 /* Measure predictions, or training steps, of the network of b->arch. */
 int bench_network(const struct bench *b, int is_training,

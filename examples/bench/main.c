@@ -9,6 +9,8 @@
 #include "common/program.h"
 
 static const char *const orders[] = {"first", "second_fd", NULL};
+static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
+                                          "gumbel", "gumbel_hard", NULL};
 
 #define AT(field) offsetof(struct bench, field)
 
@@ -29,6 +31,9 @@ static const struct option options[] = {
      NULL, 0},
     {"order", "O", "first or second_fd (the preset's)", OPTION_CHOICE,
      AT(order), 0, 0, orders, "second_exact", NULL, 0},
+    {"relax", "R",
+     "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
+     OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
      NULL, NULL, NULL, 0},
     {"arch", "FILE", "as hnas-query prints it: of forward and train-step",
@@ -105,15 +110,14 @@ static void print_query(const struct bench *b, struct bench_result *r)
     fputc('\n', stdout);
 }
 
-static int measure(struct bench *b, const char *what)
+static int measure(struct bench *b)
 {
     struct bench_result r = {0};
-    const int is_query = !strcmp(what, "query");
-    const int is_training = !strcmp(what, "train-step");
+    const int is_query = b->what == BENCH_QUERY;
     int rc;
 
-    rc = b->arch ? bench_network(b, is_training, &r)
-                 : bench_run(b, is_query, &r);
+    rc = b->arch ? bench_network(b, b->what == BENCH_TRAINING, &r)
+                 : bench_run(b, &r);
     if (!rc && is_query)
         print_query(b, &r);
     else if (!rc)
@@ -124,26 +128,36 @@ static int measure(struct bench *b, const char *what)
     return rc;
 }
 
-static int check_word(const struct command_line *line, const struct bench *b)
+/* What can be measured; has_arch: of a discrete network. */
+static const struct {
+    const char *word;
+    int what, has_arch;
+} measurements[] = {
+    {"step", BENCH_STEP, 0},           {"wpass", BENCH_WPASS, 0},
+    {"query", BENCH_QUERY, 0},         {"forward", BENCH_FORWARD, 1},
+    {"train-step", BENCH_TRAINING, 1},
+};
+
+static int check_word(const struct command_line *line, struct bench *b)
 {
-    static const char *const now[] = {"step", "query", "forward", "train-step"};
     static const char *const later[] = {"path", "kernels"};
     const char *word = line->n_words ? line->words[0] : "";
 
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(word, now[i])) {
-            if (!b->arch && i >= 2)
+    for (size_t i = 0; i < sizeof measurements / sizeof measurements[0]; i++)
+        if (!strcmp(word, measurements[i].word)) {
+            b->what = measurements[i].what;
+            if (!b->arch && measurements[i].has_arch)
                 return usage_error("%s: want --arch FILE", word);
-            if (b->arch && i < 2)
+            if (b->arch && !measurements[i].has_arch)
                 return usage_error("--arch %s: not of %s", b->arch, word);
             return 0;
         }
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         if (!strcmp(word, later[i]))
             return usage_error("%s: not in this version, which has step, "
-                               "query, forward, train-step",
+                               "wpass, query, forward, train-step",
                                word);
-    return usage_error("%.80s: want step, query, forward or train-step",
+    return usage_error("%.80s: want step, wpass, query, forward or train-step",
                        *word ? word : "what to measure: missing");
 }
 
@@ -162,7 +176,7 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
-    return rc ? rc : measure(b, line->words[0]);
+    return rc ? rc : measure(b);
 }
 
 int main(int argc, char **argv)
@@ -177,12 +191,14 @@ int main(int argc, char **argv)
                       .image = "1x28x28",
                       .classes = 10,
                       .order = -1,
+                      .relax = -1,
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|query|forward|train-step [OPTION]...",
-        "Measures, on random data, a step of a search or a query of it; a "
-        "prediction or a step of training of a discrete network.",
+        "step|wpass|query|forward|train-step [OPTION]...",
+        "Measures, on random data, a step of a search, its w pass alone or a "
+        "query of it; a prediction or a step of training of a discrete "
+        "network.",
         options,
         N_OPTIONS,
         1,

@@ -262,6 +262,7 @@ def test_bad_usage_is_refused(room):
         room.run("hnas-search", *bad, status=2)
     for bad in ([], ["nothing"], ["kernels"], ["step", "--image", "1x2"],
                 ["step", "--repeat", "0"], ["step", "--preset", "x"],
+                ["wpass", "--relax", "x"],
                 ["forward"], ["train-step"], ["step", "--arch", "x"]):
         room.run("hnas-bench", *bad, status=2)
     file = room.path("a/search.safetensors")
@@ -329,6 +330,11 @@ def test_bench_measures(room):
                            "kernels", "gflops"}, result
     assert 0 < result["min_ms"] <= result["median_ms"]
     assert result["threads"] == 1
+    for relax in "softmax", "gumbel_hard":
+        out, _ = room.run("hnas-bench", "wpass", "--json", "--channels", 2,
+                          "--nodes", 1, "--batch", 4, "--image", "3x8x8",
+                          "--repeat", 2, "--relax", relax)
+        assert set(parse(out)) == set(result)
     out, _ = room.run("hnas-bench", "query", "--json", "--channels", 2,
                       "--repeat", 2)
     assert parse(out)["ns_per_query"] > 0
