@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Time one search step of hnas-bench and of the PyTorch peer, side by side.
+"""Measure the library beside PyTorch, row by row, and write the page of results.
 
-compare.py BUILD_DIR [--rounds R] [--write FILE]
+compare.py BUILD_DIR [--rounds R] [--only NAME,NAME] [--write docs/performance.md]
 
-Each round runs ours and both layouts of the peer one after the other, so that noise
-of a shared machine meets all alike; the table shows medians over rounds of each run's
-median, and the ratio to the peer's better layout.
+Each round runs a row's contestants (the library, the peer in both layouts) one after
+the other, so that noise of a shared machine meets all alike; kept are medians over the
+rounds of each run's median, and the largest peak memory. With --write, results go to a
+.json beside the page, which holds each row's last result, and the page is written anew
+from all of it; without --only every row is measured, with --only "" none.
 """
 
 import argparse
@@ -17,87 +19,82 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from page import line, page  # noqa: E402
+from rows import ROWS  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
-LAYOUTS = ("channels_last", "nchw")
-SETTING = ["--cells", "3", "--nodes", "4", "--channels", "16", "--batch", "64"]
-SETTING += ["--image", "1x28x28", "--classes", "10", "--threads", "2"]
-ORDERS = {"first": "first order", "second_fd": "second order (finite differences)"}
+ROOT = HERE.parents[1]
 
 
-def run(command):
-    """The JSON object a command prints last."""
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+class Missing(Exception):
+    """A contestant that this version of the library lacks."""
 
 
-def ours(build, order, repeat):
-    """One run of hnas-bench."""
-    bench = Path(build) / "examples" / "hnas-bench"
-    command = [str(bench), "step", "--preset", "darts_cc", "--order", order]
-    return run(command + SETTING + ["--repeat", str(repeat), "--json"])
+def run(words, build):
+    """The JSON object that a contestant prints last."""
+    if words[0] == "hnas-bench":
+        command = [str(Path(build).resolve() / "examples" / "hnas-bench"), *words[1:]]
+    else:
+        command = [sys.executable, str(HERE / words[0]), *words[1:]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    message = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    if done.returncode == 2:
+        raise Missing(message)
+    raise RuntimeError(f"{' '.join(command)}: {message}")
 
 
-def peer(layout, order, repeat):
-    """One run of the PyTorch peer."""
-    command = [sys.executable, str(HERE / "peer.py"), "--layout", layout, "--order", order]
-    return run(command + SETTING + ["--repeat", str(repeat)])
-
-
-def measure(build, order, rounds):
-    """Median milliseconds and largest memory of each contestant."""
-    times = {name: [] for name in ("ours", *LAYOUTS)}
-    peak = dict.fromkeys(times, 0)
-    for _ in range(rounds):
-        results = {"ours": ours(build, order, 7)}
-        for layout in LAYOUTS:
-            results[layout] = peer(layout, order, 3)
-        for name, result in results.items():
-            times[name].append(result["median_ms"])
-            peak[name] = max(peak[name], result["peak_bytes"])
-    return {name: statistics.median(t) for name, t in times.items()}, peak
-
-
-def row(order, times, peak):
-    """A line of the table."""
-    best = min(times[layout] for layout in LAYOUTS)
-    cells = [ORDERS[order], f"{times['ours'] / 1e3:.2f} s"]
-    cells += [f"{times[layout] / 1e3:.2f} s" for layout in LAYOUTS]
-    cells += [f"**{best / times['ours']:.1f}**", f"{peak['ours'] / 1e9:.2f} GB"]
-    cells += [f"{min(peak[layout] for layout in LAYOUTS) / 1e9:.1f} GB"]
-    return "| " + " | ".join(cells) + " |"
+def measure(row, build, rounds):
+    """Medians and peaks by contestant."""
+    values = {label: [] for label in row.labels}
+    peaks = dict.fromkeys(row.labels, 0)
+    kernels = None
+    for number in range(rounds):
+        for label in row.labels:
+            result = run(row.command(label), build)
+            values[label].append(result[row.key])
+            peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
+            kernels = result.get("kernels", kernels)
+            text = f"{row.name}: round {number + 1}/{rounds}, {label}: {result[row.key]:.6g}"
+            print(text, file=sys.stderr, flush=True)
+    return {
+        "values": {label: statistics.median(v) for label, v in values.items()},
+        "peak_bytes": peaks,
+        "rounds": rounds,
+        "machine": machine(),
+        "kernels": kernels,
+    }
 
 
 def machine():
-    """What it ran on."""
+    """What it runs on."""
     model = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":")[1].strip()
+    for text in Path("/proc/cpuinfo").read_text().splitlines():
+        if text.startswith("model name"):
+            model = text.split(":")[1].strip()
             break
     return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def table(build, rounds):
-    """The page."""
-    lines = [
-        "# Performance",
-        "",
-        "One search step of the DARTS-CC Fashion-MNIST supernet (1x28x28, batch 64, 3 cells,",
-        "16 channels, 4 nodes, 8 operations, Gumbel gates an image), 2 threads, against the",
-        "same mathematics in plain PyTorch (`tests/bench/peer.py`), warm. Written by",
-        "",
-        "    /usr/bin/python3 tests/bench/compare.py BUILD_DIR --write docs/performance.md"
-        f" --rounds {rounds}",
-        "",
-        f"on: {machine()}. Medians over {rounds} alternating round(s).",
-        "",
-        "| step | libhnas | PyTorch channels_last | PyTorch NCHW | times faster than the "
-        "better | peak, libhnas | peak, PyTorch |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for order in ORDERS:
-        lines.append(row(order, *measure(build, order, rounds)))
-    return "\n".join(lines) + "\n"
+def names(text):
+    """The rows of --only."""
+    chosen = [name for name in text.split(",") if name]
+    for name in chosen:
+        if name not in ROWS:
+            raise argparse.ArgumentTypeError(f"{name}: known are {', '.join(ROWS)}")
+    return chosen
+
+
+def keep(path, results):
+    """Add results to those of earlier runs; returns all."""
+    every = json.loads(path.read_text()) if path.exists() else {}
+    every.update(results)
+    ordered = {name: every[name] for name in ROWS if name in every}
+    path.write_text(json.dumps(ordered, indent=1) + "\n")
+    return ordered
 
 
 def main():
@@ -105,12 +102,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", type=names, default=list(ROWS), metavar="NAME,NAME")
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    page = table(args.build, args.rounds)
-    print(page)
+    failed = False
+    for name in args.only:
+        try:
+            result = {name: measure(ROWS[name], args.build, args.rounds)}
+        except Missing as missing:
+            print(f"{name}: not measured: {missing}", file=sys.stderr)
+            continue
+        except RuntimeError as error:
+            print(f"{name}: failed: {error}", file=sys.stderr)
+            failed = True
+            continue
+        print(line(ROWS[name], result[name]), flush=True)
+        if args.write:
+            keep(args.write.with_suffix(".json"), result)
     if args.write:
-        args.write.write_text(page)
+        args.write.write_text(page(keep(args.write.with_suffix(".json"), {})))
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

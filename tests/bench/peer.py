@@ -3,10 +3,13 @@
 
 By default DARTS-CC's Fashion-MNIST setting on random data, single precision. Prints one
 JSON object; a step is an alpha step and a w step on fresh batches, after one to warm up.
+With --arch it is a training step of that discrete network.
 """
 
 import argparse
 import json
+import math
+import random
 import resource
 import statistics
 import sys
@@ -22,7 +25,7 @@ from hnas_torch import DARTS_OPS, Supernet  # noqa: E402
 from hyper_torch import KINDS, Hypernet, gumbel_noise, op_costs  # noqa: E402
 
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-LAMBDA = 1e-2
+LAMBDAS = (1e-4, 1e-1)
 
 
 def parse_arguments():
@@ -33,6 +36,9 @@ def parse_arguments():
     parser.add_argument(
         "--relax", choices=("softmax", "gumbel", "gumbel_hard"), default="gumbel"
     )
+    parser.add_argument("--draws", type=int, default=1, help="of lambda, for alpha")
+    parser.add_argument("--cost-weight", type=float, default=1.0)
+    parser.add_argument("--arch", type=Path, help="as hnas-query prints it")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=4)
@@ -57,7 +63,10 @@ def make_bilevel(args):
     net = net.to(memory_format=LAYOUTS[args.layout])
     hyper = Hypernet(len(net.pairs), len(net.ops))
     settings = Settings(
-        order=args.order, relaxation=args.relax, cost_weight=1.0, cost_tables=tables
+        order=args.order,
+        relaxation=args.relax,
+        cost_weight=args.cost_weight,
+        cost_tables=tables,
     )
     return Bilevel(net, hyper, settings)
 
@@ -78,11 +87,58 @@ def make_noise(step, args):
     return {kind: gumbel_noise(shape) for kind in KINDS}
 
 
-def timed_step(step, args):
+def make_lambdas(args):
+    """Pairs that mirror each other on the logarithmic scale; a single one in the middle."""
+    lo, hi = (math.log(x) for x in LAMBDAS)
+    if args.draws == 1:
+        return [math.exp((lo + hi) / 2)]
+    drawn = [random.uniform(lo, hi) for _ in range(args.draws // 2)]
+    return [math.exp(x) for x in drawn] + [math.exp(lo + hi - x) for x in drawn]
+
+
+def search_step(args):
+    """A function that makes data and returns a step of the search to be timed."""
+    step = make_bilevel(args)
+
+    def prepare():
+        train, valid, noise = make_batch(args), make_batch(args), make_noise(step, args)
+        lambdas = make_lambdas(args)
+        return lambda: step.step(train, valid, lambdas, noise)
+
+    return prepare
+
+
+def edge_ops(cell):
+    """One op an edge of the list [[[op, source] ...] a node]; `none` where none is listed."""
+    ops = []
+    for target, node in enumerate(cell, start=2):
+        listed = {source: op for op, source in node}
+        ops += [listed.get(source, "none") for source in range(target)]
+    return ops
+
+
+def training_step(args):
+    """As search_step, of the discrete network of --arch."""
+    from model_torch import Network, train_step
+
+    arch = json.loads(args.arch.read_text())
+    normal, reduce = edge_ops(arch["normal"]), edge_ops(arch["reduce"])
+    sizes = (args.image, args.classes, args.channels, args.cells, len(arch["normal"]))
+    net = Network(*sizes, normal, reduce).to(memory_format=LAYOUTS[args.layout])
+    sgd = torch.optim.SGD(net.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
+
+    def prepare():
+        x, y = make_batch(args)
+        return lambda: train_step(net, sgd, x, y)
+
+    return prepare
+
+
+def timed(prepare):
     """Milliseconds of one step, its data made before the clock starts."""
-    train, valid, noise = make_batch(args), make_batch(args), make_noise(step, args)
+    step = prepare()
     start = time.perf_counter()
-    step.step(train, valid, [LAMBDA], noise)
+    step()
     return 1e3 * (time.perf_counter() - start)
 
 
@@ -91,9 +147,10 @@ def main():
     args = parse_arguments()
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
-    step = make_bilevel(args)
-    timed_step(step, args)
-    times = [timed_step(step, args) for _ in range(args.repeat)]
+    random.seed(0)
+    prepare = training_step(args) if args.arch else search_step(args)
+    timed(prepare)
+    times = [timed(prepare) for _ in range(args.repeat)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report = {
         "median_ms": statistics.median(times),

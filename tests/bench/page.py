@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The page of results from what compare.py has kept."""
+
+from rows import LAYOUTS, MEMORY, ROWS
+
+HEAD = """# Performance
+
+Written by `tests/bench/compare.py` from `performance.json` beside this page, which holds each
+row's last result. To measure a row anew, or all of them, on a quiet machine:
+
+    /usr/bin/python3 tests/bench/compare.py BUILD_DIR --rounds 3 --only first,second_fd \\
+        --write docs/performance.md
+    /usr/bin/python3 tests/bench/compare.py BUILD_DIR --rounds 3 --write docs/performance.md
+"""
+
+BESIDE = """## Beside PyTorch
+
+A step on random data, warm, in milliseconds: of the search over DARTS' supernet (Fashion-MNIST's
+1x28x28, 3 cells, 16 channels, 4 nodes, 8 operations, batch 64, first order, Gumbel gates an
+image, 2 threads, where a row does not say otherwise), or of training. The peer is plain PyTorch
+(`tests/bench/peer.py`) with the same mathematics in both layouts; the ratio is to the better
+one. A round runs all contestants in turn; the numbers are medians over the rounds of each
+run's median step. Memory is the process's peak.
+
+| row | libhnas | channels_last | NCHW | times faster | target | floor | peak, libhnas | peak, PyTorch |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+ALONE = """## The library alone
+
+| row | measured | target | floor | from |
+|---|---|---|---|---|
+"""
+
+COMMANDS = """## Commands
+
+Of each row, without the paths of the two programs.
+"""
+
+
+def number(value):
+    """Three digits and no exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def verdict(value, target, floor, at_least):
+    """Bold where the target is met; below the floor it says so."""
+    text = number(value)
+    good = value >= target if at_least else value <= target
+    poor = value < floor if at_least else value > floor
+    if good:
+        return f"**{text}**"
+    return f"{text} (misses the floor)" if poor else text
+
+
+def figure(row, result):
+    """The number that a row is judged by, and whether it should be large."""
+    values = [result["values"][label] for label in row.labels]
+    if row.kind == "peer":
+        return min(values[1:]) / values[0], True
+    if row.kind in ("ratio", "speedup"):
+        return values[1] / values[0], row.kind == "speedup"
+    return (values[0] / 1e3 if row.key == "ns_per_query" else values[0]), False
+
+
+def line(row, result):
+    """A row's line in its table."""
+    value, at_least = figure(row, result)
+    judged = verdict(value, row.target, row.floor, at_least)
+    target, floor = number(row.target), number(row.floor)
+    if row.kind == "peer":
+        peak = result["peak_bytes"]
+        cells = [row.title, *(number(result["values"][k]) for k in row.labels), judged]
+        cells += [target, floor, gigabytes(peak["ours"])]
+        cells.append(gigabytes(min(peak[k] for k in LAYOUTS)))
+        return "| " + " | ".join(cells) + " |"
+    sign = ">=" if at_least else "<="
+    unit = f" {row.unit}" if row.kind == "value" else ""
+    parts = ", ".join(f"{k} {number(v)} ms" for k, v in result["values"].items())
+    parts = "" if row.kind == "value" else parts
+    cells = [row.title, judged + unit, f"{sign} {target}{unit}", f"{sign} {floor}{unit}"]
+    return "| " + " | ".join([*cells, "; ".join(filter(None, (parts, row.note)))]) + " |"
+
+
+def gigabytes(n_bytes):
+    """Bytes for people."""
+    return f"{n_bytes / 1e9:.2f} GB"
+
+
+def memory_lines(results):
+    """The peaks that have a target."""
+    for title, name, target, floor in MEMORY:
+        if name not in results:
+            continue
+        peak = results[name]["peak_bytes"]
+        value = peak[name if name in peak else "ours"] / 1e9
+        judged = verdict(value, target / 1e9, floor / 1e9, False)
+        wanted = [f"<= {number(x / 1e9)} GB" for x in (target, floor)]
+        yield "| " + " | ".join([title, judged + " GB", *wanted, f"row `{name}`"]) + " |"
+
+
+def machines(results):
+    """Which rows were measured where."""
+    where = {}
+    for name, result in results.items():
+        key = (result["machine"], result["rounds"])
+        where.setdefault(key, []).append(name)
+    if len(where) == 1:
+        (place, rounds), _ = where.popitem()
+        return f"On {place}; {rounds} round(s)."
+    lines = (f"{', '.join(n)}: on {place}, {r} round(s)" for (place, r), n in where.items())
+    return "Measured " + "; ".join(lines) + "."
+
+
+def missing(results):
+    """Which rows have no result."""
+    absent = [name for name in ROWS if name not in results]
+    return f"\nNot measured: {', '.join(absent)}.\n" if absent else ""
+
+
+def commands(results):
+    """The commands of the rows."""
+    for name, row in ROWS.items():
+        if name in results:
+            words = "\n".join("    " + " ".join(row.command(k)) for k in row.labels)
+            yield f"\n{name}:\n\n{words}\n"
+
+
+def page(results):
+    """The whole page."""
+    rows = [(ROWS[name], result) for name, result in results.items()]
+    beside = [line(r, result) for r, result in rows if r.kind == "peer"]
+    alone = [line(r, result) for r, result in rows if r.kind != "peer"]
+    alone += memory_lines(results)
+    text = HEAD + "\n" + machines(results) + " Bold: the target is met.\n" + missing(results)
+    text += "\n" + BESIDE + "\n".join(beside) + "\n"
+    text += "\n" + ALONE + "\n".join(alone) + "\n"
+    return text + "\n" + COMMANDS + "".join(commands(results))

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is measured: one row a comparison, with its commands, target and floor.
+
+A contestant is a command that prints one JSON object. `ours` and `peer` begin with the
+words that stand for hnas-bench and for peer.py; compare.py puts the paths there.
+"""
+
+from dataclasses import dataclass, field
+
+LAYOUTS = ("channels_last", "nchw")
+ARCH = "examples/archs/darts-cc-fmnist-0.json"
+
+
+@dataclass
+class Row:
+    """One line of a table.
+
+    `kind` says what is compared: "peer": the better layout's time over ours, at least the
+    target; "ratio": the second contestant over the first, "speedup" likewise but at least;
+    "value": the only contestant's number, at most the target.
+    """
+
+    name: str
+    title: str
+    kind: str
+    contestants: dict  # label -> (words, repetitions)
+    target: float
+    floor: float
+    key: str = "median_ms"
+    unit: str = "ms"
+    note: str = ""
+    labels: list = field(init=False)
+
+    def __post_init__(self):
+        self.labels = list(self.contestants)
+
+    def command(self, label, repeats=None):
+        """The words of a contestant."""
+        words, repeat = self.contestants[label]
+        end = ["--json"] if words[0] == "hnas-bench" else []
+        return [*words, "--repeat", str(repeats or repeat), *end]
+
+
+def shape(cells=3, nodes=4, channels=16, batch=64, image="1x28x28", threads=2):
+    """The options that both sides share."""
+    words = f"--cells {cells} --nodes {nodes} --channels {channels} --batch {batch}"
+    return f"{words} --image {image} --classes 10 --threads {threads}".split()
+
+
+def beside(name, title, ours, theirs, options, target, floor, repeats=(7, 3)):
+    """A row against the peer in both layouts."""
+    contestants = {"ours": (["hnas-bench", *ours.split(), *options], repeats[0])}
+    for layout in LAYOUTS:
+        words = ["peer.py", "--layout", layout, *theirs.split(), *options]
+        contestants[layout] = (words, repeats[1])
+    return Row(name, title, "peer", contestants, target, floor)
+
+
+def first(name, title, target, floor, repeats=(7, 3), **sizes):
+    """A first-order step with Gumbel gates an image."""
+    return beside(
+        name,
+        title,
+        "step --preset darts_cc --order first",
+        "--order first --relax gumbel",
+        shape(**sizes),
+        target,
+        floor,
+        repeats,
+    )
+
+
+def of_ours(name, title, kind, commands, target, floor, repeat=7, **keys):
+    """A row of the library alone; the commands are by label."""
+    words = {k: (["hnas-bench", *v.split()], repeat) for k, v in commands.items()}
+    return Row(name, title, kind, words, target, floor, **keys)
+
+
+def _search_rows():
+    step = "step --preset darts_cc --order"
+    small = " ".join(shape())
+    wpass = "wpass --preset default"
+    yield first("first", "first order, Gumbel gates an image", 12, 9)
+    yield beside(
+        "second_fd",
+        "second order by finite differences",
+        f"{step} second_fd",
+        "--order second_fd --relax gumbel",
+        shape(),
+        10,
+        7.5,
+        (5, 2),
+    )
+    yield beside(
+        "default",
+        "preset `default`: hard Gumbel, 2 draws of lambda, only drawn operations in the w pass",
+        "step --preset default",
+        "--order first --relax gumbel_hard --draws 2 --cost-weight 10",
+        shape(),
+        12,
+        9,
+    )
+    yield first(
+        "cifar",
+        "3x32x32, 8 cells",
+        10,
+        8,
+        (3, 1),
+        image="3x32x32",
+        cells=8,
+    )
+    yield first(
+        "small", "8 channels, 2 nodes, batch 16", 14, 9, (30, 10), channels=8, nodes=2, batch=16
+    )
+    for channels in (10, 20, 36):
+        title = f"odd sizes: {channels} channels, 1x17x23"
+        yield first(f"odd{channels}", title, 8, 5, channels=channels, image="1x17x23")
+    yield beside(
+        "discrete",
+        "training step of a discrete network: DARTS-CC's toy Fashion-MNIST cells, batch 96",
+        f"train-step --arch {ARCH}",
+        f"--arch {ARCH}",
+        shape(batch=96),
+        8,
+        5,
+        (15, 5),
+    )
+    yield of_ours(
+        "wpass",
+        "w pass: hard Gumbel over softmax",
+        "ratio",
+        {
+            "softmax": f"{wpass} --relax softmax {small}",
+            "gumbel_hard": f"{wpass} --relax gumbel_hard {small}",
+        },
+        1 / 6,
+        1 / 4,
+        repeat=15,
+        note="the architecture changes from step to step: a median over draws",
+    )
+    yield of_ours(
+        "second_exact",
+        "second order, exact over finite differences",
+        "ratio",
+        {"second_fd": f"{step} second_fd {small}", "second_exact": f"{step} second_exact {small}"},
+        1.5,
+        2,
+        repeat=5,
+    )
+
+
+def _thread_rows():
+    for name, order, repeat in (("first", "first", 7), ("second_fd", "second_fd", 5)):
+        commands = {
+            f"{n} threads": f"step --preset darts_cc --order {order} "
+            + " ".join(shape(threads=n))
+            for n in (2, 1)
+        }
+        title = f"1 -> 2 threads, {name}"
+        yield of_ours(f"threads_{name}", title, "speedup", commands, 1.9, 1.8, repeat)
+
+
+def _query_rows():
+    query = "query --preset default --threads 1"
+    path = "path --preset default --threads 1"
+    yield of_ours(
+        "query",
+        "an architecture at any lambda",
+        "value",
+        {"ours": query},
+        1,
+        5,
+        key="ns_per_query",
+        unit="us",
+    )
+    yield of_ours(
+        "path",
+        "the whole exact path",
+        "value",
+        {"ours": path},
+        100,
+        1000,
+        key="us_per_path",
+        unit="us",
+    )
+
+
+ROWS = {row.name: row for part in (_search_rows, _thread_rows, _query_rows) for row in part()}
+
+# (title, row, the library's bytes: target, floor)
+MEMORY = [
+    ("peak memory, first order", "first", 0.6e9, 0.9e9),
+    ("peak memory, second order", "second_fd", 0.6e9, 0.9e9),
+    ("peak memory, exact second order", "second_exact", 1.2e9, 1.2e9),
+]
