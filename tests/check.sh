@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
- python3 python3-numpy python3-torch clang-format"
+ python3 python3-numpy python3-torch clang-format valgrind"
 build=build/check
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
@@ -111,6 +111,8 @@ one "programs: contract, resume, refusals" \
     $python tests/system/test_programs.py $build/release
 one "hnas-train: contract, resume, refusals" \
     $python tests/system/test_train.py $build/release
+one "instructions: a tiny step costs no more than it did" \
+    $python tests/bench/instructions.py $build/release
 one "demo: sizes fall with lambda, networks stay good" \
     $python tests/system/test_demo.py $build/release
 
