@@ -32,6 +32,16 @@ install_packages() {
         { tail -5 "$log/apt"; say "could not install$missing"; exit 1; }
 }
 
+# Whether there is a compiler for aarch64; installs it where it can.
+aarch64_compiler() {
+    command -v aarch64-linux-gnu-gcc >/dev/null && return
+    if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
+    else return 1; fi
+    DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+        --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
+        >"$log/apt" 2>&1
+}
+
 # one NAME COMMAND...: a test that is a command.
 one() {
     name=$1
@@ -44,6 +54,12 @@ one() {
         say "FAIL  $name"
         sed 's/^/      /' "$log/one" | tail -30
     fi
+}
+
+# skip NAME WHY: a test that can't run here.
+skip() {
+    skipped=$((skipped + 1))
+    say "skip  $1: $2"
 }
 
 # suite NAME DIR [MESON-TEST-ARGS...]: the tests of a build.
@@ -107,6 +123,11 @@ for rule in tests/rules/check_*; do
 done
 one "install: C and C++ programs build against it" \
     sh tests/abi/check_install.sh $build/release
+if aarch64_compiler; then
+    one "aarch64: the library compiles" sh tests/abi/check_aarch64.sh
+else
+    skip "aarch64: the library compiles" "no gcc-aarch64-linux-gnu here"
+fi
 one "programs: contract, resume, refusals" \
     $python tests/system/test_programs.py $build/release
 one "hnas-train: contract, resume, refusals" \
