@@ -15,8 +15,15 @@ struct bench {
     int32_t what;               /* BENCH_ */
 };
 
-/* What is measured: of a search, then of a discrete network. */
-enum { BENCH_STEP, BENCH_WPASS, BENCH_QUERY, BENCH_FORWARD, BENCH_TRAINING };
+/* What is measured: of a search, of a discrete network, of neither. */
+enum {
+    BENCH_STEP,
+    BENCH_WPASS,
+    BENCH_QUERY,
+    BENCH_FORWARD,
+    BENCH_TRAINING,
+    BENCH_KERNELS
+};
 
 struct bench_result {
     double *ms; /* n_ms times; the caller frees */
@@ -36,5 +43,8 @@ int bench_network(const struct bench *b, int is_training,
 /* A batch of random images and labels. */
 hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,
                         const struct bench *b);
+
+/* Measure every kernel and print it: an exit status. */
+int bench_kernels(const struct bench *b);
 
 #endif

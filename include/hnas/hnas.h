@@ -35,6 +35,7 @@
 #include "func.h"
 #include "hyper.h"
 #include "io.h"
+#include "kernels.h"
 #include "model.h"
 #include "net.h"
 #include "norm.h"

@@ -260,7 +260,7 @@ def test_bad_usage_is_refused(room):
                 ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
                 ["--report-lambda", "1,,2"], ["--seed", "-1"]):
         room.run("hnas-search", *bad, status=2)
-    for bad in ([], ["nothing"], ["kernels"], ["step", "--image", "1x2"],
+    for bad in ([], ["nothing"], ["path"], ["step", "--image", "1x2"],
                 ["step", "--repeat", "0"], ["step", "--preset", "x"],
                 ["wpass", "--relax", "x"],
                 ["forward"], ["train-step"], ["step", "--arch", "x"]):
@@ -338,6 +338,17 @@ def test_bench_measures(room):
     out, _ = room.run("hnas-bench", "query", "--json", "--channels", 2,
                       "--repeat", 2)
     assert parse(out)["ns_per_query"] > 0
+
+
+def test_bench_measures_kernels(room):
+    out, _ = room.run("hnas-bench", "kernels", "--json")
+    kernels = parse(out)["kernels"]
+    assert len(kernels) > 50 and len(kernels) == len(
+        {(k["name"], k["shape"]) for k in kernels})
+    for kernel in kernels:
+        assert set(kernel) == {"name", "shape", "gflops", "gbs",
+                               "roofline"}, kernel
+        assert kernel["gflops"] > 0 and kernel["roofline"] > 0, kernel
 
 
 def test_bench_measures_discrete_networks(room):
