@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from page import line, page  # noqa: E402
+from page import page, table  # noqa: E402
 from rows import ROWS  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -34,11 +34,17 @@ class Missing(Exception):
 
 def run(words, build):
     """The JSON object that a contestant prints last."""
+    settings = dict(os.environ)
+    while "=" in words[0]:
+        settings.update([words[0].split("=", 1)])
+        words = words[1:]
     if words[0] == "hnas-bench":
         command = [str(Path(build).resolve() / "examples" / "hnas-bench"), *words[1:]]
     else:
         command = [sys.executable, str(HERE / words[0]), *words[1:]]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False
+    )
     if done.returncode == 0:
         return json.loads(done.stdout.strip().splitlines()[-1])
     message = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -47,25 +53,42 @@ def run(words, build):
     raise RuntimeError(f"{' '.join(command)}: {message}")
 
 
+def pick(row, result):
+    """What is kept of a contestant's result."""
+    if row.key != "kernels":
+        return result[row.key]
+    wanted = row.kind == "products"
+    return [k for k in result["kernels"] if k["name"].startswith("gemm") == wanted]
+
+
+def middle(values):
+    """The median of numbers; of lists of kernels, each kernel's run of the median rate."""
+    if not isinstance(values[0], list):
+        return statistics.median(values)
+    entries = [sorted(runs, key=lambda k: k["gflops"]) for runs in zip(*values)]
+    return [runs[len(runs) // 2] for runs in entries]
+
+
 def measure(row, build, rounds):
     """Medians and peaks by contestant."""
     values = {label: [] for label in row.labels}
     peaks = dict.fromkeys(row.labels, 0)
-    kernels = None
+    level = None
     for number in range(rounds):
         for label in row.labels:
             result = run(row.command(label), build)
-            values[label].append(result[row.key])
+            values[label].append(pick(row, result))
             peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
-            kernels = result.get("kernels", kernels)
-            text = f"{row.name}: round {number + 1}/{rounds}, {label}: {result[row.key]:.6g}"
+            level = result.get("level", result.get("kernels", level))
+            shown = "done" if row.key == "kernels" else f"{result[row.key]:.6g}"
+            text = f"{row.name}: round {number + 1}/{rounds}, {label}: {shown}"
             print(text, file=sys.stderr, flush=True)
     return {
-        "values": {label: statistics.median(v) for label, v in values.items()},
+        "values": {label: middle(v) for label, v in values.items()},
         "peak_bytes": peaks,
         "rounds": rounds,
         "machine": machine(),
-        "kernels": kernels,
+        "level": level,
     }
 
 
@@ -93,7 +116,8 @@ def keep(path, results):
     every = json.loads(path.read_text()) if path.exists() else {}
     every.update(results)
     ordered = {name: every[name] for name in ROWS if name in every}
-    path.write_text(json.dumps(ordered, indent=1) + "\n")
+    lines = (f"{json.dumps(name)}: {json.dumps(result)}" for name, result in ordered.items())
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     return ordered
 
 
@@ -116,7 +140,7 @@ def main():
             print(f"{name}: failed: {error}", file=sys.stderr)
             failed = True
             continue
-        print(line(ROWS[name], result[name]), flush=True)
+        print(table(ROWS[name], result[name]), flush=True)
         if args.write:
             keep(args.write.with_suffix(".json"), result)
     if args.write:

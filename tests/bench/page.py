@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page of results from what compare.py has kept."""
 
-from rows import LAYOUTS, MEMORY, ROWS
+from rows import LAYOUTS, MEMORY, ROWS, TABLES
 
 HEAD = """# Performance
 
@@ -30,6 +30,11 @@ ALONE = """## The library alone
 
 | row | measured | target | floor | from |
 |---|---|---|---|---|
+"""
+
+SCALING = """## How cost grows
+
+A first-order step of the library at the setting above, one size changed.
 """
 
 COMMANDS = """## Commands
@@ -82,6 +87,74 @@ def line(row, result):
     return "| " + " | ".join([*cells, "; ".join(filter(None, (parts, row.note)))]) + " |"
 
 
+def scale_table(row, result):
+    """Time and memory by size, and their share of a unit."""
+    lines = [f"### {row.title}", "", row.note, ""]
+    lines += [f"| {row.title} | ms | MB | ms a unit | MB a unit |", "|---|---|---|---|---|"]
+    for label in row.labels:
+        ms, mb, n = result["values"][label], result["peak_bytes"][label] / 1e6, row.units[label]
+        cells = [label, number(ms), number(mb), number(ms / n), number(mb / n)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def by_shape(entries):
+    """{name: {shape: entry}} in order."""
+    found = {}
+    for entry in entries:
+        found.setdefault(entry["name"], {})[entry["shape"]] = entry
+    return found
+
+
+def kernel_table(row, result):
+    """GFLOP/s, GB/s and the share of the roofline, a kernel a line."""
+    found = by_shape(result["values"]["ours"])
+    peak = found.pop("multiply-add")["registers"]["gflops"]
+    shapes = list(found["triad"])
+    text = f"""## {row.title}
+
+One image in cache, one thread, level {result["level"]}, beside {number(peak)} GFLOP/s of multiply-adds
+in registers and the bandwidth of y = a x + z over as many bytes (`triad`). A cell: GFLOP/s, GB/s
+with each operand counted once, and the roofline: the longer one of the times that peak and
+bandwidth allow, over the kernel's.
+
+| kernel | {" | ".join(shapes)} |
+|---|{"---|" * len(shapes)}
+"""
+    lines = []
+    for name, entries in found.items():
+        cells = [rates(entries[shape]) for shape in shapes]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return text + "\n".join(lines)
+
+
+def rates(entry):
+    """A cell of the table of kernels."""
+    share = f"{100 * entry['roofline']:.0f} %"
+    return f"{number(entry['gflops'])}, {number(entry['gbs'])}, **{share}**"
+
+
+def product_table(row, result):
+    """GFLOP/s of the built-in product and of BLIS with each of its sets of kernels."""
+    columns = {}
+    for label in row.labels:
+        for name, entries in by_shape(result["values"][label]).items():
+            columns.setdefault(name.removeprefix("gemm "), entries)
+    shapes = list(next(iter(columns.values())))
+    lines = [f"## {row.title}", "", "GFLOP/s on one thread, C[M, N] = A[M, K] B[K, N].", ""]
+    lines += ["| MxNxK | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for shape in shapes:
+        cells = [number(entries[shape]["gflops"]) for entries in columns.values()]
+        lines.append(f"| {shape} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def table(row, result):
+    """A row's line, or its own table."""
+    make = {"scale": scale_table, "kernels": kernel_table, "products": product_table}
+    return make.get(row.kind, line)(row, result)
+
+
 def gigabytes(n_bytes):
     """Bytes for people."""
     return f"{n_bytes / 1e9:.2f} GB"
@@ -130,9 +203,15 @@ def page(results):
     """The whole page."""
     rows = [(ROWS[name], result) for name, result in results.items()]
     beside = [line(r, result) for r, result in rows if r.kind == "peer"]
-    alone = [line(r, result) for r, result in rows if r.kind != "peer"]
+    alone = [line(r, result) for r, result in rows if r.kind not in ("peer", *TABLES)]
     alone += memory_lines(results)
     text = HEAD + "\n" + machines(results) + " Bold: the target is met.\n" + missing(results)
     text += "\n" + BESIDE + "\n".join(beside) + "\n"
     text += "\n" + ALONE + "\n".join(alone) + "\n"
+    scales = [table(r, result) for r, result in rows if r.kind == "scale"]
+    if scales:
+        text += "\n" + SCALING + "\n" + "\n\n".join(scales) + "\n"
+    for r, result in rows:
+        if r.kind in ("kernels", "products"):
+            text += "\n" + table(r, result) + "\n"
     return text + "\n" + COMMANDS + "".join(commands(results))

@@ -9,26 +9,30 @@ from dataclasses import dataclass, field
 
 LAYOUTS = ("channels_last", "nchw")
 ARCH = "examples/archs/darts-cc-fmnist-0.json"
+STEP = "step --preset darts_cc --order first"
 
 
 @dataclass
 class Row:
-    """One line of a table.
+    """One line of a table, or a table of its own.
 
     `kind` says what is compared: "peer": the better layout's time over ours, at least the
     target; "ratio": the second contestant over the first, "speedup" likewise but at least;
-    "value": the only contestant's number, at most the target.
+    "value": the only contestant's number, at most the target. A table has no target:
+    "scale": one contestant a size, whose units are their labels' counts; "kernels": the
+    rates of every kernel, "products" those of matrix products.
     """
 
     name: str
     title: str
     kind: str
     contestants: dict  # label -> (words, repetitions)
-    target: float
-    floor: float
+    target: float = 0.0
+    floor: float = 0.0
     key: str = "median_ms"
     unit: str = "ms"
     note: str = ""
+    units: dict = field(default_factory=dict)  # of "scale": label -> what time grows with
     labels: list = field(init=False)
 
     def __post_init__(self):
@@ -37,8 +41,9 @@ class Row:
     def command(self, label, repeats=None):
         """The words of a contestant."""
         words, repeat = self.contestants[label]
-        end = ["--json"] if words[0] == "hnas-bench" else []
-        return [*words, "--repeat", str(repeats or repeat), *end]
+        end = ["--json"] if "hnas-bench" in words else []
+        count = ["--repeat", str(repeats or repeat)] if repeat else []
+        return [*words, *count, *end]
 
 
 def shape(cells=3, nodes=4, channels=16, batch=64, image="1x28x28", threads=2):
@@ -61,7 +66,7 @@ def first(name, title, target, floor, repeats=(7, 3), **sizes):
     return beside(
         name,
         title,
-        "step --preset darts_cc --order first",
+        STEP,
         "--order first --relax gumbel",
         shape(**sizes),
         target,
@@ -185,7 +190,41 @@ def _query_rows():
     )
 
 
-ROWS = {row.name: row for part in (_search_rows, _thread_rows, _query_rows) for row in part()}
+SCALES = {
+    "batch": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "channels": (4, 8, 16, 32, 64),
+    "cells": (2, 3, 5, 8, 12, 16, 20),
+    "nodes": (1, 2, 3, 4, 5, 6),
+}
+NOTES = {
+    "batch": "Time and memory an image.",
+    "channels": "Time and memory a channel: pointwise convolutions grow with its square, "
+    "depthwise ones, pools and sums with it; channels are padded to a multiple of 8.",
+    "cells": "Time and memory a cell. Two of them halve the image and double the channels, "
+    "wherever they stand; stem and head are one each.",
+    "nodes": "Time and memory an edge: n nodes have n(n+3)/2.",
+}
+
+
+def _scale_rows():
+    for axis, sizes in SCALES.items():
+        words = {
+            str(n): (["hnas-bench", *STEP.split(), *shape(**{axis: n})], 3) for n in sizes
+        }
+        units = {str(n): n * (n + 3) // 2 if axis == "nodes" else n for n in sizes}
+        yield Row(f"scale_{axis}", axis, "scale", words, note=NOTES[axis], units=units)
+
+
+def _kernel_rows():
+    bench = ["hnas-bench", "kernels"]
+    yield Row("kernels", "Kernels", "kernels", {"ours": (bench, 0)}, key="kernels")
+    words = {"as it chooses": (bench, 0), "zen3": (["BLIS_ARCH_TYPE=6", *bench], 0)}
+    yield Row("products", "Matrix products", "products", words, key="kernels")
+
+
+_PARTS = (_search_rows, _thread_rows, _query_rows, _scale_rows, _kernel_rows)
+ROWS = {row.name: row for part in _PARTS for row in part()}
+TABLES = ("scale", "kernels", "products")
 
 # (title, row, the library's bytes: target, floor)
 MEMORY = [
