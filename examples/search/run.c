@@ -295,8 +295,8 @@ int run_steps(struct run *r)
                    (r->last_step + r->per_epoch - 1) / r->per_epoch);
     while (step < r->last_step && !rc && !is_interrupted()) {
         rc = one_step(r, &info);
-        if (rc || is_interrupted())
-            break;
+        if (rc || hnas_search_get_steps(r->search) == step)
+            break; /* a step that was done is counted, interrupted or not */
         step = hnas_search_get_steps(r->search);
         progress_step(&progress, (step - 1) / r->per_epoch + 1, step,
                       info.train_loss, info.w_rate,
