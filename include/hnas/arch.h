@@ -14,8 +14,10 @@ HNAS_BEGIN_DECLS
 
 /** Discretisation rules. */
 enum {
-    HNAS_RULE_ARGMAX = 0, /**< every edge keeps its best operation */
-    HNAS_RULE_TOP2 = 1    /**< every node keeps its best two edges (DARTS) */
+    HNAS_RULE_ARGMAX = 0,   /**< every edge keeps its best operation */
+    HNAS_RULE_TOP2 = 1,     /**< every node keeps its best two edges (DARTS) */
+    HNAS_RULE_TOP2_RAW = 2, /**< the same, by alpha instead of its softmax */
+    HNAS_RULE_THRESHOLD = 3 /**< of these two those above theta (Fair DARTS) */
 };
 
 /** A discrete architecture; opaque, immutable. */
@@ -45,9 +47,11 @@ typedef struct hnas_arch_warning {
 /**
  * Derive the architecture at lambda.
  *
- *     argmax: per edge the op with the largest alpha(lambda)
- *     top2:   per node the 2 edges with the largest softmax(alpha) over ops
- *             that are not zero, on each its best one
+ *     argmax:    per edge the op with the largest alpha(lambda)
+ *     top2:      per node the 2 edges with the largest softmax(alpha) over ops
+ *                that are not zero, on each its best one
+ *     top2_raw:  the same with the largest alpha
+ *     threshold: of these 2 those with sigmoid(alpha) >= 0.85
  *
  * Shapes     hyper: a table E x O for each kind that has cells, normal first.
  * Units      rule: HNAS_RULE_.  lambda: finite, > 0 in log scale.  At a
@@ -67,6 +71,26 @@ typedef struct hnas_arch_warning {
 HNAS_API hnas_status hnas_arch_derive(hnas_arch **out, const hnas_supernet *net,
                                       const hnas_hyper *hyper, double lambda,
                                       int32_t rule);
+
+/**
+ * Derive by HNAS_RULE_THRESHOLD with another threshold.
+ *
+ *     per node, of the 2 edges with the largest alpha of an op that is not
+ *     zero, those with sigmoid(alpha) >= theta
+ *
+ * Shapes     as hnas_arch_derive.
+ * Units      0 < theta < 1; lambda as hnas_arch_derive.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_arch_derive; E_RANGE theta.
+ * Source     Fair DARTS (arXiv:1911.12126).
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_derive_threshold(hnas_arch **out,
+                                                const hnas_supernet *net,
+                                                const hnas_hyper *hyper,
+                                                double lambda, double theta);
 
 /**
  * Derive from tables of alpha.
@@ -122,8 +146,8 @@ HNAS_API int32_t hnas_arch_get_rule(const hnas_arch *arch);
  *
  * Shapes     each output may be NULL.  arch: not NULL.
  * Units      lambda NaN: derived from an alpha.  The interval is clipped to
- *            the stored range; lo = hi = NaN where it is unknown: another rule
- *            than argmax, an alpha, or lambda outside the range.
+ *            the stored range; lo = hi = NaN where it is unknown: derived from
+ *            an alpha or a sampled one, or lambda outside the range.
  * Ownership  none.
  * Gradient   none.
  * Threads    any; it never changes.

@@ -41,6 +41,7 @@
 #include "norm.h"
 #include "op.h"
 #include "optim.h"
+#include "path.h"
 #include "search.h"
 #include "status.h"
 #include "tape.h"

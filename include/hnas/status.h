@@ -25,6 +25,7 @@ enum {
     HNAS_EXTRAPOLATED = 2, /**< lambda lies outside the stored range */
     HNAS_STOPPED = 3,      /**< a callback asked to stop */
     HNAS_END = 4,          /**< no further element */
+    HNAS_INFEASIBLE = 5,   /**< nothing fits, the nearest is given */
 
     HNAS_E_ARG = -1,         /**< NULL or contradictory argument */
     HNAS_E_SHAPE = -2,       /**< wrong rank, size or layout */

@@ -59,7 +59,7 @@ hnas_status hn_arch_build(hnas_arch **out, const struct hn_space *space,
         if (space->kind[kind].n_cells)
             st = set_edges(arch, space, kind, op[kind]);
     if (st == HNAS_OK)
-        st = hn_arch_prune(arch, space);
+        st = hn_arch_prune(arch, space, op);
     if (st == HNAS_OK) {
         *out = arch;
         arch = NULL;

@@ -8,6 +8,9 @@
 #include "hyper/hyper.h"
 #include "net/space.h"
 
+/* The threshold where a call does not name one (Fair DARTS). */
+#define HN_THETA 0.85
+
 struct hnas_arch {
     struct hnas_context *ctx;
     int32_t rule;
@@ -29,21 +32,42 @@ struct hn_selection {
     const double *alpha; /* [E * O] */
     const double *slope; /* [E * O] d alpha / d s, NULL where unknown */
     const double *cost;  /* [E * O] breaks ties */
+    double theta;        /* of the threshold */
     /* [E]  in: the best operation the rule allows on each edge, -1 where it
      * allows none; out: -1 where the edge is dropped too */
     int32_t *op;
 };
 
+struct hn_race;
+
 /* A discretisation rule: a constant table, one a file. */
 struct hn_arch_rule {
     int32_t id; /* HNAS_RULE_ */
     const char *name;
-    int32_t allows_zero;  /* an edge may keep the zero operation */
-    int32_t max_inputs;   /* most edges a node keeps; 0: it keeps all */
-    int32_t has_interval; /* edges do not compete: intervals are exact */
-    /* Drop edges; NULL: none. */
+    int32_t allows_zero; /* an edge may keep the zero operation */
+    int32_t max_inputs;  /* most edges a node keeps; 0: it keeps all */
+    int32_t has_theta;   /* edges below a threshold are dropped */
+    /* Drop edges at one alpha; NULL: none. */
     void (*keep)(struct hn_selection *selection);
+    /* Say along s which of two edges of a node is ahead; NULL: edges don't
+     * compete. */
+    void (*compete)(struct hn_race *race, int32_t a, int32_t b);
 };
+
+/* Where an edge stands among those of its node, most important first. */
+struct hn_rank {
+    double weight;
+    double growth; /* d weight / d s, 0 where unknown */
+    double cost;
+};
+
+/* Keep of each node the n <= 8 best edges by rank. */
+void hn_keep_best(struct hn_selection *s, int32_t n,
+                  struct hn_rank (*rank)(const struct hn_selection *s,
+                                         int32_t edge));
+
+/* The rank of an edge by its operation's alpha. */
+struct hn_rank hn_rank_raw(const struct hn_selection *s, int32_t edge);
 
 /* The rule of a number or of a name, or NULL. */
 const struct hn_arch_rule *hn_arch_rule_find(int32_t id);
@@ -69,15 +93,30 @@ hnas_status hn_arch_create(hnas_arch **out, const struct hn_space *space,
 /* Say where an architecture came from; NaN: unknown. */
 void hn_arch_set_lambda(hnas_arch *arch, double lambda, double lo, double hi);
 
-/* Fill the costs and the remarks of an architecture whose edges are set. */
-hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space);
+/* Fill the costs and the remarks of an architecture. */
+hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space,
+                          const int32_t *const op[HNAS_N_KINDS]);
+
+/* Add what the edges of a kind cost that are computed; alive and used [inputs
+ * + nodes] tell of each node whether anything enters and leaves it. */
+void hn_prune_kind(double cost[HNAS_N_COSTS], unsigned char *alive,
+                   unsigned char *used, const struct hn_space *space,
+                   int32_t kind, const int32_t *op);
+
+/* Check rule and theta of a call; HNAS_E_RANGE, and NULL. */
+const struct hn_arch_rule *hn_arch_rule_check(struct hnas_context *ctx,
+                                              int32_t rule, double theta);
+
+/* Refuse a hypernetwork whose tables are not those of the space. */
+hnas_status hn_arch_check_tables(const struct hn_space *space,
+                                 const hnas_hyper *hyper);
 
 /* What hnas_arch_derive and hnas_arch_from_alpha do, on a space. */
 hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
-                           const hnas_hyper *hyper, double lambda,
-                           int32_t rule);
+                           const hnas_hyper *hyper, double lambda, int32_t rule,
+                           double theta);
 hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
                                const double *const alpha[HNAS_N_KINDS],
-                               int32_t rule, int32_t metric);
+                               int32_t rule, int32_t metric, double theta);
 
 #endif

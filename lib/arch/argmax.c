@@ -7,6 +7,4 @@ const struct hn_arch_rule hn_arch_rule_argmax = {
     .name = "argmax",
     .allows_zero = 1,
     .max_inputs = 0,
-    .has_interval = 1,
-    .keep = NULL,
 };

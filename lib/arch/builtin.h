@@ -6,5 +6,7 @@
 
 extern const struct hn_arch_rule hn_arch_rule_argmax;
 extern const struct hn_arch_rule hn_arch_rule_top2;
+extern const struct hn_arch_rule hn_arch_rule_top2_raw;
+extern const struct hn_arch_rule hn_arch_rule_threshold;
 
 #endif

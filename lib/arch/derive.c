@@ -10,16 +10,19 @@
 
 #include "arch/arch.h"
 #include "arch/envelope.h"
+#include "arch/path.h"
 
 /* One derivation: workspace for the larger kind, and what is found. */
 struct derivation {
     const struct hn_space *space;
     const struct hn_arch_rule *rule;
     const hnas_hyper *hyper; /* NULL: from alpha */
-    double lambda, s;
+    double lambda, s, theta;
     double lo, hi;                  /* the interval, narrowed edge by edge */
     int32_t has_lines;              /* alpha is piecewise linear */
+    int32_t is_inside;              /* lambda lies in the range */
     double *alpha, *slope, *offset; /* [E * O] of the kind in work */
+    struct hn_hyper_frame frame;    /* of slope and offset */
     double *start;                  /* [O] */
     int32_t *candidates;            /* [O] */
     int32_t *op[HNAS_N_KINDS];      /* [E] each */
@@ -61,17 +64,17 @@ static void finish(struct derivation *d)
 }
 
 static hnas_status begin(struct derivation *d, const struct hn_space *space,
-                         int32_t rule)
+                         int32_t rule, double theta)
 {
     struct hn_allocator *a = &space->ctx->alloc;
     const size_t n = table_size(space), n_ops = (size_t)space->n_ops;
     int failed;
 
     d->space = space;
-    d->rule = hn_arch_rule_find(rule);
+    d->theta = theta;
+    d->rule = hn_arch_rule_check(space->ctx, rule, theta);
     if (!d->rule)
-        return hn_fail(space->ctx, HNAS_E_RANGE, "rule: %d, want HNAS_RULE_",
-                       (int)rule);
+        return HNAS_E_RANGE;
     d->alpha = hn_alloc_array(a, 3 * n + n_ops, sizeof *d->alpha);
     d->candidates = hn_alloc_array(a, n_ops, sizeof *d->candidates);
     failed = !d->alpha || !d->candidates;
@@ -122,17 +125,18 @@ static int32_t best_of_lines(struct derivation *d, int32_t n, int64_t row,
                              const double *cost)
 {
     const struct hn_scale *scale = &d->hyper->scale;
+    const struct hn_lines lines = {d->slope + row, d->offset + row, cost,
+                                   &d->frame};
     double begin_at = -INFINITY, end_at = INFINITY;
     int32_t k = 0, n_pieces;
 
-    n_pieces = hn_envelope(d->candidates, d->start, n, d->slope + row,
-                           d->offset + row, cost);
+    n_pieces = hn_envelope(d->candidates, d->start, n, &lines);
     while (k + 1 < n_pieces) {
         const double next = hn_scale_lambda(scale, d->start[k + 1]);
 
         /* rounding must not swap two breakpoints that nearly meet */
         end_at = next > begin_at ? next : begin_at;
-        if (end_at > d->lambda)
+        if (end_at > d->lambda || (d->is_inside && end_at >= scale->hi))
             break;
         begin_at = end_at;
         end_at = INFINITY;
@@ -151,7 +155,8 @@ static void choose(struct derivation *d, int32_t kind, const double *alpha,
     const struct hn_space_kind *k = &d->space->kind[kind];
     const double *cost = k->cost[metric];
     struct hn_selection selection = {
-        d->space, k, alpha, d->has_lines ? d->slope : NULL, cost, d->op[kind]};
+        d->space, k,        alpha,      d->has_lines ? d->slope : NULL,
+        cost,     d->theta, d->op[kind]};
 
     for (int32_t e = 0; e < k->n_edges; e++) {
         const int64_t row = (int64_t)e * d->space->n_ops;
@@ -194,7 +199,7 @@ static hnas_status check_alpha(const struct hn_space *space, int32_t kind,
 
 hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
                                const double *const alpha[HNAS_N_KINDS],
-                               int32_t rule, int32_t metric)
+                               int32_t rule, int32_t metric, double theta)
 {
     struct derivation d = {0};
     hnas_status st;
@@ -208,7 +213,7 @@ hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
         if (st < 0)
             return st;
     }
-    st = begin(&d, space, rule);
+    st = begin(&d, space, rule, theta);
     if (st < 0)
         goto done;
     for (int32_t k = 0; k < HNAS_N_KINDS; k++)
@@ -221,8 +226,8 @@ done:
 }
 
 /* Whether a hypernetwork's tables are those of the space. */
-static hnas_status check_tables(const struct hn_space *space,
-                                const hnas_hyper *hyper)
+hnas_status hn_arch_check_tables(const struct hn_space *space,
+                                 const hnas_hyper *hyper)
 {
     int32_t n = 0;
 
@@ -245,25 +250,18 @@ static hnas_status check_tables(const struct hn_space *space,
     return HNAS_OK;
 }
 
-/* Fill slopes and offsets of the segment that s lies on.  An inner end of it
- * ends the interval too: beyond it the lines are others. */
+/* Fill slopes and offsets of the segment that s lies on: the only one, or
+ * outside the range an end. */
 static void fill_lines(struct derivation *d, const struct hn_hyper_table *table)
 {
     const struct hn_generator *g = d->hyper->generator;
-    const struct hn_scale *scale = &d->hyper->scale;
-    struct hn_hyper_segment seg = {0, 0, d->slope, d->offset};
+    struct hn_hyper_segment seg = {0, 0, {0, 1, 0}, d->slope, d->offset};
     const int32_t n = g->n_segments(table);
 
-    for (int32_t i = 0; i < n; i++) {
-        g->segment(&seg, table, i);
-        if (i + 1 == n || d->s < seg.s_hi) {
-            if (i)
-                d->lo = fmax(d->lo, hn_scale_lambda(scale, seg.s_lo));
-            if (i + 1 < n)
-                d->hi = fmin(d->hi, hn_scale_lambda(scale, seg.s_hi));
-            return;
-        }
-    }
+    g->segment(&seg, table, 0);
+    if (n > 1 && d->s >= seg.s_hi)
+        g->segment(&seg, table, n - 1);
+    d->frame = seg.frame;
 }
 
 /* alpha itself is needed where there are no lines or where edges compete; far
@@ -299,24 +297,48 @@ static void set_lambda(struct derivation *d, double lambda, int is_outside)
     d->hi = scale->hi;
 }
 
+/* Where edges compete, or lines change at knots, the path knows. */
+static hnas_status derive_by_path(hnas_arch **out, const struct hn_space *space,
+                                  const hnas_hyper *hyper, double lambda,
+                                  const struct hn_arch_rule *rule, double theta)
+{
+    hnas_path *path;
+    hnas_status st = hn_path_create(&path, space, hyper, rule, theta);
+
+    if (st < 0)
+        return st;
+    lambda = fmin(fmax(lambda, hyper->scale.lo), hyper->scale.hi);
+    st = hnas_path_get_arch(out, path, hnas_path_find(path, lambda));
+    hnas_path_destroy(path);
+    return st;
+}
+
 hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
-                           const hnas_hyper *hyper, double lambda, int32_t rule)
+                           const hnas_hyper *hyper, double lambda, int32_t rule,
+                           double theta)
 {
     struct derivation d = {.hyper = hyper};
     hnas_status st, place;
-    int is_known;
 
     *out = NULL;
-    st = check_tables(space, hyper);
+    st = hn_arch_check_tables(space, hyper);
     if (st < 0)
         return st;
     place = hn_hyper_place(&d.s, hyper, lambda);
     if (place < 0)
         return place;
-    st = begin(&d, space, rule);
+    st = begin(&d, space, rule, theta);
     if (st < 0)
         goto done;
     d.has_lines = hyper->generator->n_segments != NULL;
+    d.is_inside = place == HNAS_OK;
+    if (d.has_lines && d.is_inside &&
+        (d.rule->compete || hyper->generator->n_segments(hyper->table) > 1)) {
+        st = derive_by_path(out, space, hyper, lambda, d.rule, theta);
+        if (st == HNAS_OK)
+            (*out)->lambda = lambda;
+        goto done;
+    }
     set_lambda(&d, lambda, place == HNAS_EXTRAPOLATED);
     for (int32_t k = 0; k < HNAS_N_KINDS; k++)
         if (space->kind[k].n_cells) {
@@ -327,9 +349,8 @@ hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
     st = hn_arch_build(out, space, rule, (const int32_t *const *)d.op);
     if (st < 0)
         goto done;
-    is_known = d.rule->has_interval && d.has_lines && place == HNAS_OK;
-    hn_arch_set_lambda(*out, lambda, is_known ? d.lo : NAN,
-                       is_known ? d.hi : NAN);
+    hn_arch_set_lambda(*out, lambda, d.has_lines && d.is_inside ? d.lo : NAN,
+                       d.has_lines && d.is_inside ? d.hi : NAN);
     (*out)->is_extrapolated = place == HNAS_EXTRAPOLATED;
     st = place;
 done:

@@ -3,14 +3,7 @@
 
 #include <math.h>
 
-#include "arch/exact.h"
-
-/* The lines of an edge, and what breaks ties. */
-struct lines {
-    const double *slope, *offset, *cost;
-};
-
-static int comes_before(const struct lines *l, int32_t a, int32_t b)
+static int comes_before(const struct hn_lines *l, int32_t a, int32_t b)
 {
     if (l->slope[a] != l->slope[b])
         return l->slope[a] < l->slope[b];
@@ -22,7 +15,7 @@ static int comes_before(const struct lines *l, int32_t a, int32_t b)
 }
 
 /* By insertion: an edge has few operations. */
-static void sort(int32_t *op, int32_t n, const struct lines *l)
+static void sort(int32_t *op, int32_t n, const struct hn_lines *l)
 {
     for (int32_t i = 1; i < n; i++) {
         const int32_t o = op[i];
@@ -36,7 +29,7 @@ static void sort(int32_t *op, int32_t n, const struct lines *l)
     }
 }
 
-static struct hn_line line(const struct lines *l, int32_t op)
+static struct hn_line line(const struct hn_lines *l, int32_t op)
 {
     const struct hn_line value = {l->slope[op], l->offset[op]};
 
@@ -45,25 +38,26 @@ static struct hn_line line(const struct lines *l, int32_t op)
 
 /* By rising slope; a line that the next one overtakes before it got above the
  * last one is taken off again (Andrew's monotone chain). */
-int32_t hn_envelope(int32_t *op, double *start, int32_t n, const double *slope,
-                    const double *offset, const double *cost)
+int32_t hn_envelope(int32_t *op, double *start, int32_t n,
+                    const struct hn_lines *lines)
 {
-    const struct lines l = {slope, offset, cost};
     int32_t top = 0;
 
-    sort(op, n, &l);
+    sort(op, n, lines);
     for (int32_t i = 0; i < n; i++) {
         const int32_t o = op[i];
 
-        if (top && slope[op[top - 1]] == slope[o])
+        if (top && lines->slope[op[top - 1]] == lines->slope[o])
             continue; /* below or equal, everywhere */
-        while (top > 1 && hn_line_is_hidden(line(&l, op[top - 2]),
-                                            line(&l, op[top - 1]), line(&l, o)))
+        while (top > 1 &&
+               hn_line_is_hidden(line(lines, op[top - 2]),
+                                 line(lines, op[top - 1]), line(lines, o)))
             top--;
         op[top++] = o;
     }
     start[0] = -INFINITY;
     for (int32_t k = 1; k < top; k++)
-        start[k] = hn_line_crossing(line(&l, op[k - 1]), line(&l, op[k]));
+        start[k] = hn_line_crossing(line(lines, op[k - 1]), line(lines, op[k]),
+                                    lines->frame);
     return top;
 }

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_TERMS = 16 };
+enum { MAX_TERMS = 32 };
+
+/* Half a unit in the last place of 1. */
+static const double U = 0x1p-53;
 
 /* a + b = *sum + *rest, exactly (Knuth). */
 static void two_sum(double *sum, double *rest, double a, double b)
@@ -45,13 +48,18 @@ int hn_exact_sign(const double *term, int n)
 /* The crossing of a and c is no later than that of a and b:
  *
  *     (a.offset - c.offset) (b.slope - a.slope)
- *         <= (a.offset - b.offset) (c.slope - a.slope),
+ *         <= (a.offset - b.offset) (c.slope - a.slope).
  *
- * multiplied out; a.offset * a.slope falls away. */
+ * Each side is rounded three times, so a difference above 8 u of their sizes
+ * is certain.  The rest is multiplied out; a.offset * a.slope falls away. */
 int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c)
 {
+    const double left = (a.offset - c.offset) * (b.slope - a.slope);
+    const double right = (a.offset - b.offset) * (c.slope - a.slope);
     double term[12];
 
+    if (fabs(left - right) > 8 * U * (fabs(left) + fabs(right)))
+        return left <= right;
     two_product(term, a.offset, b.slope);
     two_product(term + 2, -c.offset, b.slope);
     two_product(term + 4, c.offset, a.slope);
@@ -61,17 +69,27 @@ int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c)
     return hn_exact_sign(term, 12) <= 0;
 }
 
-/* The sign of crossing - (q + h), the slopes' difference being positive. */
-static int compare_crossing(struct hn_line a, struct hn_line b, double q,
-                            double h)
+/* The sign of crossing - (q + h), times the slopes' difference, which is
+ * positive:
+ *
+ *     (a.offset - b.offset) (width + rest)
+ *         + (b.slope - a.slope) (origin - q - h). */
+static int compare_crossing(struct hn_line a, struct hn_line b,
+                            const struct hn_hyper_frame *f, double q, double h)
 {
-    double term[10] = {a.offset, -b.offset};
+    const double at[3] = {f->origin, -q, -h}, size[2] = {f->width, f->rest};
+    double term[20];
+    int n = 0;
 
-    two_product(term + 2, -q, b.slope);
-    two_product(term + 4, q, a.slope);
-    two_product(term + 6, -h, b.slope);
-    two_product(term + 8, h, a.slope);
-    return hn_exact_sign(term, 10);
+    for (int i = 0; i < 2; i++, n += 4) {
+        two_product(term + n, a.offset, size[i]);
+        two_product(term + n + 2, -b.offset, size[i]);
+    }
+    for (int i = 0; i < 3; i++, n += 4) {
+        two_product(term + n, b.slope, at[i]);
+        two_product(term + n + 2, -a.slope, at[i]);
+    }
+    return hn_exact_sign(term, n);
 }
 
 static int is_odd(double x)
@@ -82,20 +100,52 @@ static int is_odd(double x)
     return bits & 1;
 }
 
-/* Start from the quotient of rounded differences, a few units off at most, and
- * walk until the crossing lies between the midpoints around q; a midpoint
- * itself goes to the even neighbour. */
-double hn_line_crossing(struct hn_line a, struct hn_line b)
+/* The crossing as an unevaluated sum of two doubles: *s, and returns the
+ * rest.  Its error is below 2^-98 of *size. */
+static double approximate(double *s, double *size, struct hn_line a,
+                          struct hn_line b, const struct hn_hyper_frame *f)
 {
-    double q = (a.offset - b.offset) / (b.slope - a.slope);
+    double num[2], den[2], t[2], p[2], head, tail;
+
+    two_sum(&num[0], &num[1], a.offset, -b.offset);
+    two_sum(&den[0], &den[1], b.slope, -a.slope);
+    t[0] = num[0] / den[0];
+    t[1] = (fma(-t[0], den[0], num[0]) + num[1] - t[0] * den[1]) / den[0];
+    two_product(p, t[0], f->width);
+    p[1] += t[0] * f->rest + t[1] * f->width;
+    two_sum(&head, &tail, f->origin, p[0]);
+    two_sum(s, &tail, head, tail + p[1]);
+    *size = fabs(f->origin) + fabs(p[0]);
+    return tail;
+}
+
+/* Whether q is right for sure: what it lacks is not close to half the gap. */
+static int is_nearest(double q, double rest, double size)
+{
+    const double gap =
+        rest > 0 ? nextafter(q, INFINITY) - q : q - nextafter(q, -INFINITY);
+
+    return gap / 2 - fabs(rest) > 0x1p-98 * size && gap >= 0x1p-1000;
+}
+
+/* Where the approximation lies next to a midpoint, walk until the crossing
+ * lies between the midpoints around q; a midpoint itself goes to the even
+ * neighbour. */
+double hn_line_crossing(struct hn_line a, struct hn_line b,
+                        const struct hn_hyper_frame *frame)
+{
+    double q, size;
+    const double rest = approximate(&q, &size, a, b, frame);
 
     if (a.offset == b.offset)
-        return 0;
+        return frame->origin;
+    if (is_nearest(q, rest, size))
+        return q;
     for (;;) {
         const double up = nextafter(q, INFINITY);
         const double down = nextafter(q, -INFINITY);
-        const int above = compare_crossing(a, b, q, (up - q) / 2);
-        const int below = compare_crossing(a, b, q, (down - q) / 2);
+        const int above = compare_crossing(a, b, frame, q, (up - q) / 2);
+        const int below = compare_crossing(a, b, frame, q, (down - q) / 2);
 
         if (above > 0 || (above == 0 && is_odd(q)))
             q = up;

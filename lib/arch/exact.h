@@ -5,19 +5,23 @@
 #ifndef HN_ARCH_EXACT_H
 #define HN_ARCH_EXACT_H
 
-/* A line offset + s * slope. */
+#include "hyper/hyper.h"
+
+/* A line offset + t * slope. */
 struct hn_line {
     double slope, offset;
 };
 
-/* The sign (-1, 0, 1) of the sum of n <= 16 doubles. */
+/* The sign (-1, 0, 1) of the sum of n <= 32 doubles. */
 int hn_exact_sign(const double *term, int n);
 
 /* For slopes a < b < c: whether b lies nowhere above both others, that is,
  * c overtakes a no later than b does. */
 int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c);
 
-/* The s at which b overtakes a, a.slope < b.slope, correctly rounded. */
-double hn_line_crossing(struct hn_line a, struct hn_line b);
+/* The s = origin + t * (width + rest) at which b overtakes a, a.slope <
+ * b.slope, correctly rounded. */
+double hn_line_crossing(struct hn_line a, struct hn_line b,
+                        const struct hn_hyper_frame *frame);
 
 #endif

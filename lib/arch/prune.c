@@ -9,42 +9,29 @@
 
 #include "arch/arch.h"
 
-/* Mark what is alive: edges come by target and lead forward, so one pass sees
- * every source settled before its edges. */
-static void find_alive(unsigned char *alive, unsigned char *used,
-                       const hnas_arch *arch, const struct hn_space *space,
-                       int32_t kind)
-{
-    for (int32_t v = 0; v < space->kind[kind].n_inputs; v++)
-        alive[v] = 1;
-    for (int32_t i = 0; i < arch->n_edges[kind]; i++) {
-        const hnas_arch_edge *e = &arch->edge[kind][i];
-
-        if (!alive[e->from] || space->op_flags[e->op] & HNAS_OP_ZERO)
-            continue;
-        alive[e->to] = 1;
-        used[e->from] = 1;
-    }
-}
-
-static void add_costs(hnas_arch *arch, const struct hn_space *space,
-                      int32_t kind, const unsigned char *alive)
+/* Edges come by target and lead forward, so one pass sees every source settled
+ * before its edges. */
+void hn_prune_kind(double cost[HNAS_N_COSTS], unsigned char *alive,
+                   unsigned char *used, const struct hn_space *space,
+                   int32_t kind, const int32_t *op)
 {
     const struct hn_space_kind *k = &space->kind[kind];
-    int32_t row = 0;
 
-    for (int32_t i = 0; i < arch->n_edges[kind]; i++) {
-        const hnas_arch_edge *e = &arch->edge[kind][i];
-        int64_t at;
+    for (int32_t v = 0; v < k->n_inputs + k->n_nodes; v++) {
+        alive[v] = v < k->n_inputs;
+        used[v] = 0;
+    }
+    for (int32_t e = 0; e < k->n_edges; e++) {
+        const int64_t at = (int64_t)e * space->n_ops + op[e];
 
-        while (k->from[row] != e->from || k->to[row] != e->to)
-            row++;
-        at = (int64_t)row++ * space->n_ops + e->op;
-        if (!alive[e->from])
+        if (op[e] < 0 || !alive[k->from[e]])
             continue;
-        arch->total.params += llround(k->cost[HNAS_COST_PARAMS][at]);
-        arch->total.macs += llround(k->cost[HNAS_COST_MACS][at]);
-        arch->total.bytes += llround(k->cost[HNAS_COST_BYTES][at]);
+        for (int m = 0; m < HNAS_N_COSTS; m++)
+            cost[m] += k->cost[m][at];
+        if (space->op_flags[op[e]] & HNAS_OP_ZERO)
+            continue;
+        alive[k->to[e]] = 1;
+        used[k->from[e]] = 1;
     }
 }
 
@@ -71,12 +58,14 @@ static int32_t node_count(const struct hn_space *space, int32_t kind)
     return k->n_cells ? k->n_inputs + k->n_nodes : 0;
 }
 
-hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space)
+hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space,
+                          const int32_t *const op[HNAS_N_KINDS])
 {
     const size_t n = (size_t)node_count(space, HNAS_NORMAL) +
                      (size_t)node_count(space, HNAS_REDUCE);
     unsigned char *alive = hn_alloc_array(&arch->ctx->alloc, n, 2);
     unsigned char *at = alive;
+    double cost[HNAS_N_COSTS] = {0};
 
     arch->warning = hn_alloc_array(&arch->ctx->alloc, n, sizeof *arch->warning);
     if (!alive || !arch->warning) {
@@ -87,11 +76,13 @@ hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space)
     for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++) {
         if (!space->kind[kind].n_cells)
             continue;
-        find_alive(at, at + n, arch, space, kind);
-        add_costs(arch, space, kind, at);
+        hn_prune_kind(cost, at, at + n, space, kind, op[kind]);
         add_warnings(arch, space, kind, at, at + n);
         at += node_count(space, kind);
     }
+    arch->total.params += llround(cost[HNAS_COST_PARAMS]);
+    arch->total.macs += llround(cost[HNAS_COST_MACS]);
+    arch->total.bytes += llround(cost[HNAS_COST_BYTES]);
     hn_free(&arch->ctx->alloc, alive);
     return HNAS_OK;
 }

@@ -10,7 +10,21 @@ hnas_status hnas_arch_derive(hnas_arch **out, const hnas_supernet *net,
         *out = NULL;
     if (!out || !net || !hyper)
         return HNAS_E_ARG;
-    return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda, rule);
+    return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda, rule,
+                          HN_THETA);
+}
+
+hnas_status hnas_arch_derive_threshold(hnas_arch **out,
+                                       const hnas_supernet *net,
+                                       const hnas_hyper *hyper, double lambda,
+                                       double theta)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !net || !hyper)
+        return HNAS_E_ARG;
+    return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda,
+                          HNAS_RULE_THRESHOLD, theta);
 }
 
 hnas_status hnas_arch_from_alpha(hnas_arch **out, const hnas_supernet *net,
@@ -21,5 +35,6 @@ hnas_status hnas_arch_from_alpha(hnas_arch **out, const hnas_supernet *net,
         *out = NULL;
     if (!out || !net || !alpha)
         return HNAS_E_ARG;
-    return hn_arch_from_alpha(out, hn_supernet_space(net), alpha, rule, metric);
+    return hn_arch_from_alpha(out, hn_supernet_space(net), alpha, rule, metric,
+                              HN_THETA);
 }

@@ -3,6 +3,8 @@
 #include "hyper/hyper.h"
 #include "hyper/builtin.h"
 
+const struct hn_hyper_frame hn_hyper_identity = {0, 1, 0};
+
 static const struct hn_generator *const generators[] = {
     &hn_generator_linear,
     &hn_generator_constant,

@@ -34,6 +34,7 @@ static void constant_segment(struct hn_hyper_segment *segment,
                              const struct hn_hyper_table *table, int32_t index)
 {
     (void)index;
+    segment->frame = hn_hyper_identity;
     segment->s_lo = -INFINITY;
     segment->s_hi = INFINITY;
     for (int64_t i = 0; i < table->rows * table->cols; i++)

@@ -17,11 +17,21 @@ struct hn_hyper_table {
     double *work;
 };
 
-/* A stretch [s_lo, s_hi] on which alpha = s * slope[e * O + o] + offset[...];
+/* The coordinate t of a segment: s = origin + t * (width + rest), rest being
+ * what width loses to rounding. */
+struct hn_hyper_frame {
+    double origin, width, rest;
+};
+
+/* t = s. */
+extern const struct hn_hyper_frame hn_hyper_identity;
+
+/* A stretch [s_lo, s_hi] on which alpha = t * slope[e * O + o] + offset[...];
  * the first and the last one are prolonged to infinity by a query.  Slopes
- * and offsets are exact: what is stored, widened. */
+ * and offsets are what defines alpha: nothing is lost in them. */
 struct hn_hyper_segment {
     double s_lo, s_hi;
+    struct hn_hyper_frame frame;
     double *slope, *offset; /* the caller's, [E * O] */
 };
 

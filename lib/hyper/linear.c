@@ -38,6 +38,7 @@ static void linear_segment(struct hn_hyper_segment *segment,
     const real *b1 = hn_real(table->b1), *b2 = hn_real(table->b2);
 
     (void)index;
+    segment->frame = hn_hyper_identity;
     segment->s_lo = -INFINITY;
     segment->s_hi = INFINITY;
     for (int64_t i = 0; i < table->rows * table->cols; i++) {

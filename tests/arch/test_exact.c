@@ -37,7 +37,7 @@ START_TEST(crossing_is_correctly_rounded_for_integers)
 
         if (a.slope >= b.slope)
             continue;
-        ck_assert(hn_line_crossing(a, b) ==
+        ck_assert(hn_line_crossing(a, b, &hn_hyper_identity) ==
                   (a.offset - b.offset) / (b.slope - a.slope));
     }
 }
@@ -61,7 +61,7 @@ START_TEST(crossing_is_correctly_rounded_where_differences_are_not)
             continue;
         want = ((long double)a.offset - b.offset) /
                ((long double)b.slope - a.slope);
-        got = hn_line_crossing(a, b);
+        got = hn_line_crossing(a, b, &hn_hyper_identity);
         ulp = nextafter(fabs(got), INFINITY) - fabs(got);
         ck_assert(fabsl(got - want) <= (0.5L + 0x1p-10L) * ulp);
     }
@@ -75,10 +75,10 @@ START_TEST(crossing_at_a_midpoint_goes_to_the_even_neighbour)
     const struct hn_line b4 = {1, -0x1.0004p-53};
     const struct hn_line a = {0, 1};
 
-    ck_assert(hn_line_crossing(a, b) == 1);
-    ck_assert(hn_line_crossing(a, b2) == 1);
-    ck_assert(hn_line_crossing(a, b3) == 1 + 0x1p-51);
-    ck_assert(hn_line_crossing(a, b4) == 1 + 0x1p-52);
+    ck_assert(hn_line_crossing(a, b, &hn_hyper_identity) == 1);
+    ck_assert(hn_line_crossing(a, b2, &hn_hyper_identity) == 1);
+    ck_assert(hn_line_crossing(a, b3, &hn_hyper_identity) == 1 + 0x1p-51);
+    ck_assert(hn_line_crossing(a, b4, &hn_hyper_identity) == 1 + 0x1p-52);
 }
 END_TEST
 
@@ -100,6 +100,7 @@ START_TEST(envelope_is_the_largest_line_everywhere)
     srand(4);
     for (int round = 0; round < 2000; round++) {
         double slope[N], offset[N], cost[N], start[N];
+        const struct hn_lines lines = {slope, offset, cost, &hn_hyper_identity};
         int32_t op[N], n = 1 + rand() % N, pieces;
 
         for (int o = 0; o < n; o++) {
@@ -109,7 +110,7 @@ START_TEST(envelope_is_the_largest_line_everywhere)
             offset[o] = rand() % 9 - 4;
             cost[o] = rand() % 3;
         }
-        pieces = hn_envelope(op, start, n, slope, offset, cost);
+        pieces = hn_envelope(op, start, n, &lines);
         ck_assert(pieces >= 1 && pieces <= n);
         ck_assert(isinf(start[0]) && start[0] < 0);
         for (int k = 1; k < pieces; k++) {

@@ -27,7 +27,8 @@ static hnas_arch *derive(const double *alpha, int32_t rule, int32_t metric)
     hnas_arch *arch;
 
     ck_assert_int_eq(
-        hn_arch_from_alpha(&arch, &net.space, tables, rule, metric), HNAS_OK);
+        hn_arch_from_alpha(&arch, &net.space, tables, rule, metric, 0.85),
+        HNAS_OK);
     return arch;
 }
 
@@ -165,16 +166,16 @@ START_TEST(alpha_must_be_numbers_and_there)
     const double *tables[2] = {alpha, NULL};
     hnas_arch *arch = (hnas_arch *)&arch;
 
-    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 9, 0),
+    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 9, 0, 0.85),
                      HNAS_E_RANGE);
     ck_assert_ptr_null(arch);
-    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 3),
+    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 3, 0.85),
                      HNAS_E_RANGE);
     alpha[14] = NAN;
-    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 0),
+    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 0, 0.85),
                      HNAS_E_NAN);
     tables[0] = NULL;
-    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 0),
+    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 0, 0.85),
                      HNAS_E_ARG);
     ck_assert_str_ne(hnas_context_message(ctx), "");
 }

@@ -14,6 +14,7 @@ static const struct {
     {2, "HNAS_EXTRAPOLATED"},
     {3, "HNAS_STOPPED"},
     {4, "HNAS_END"},
+    {5, "HNAS_INFEASIBLE"},
     {-1, "HNAS_E_ARG"},
     {-2, "HNAS_E_SHAPE"},
     {-3, "HNAS_E_RANGE"},
