@@ -8,6 +8,7 @@
 #define HNAS_IO_H
 
 #include "model.h"
+#include "path.h"
 #include "search.h"
 
 HNAS_BEGIN_DECLS
@@ -132,6 +133,22 @@ HNAS_API const char *hnas_model_get_text(const hnas_model *model);
  * Since      0.1
  */
 HNAS_API hnas_status hnas_arch_write_json(const hnas_arch *arch, char *buffer,
+                                          size_t capacity, size_t *length);
+
+/**
+ * Write a path as JSON: its rule, its range and its pieces.
+ *
+ * Shapes     buffer: as hnas_arch_write_json.
+ * Units      *length: bytes of the full text without the NUL.
+ * Ownership  buffer is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL path or length, or NULL buffer with a capacity;
+ *            E_NOMEM.  On error *length is 0.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
                                           size_t capacity, size_t *length);
 
 /**

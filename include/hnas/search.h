@@ -62,6 +62,7 @@ typedef struct hnas_search_opts {
     double zero_one;           /**< weight of Fair DARTS' loss */
     double norm_momentum;      /**< of running statistics; default 0.1 */
     int32_t rule;              /**< HNAS_RULE_ for queries */
+    double theta;              /**< of THRESHOLD; default 0.85 */
 } hnas_search_opts;
 
 /**
@@ -308,7 +309,7 @@ HNAS_API void hnas_search_restore_norms(hnas_search *search);
  * Derive the architecture at lambda under a rule.
  *
  * Shapes     as hnas_arch_derive.
- * Units      as hnas_arch_derive.
+ * Units      as hnas_arch_derive; THRESHOLD with the theta of the settings.
  * Ownership  *out: the caller's, released with hnas_arch_destroy.
  * Gradient   none.
  * Threads    one context, one thread at a time.

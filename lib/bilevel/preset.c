@@ -30,6 +30,7 @@ static void set_darts(hnas_preset *p)
     s->lambda = 1e-2;
     s->norm_momentum = 0.1;
     s->rule = HNAS_RULE_TOP2;
+    s->theta = 0.85;
     hnas_hyper_opts_init(&p->hyper, sizeof p->hyper);
     p->hyper.kind = HNAS_HYPER_CONSTANT;
     p->n_ops = 8;
@@ -67,6 +68,7 @@ static void set_fair_darts(hnas_preset *p)
     b->u.beta1 = 0.9;
     p->search.relax = HNAS_RELAX_SIGMOID;
     p->search.zero_one = 10;
+    p->search.rule = HNAS_RULE_THRESHOLD;
     p->hyper.init_std = 0;
     p->ops = darts_ops + 1; /* no "none" */
     p->n_ops = 7;

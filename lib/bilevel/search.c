@@ -384,6 +384,9 @@ hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
         *out = NULL;
     if (!out || !search)
         return HNAS_E_ARG;
+    if (rule == HNAS_RULE_THRESHOLD)
+        return hnas_arch_derive_threshold(out, search->net, search->hyper,
+                                          lambda, search->opts.theta);
     return hnas_arch_derive(out, search->net, search->hyper, lambda, rule);
 }
 

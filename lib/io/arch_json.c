@@ -59,6 +59,12 @@ static void put_cell(struct hn_json_writer *w, const hnas_arch *arch,
     hn_json_close(w, ']');
 }
 
+void hn_arch_put_cells(struct hn_json_writer *w, const hnas_arch *arch)
+{
+    for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
+        put_cell(w, arch, kind);
+}
+
 static void put_warning(struct hn_json_writer *w, const hnas_arch_warning *a)
 {
     const int is_unused = a->code == HNAS_ARCH_INPUT_UNUSED;
@@ -83,7 +89,7 @@ static void put_warning(struct hn_json_writer *w, const hnas_arch_warning *a)
     hn_json_close(w, '}');
 }
 
-static void put_cost(struct hn_json_writer *w, const hnas_arch *arch)
+void hn_arch_put_cost(struct hn_json_writer *w, const hnas_arch *arch)
 {
     hnas_cost total, fixed;
 
@@ -134,9 +140,8 @@ static void put_arch(struct hn_json_writer *w, const hnas_arch *arch)
 
     hn_json_open(w, '{');
     put_origin(w, arch);
-    put_cost(w, arch);
-    for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
-        put_cell(w, arch, kind);
+    hn_arch_put_cost(w, arch);
+    hn_arch_put_cells(w, arch);
     hn_json_key(w, "warnings");
     hn_json_open(w, '[');
     for (int32_t i = 0; i < n; i++)
@@ -157,16 +162,7 @@ hnas_status hnas_arch_write_json(const hnas_arch *arch, char *buffer,
         return HNAS_E_ARG;
     hn_json_writer_init(&w, arch->ctx);
     put_arch(&w, arch);
-    st = w.status;
-    if (st == HNAS_OK) {
-        *length = w.length;
-        if (capacity > 0) {
-            const size_t n = w.length < capacity ? w.length : capacity - 1;
-
-            memcpy(buffer, w.data, n);
-            buffer[n] = '\0';
-        }
-    }
+    st = hn_json_copy(buffer, capacity, length, &w);
     hn_json_writer_finish(&w);
     return st;
 }

@@ -76,6 +76,11 @@ void hn_json_integer(struct hn_json_writer *w, int64_t value);
 void hn_json_null(struct hn_json_writer *w);
 void hn_json_space(struct hn_json_writer *w); /* a blank, where one may be */
 
+/* Hand a finished text over as the public calls do: cut off with a NUL where
+ * it has no room.  The writer's status. */
+hnas_status hn_json_copy(char *buffer, size_t capacity, size_t *length,
+                         const struct hn_json_writer *w);
+
 /* The shortest of 15, 16 or 17 digits that reads back as the same number;
  * NaN and infinities are null. */
 void hn_json_number(struct hn_json_writer *w, double value);

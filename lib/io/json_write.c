@@ -160,3 +160,18 @@ void hn_json_number(struct hn_json_writer *w, double value)
     else
         put(w, text, strlen(text));
 }
+
+hnas_status hn_json_copy(char *buffer, size_t capacity, size_t *length,
+                         const struct hn_json_writer *w)
+{
+    if (w->status < 0)
+        return w->status;
+    *length = w->length;
+    if (capacity > 0) {
+        const size_t n = w->length < capacity ? w->length : capacity - 1;
+
+        memcpy(buffer, w->data, n);
+        buffer[n] = '\0';
+    }
+    return HNAS_OK;
+}

@@ -70,6 +70,12 @@ static const struct hn_field search_fields[] = {
     {NULL, HN_I32, 0},
 };
 
+/* Fields that older files lack; they keep their defaults then. */
+static const struct hn_field search_later[] = {
+    {"theta", HN_F64, offsetof(hnas_search_opts, theta)},
+    {NULL, HN_I32, 0},
+};
+
 /* ---- writing ---- */
 
 /* Operations with the version of their meaning. */
@@ -112,6 +118,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_key(w, "search");
     hn_json_open(w, '{');
     hn_fields_write(w, search_fields, &search->opts);
+    hn_fields_write(w, search_later, &search->opts);
     hn_json_close(w, '}');
     hn_json_key(w, "seed"); /* as text: JSON readers round large numbers */
     {
@@ -145,6 +152,22 @@ static hnas_status read_fields(struct hn_settings *s, const char *path,
                                void *opts)
 {
     return hn_fields_read(s->ctx, path, s->json->root, section, f, opts);
+}
+
+static hnas_status read_later(struct hn_settings *s, const char *path,
+                              const char *section, const struct hn_field *f,
+                              void *opts)
+{
+    const struct hn_json_value *object = hn_json_get(s->json->root, section);
+    struct hn_field one[2] = {{NULL, HN_I32, 0}, {NULL, HN_I32, 0}};
+    hnas_status st = HNAS_OK;
+
+    for (; f->name && st == HNAS_OK; f++) {
+        one[0] = *f;
+        if (hn_json_get(object, f->name))
+            st = read_fields(s, path, section, one, opts);
+    }
+    return st;
 }
 
 static hnas_status check_version(struct hn_settings *s, const char *path,
@@ -254,6 +277,8 @@ hnas_status hn_settings_read(struct hn_settings *s, struct hnas_context *ctx,
         st = read_fields(s, path, "hyper", hyper_fields, &s->hyper);
     if (st == HNAS_OK)
         st = read_fields(s, path, "search", search_fields, &s->search);
+    if (st == HNAS_OK)
+        st = read_later(s, path, "search", search_later, &s->search);
     if (st == HNAS_OK)
         st = read_counters(s, path);
     if (st == HNAS_OK)
