@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hnas-query: the architecture of a finished search at a lambda. */
+/* hnas-query: the architectures of a finished search. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/draw.h"
 #include "common/options.h"
@@ -12,23 +13,30 @@ struct query {
     int32_t rule, path, json;
     int64_t threads, seed;
     const char *budget, *file;
+    int32_t metric; /* of the budget, and its limit */
+    int64_t limit;
+    unsigned char *given;
 };
 
-static const char *const rules[] = {"argmax", "top2", NULL};
+static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
+                                    NULL};
+static const char *const metrics[] = {"params", "macs", "bytes"};
+
+enum { LAMBDA, RULE, THETA }; /* places in the table below */
 
 #define AT(field) offsetof(struct query, field)
 
 static const struct option options[] = {
     {"lambda", "L", "where to derive", OPTION_REAL, AT(lambda), -1e300, 1e300,
      NULL, NULL, NULL, 0},
-    {"rule", "RULE", "argmax or top2 (the search's own)", OPTION_CHOICE,
-     AT(rule), 0, 0, rules, "top2_raw|threshold", NULL, 0},
-    {"theta", "T", "not in this version", OPTION_REAL, AT(theta), 0, 1, NULL,
-     NULL, NULL, 0},
-    {"path", NULL, "not in this version", OPTION_FLAG, AT(path), 0, 0, NULL,
-     NULL, NULL, 0},
-    {"budget", "METRIC=N", "not in this version", OPTION_TEXT, AT(budget), 0, 0,
-     NULL, NULL, NULL, 0},
+    {"rule", "RULE", "argmax, top2, top2_raw or threshold (the search's own)",
+     OPTION_CHOICE, AT(rule), 0, 0, rules, NULL, NULL, 0},
+    {"theta", "T", "of the rule threshold (the search's own)", OPTION_REAL,
+     AT(theta), 0, 1, NULL, NULL, NULL, 0},
+    {"path", NULL, "every architecture of the range, with its interval",
+     OPTION_FLAG, AT(path), 0, 0, NULL, NULL, NULL, 0},
+    {"budget", "METRIC=N", "the largest within params=N, macs=N or bytes=N",
+     OPTION_TEXT, AT(budget), 0, 0, NULL, NULL, NULL, 0},
     {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
      NULL, NULL, 0},
     {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
@@ -39,16 +47,22 @@ static const struct option options[] = {
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 
-static int print_json(hnas_context *ctx, const hnas_arch *arch)
+/* Print the text of an architecture, or else of a path. */
+static int print_json(hnas_context *ctx, const hnas_arch *arch,
+                      const hnas_path *path)
 {
     size_t length = 0;
     char *text;
-    hnas_status st = hnas_arch_write_json(arch, NULL, 0, &length);
+    hnas_status st = arch ? hnas_arch_write_json(arch, NULL, 0, &length)
+                          : hnas_path_write_json(path, NULL, 0, &length);
 
+    if (st < 0)
+        return library_failure(ctx, st, 0);
     text = malloc(length + 1);
     if (!text)
         return failure("%zu bytes of JSON: out of memory", length);
-    st = hnas_arch_write_json(arch, text, length + 1, &length);
+    st = arch ? hnas_arch_write_json(arch, text, length + 1, &length)
+              : hnas_path_write_json(path, text, length + 1, &length);
     if (st >= 0)
         printf("%s\n", text);
     free(text);
@@ -88,42 +102,171 @@ static void print_text(const hnas_arch *arch, hnas_status status)
     print_warnings(arch);
 }
 
-static int query(const struct query *q, int rule_given)
+/* One line a piece. */
+static void print_pieces(const hnas_path *path)
+{
+    char change[256];
+    size_t length;
+
+    for (int32_t i = 0; i < hnas_path_get_count(path); i++) {
+        hnas_path_piece p;
+
+        hnas_path_get_piece(path, i, &p);
+        hnas_path_write_change(path, i, change, sizeof change, &length);
+        printf("from %-12.6g %10lld parameters %12lld MACs  %s%s\n", p.lo,
+               (long long)p.cost.params, (long long)p.cost.macs, change,
+               length >= sizeof change ? "..." : "");
+    }
+}
+
+/* The piece within the budget; of none the object says how much is needed. */
+static int answer_budget(const struct query *q, hnas_context *ctx,
+                         const hnas_path *path)
+{
+    hnas_path_piece p;
+    hnas_arch *arch;
+    int32_t index;
+    long long smallest;
+    int rc = 0;
+    hnas_status st = hnas_path_find_budget(&index, path, q->metric, q->limit);
+
+    if (st < 0)
+        return library_failure(ctx, st, 0);
+    if (st == HNAS_INFEASIBLE) {
+        hnas_path_get_piece(path, index, &p);
+        smallest = q->metric == HNAS_COST_PARAMS ? p.cost.params
+                   : q->metric == HNAS_COST_MACS ? p.cost.macs
+                                                 : p.cost.bytes;
+        if (q->json)
+            printf("{\"status\":\"infeasible\",\"smallest\":%lld}\n", smallest);
+        return failure("--budget %s: infeasible, the smallest network has %lld",
+                       q->budget, smallest);
+    }
+    st = hnas_path_get_arch(&arch, path, index);
+    if (st < 0)
+        return library_failure(ctx, st, 0);
+    if (q->json)
+        rc = print_json(ctx, arch, NULL);
+    else
+        print_text(arch, st);
+    hnas_arch_destroy(arch);
+    return rc;
+}
+
+static int answer_path(const struct query *q, hnas_context *ctx,
+                       hnas_search *search, const hnas_path_opts *opts)
+{
+    hnas_path *path;
+    hnas_status st = hnas_path_create(&path, hnas_search_get_net(search),
+                                      hnas_search_get_hyper(search), opts);
+    int rc = 0;
+
+    if (st < 0)
+        return library_failure(ctx, st, st == HNAS_E_RANGE);
+    if (q->budget)
+        rc = answer_budget(q, ctx, path);
+    else if (q->json)
+        rc = print_json(ctx, NULL, path);
+    else
+        print_pieces(path);
+    hnas_path_destroy(path);
+    return rc;
+}
+
+static int answer_lambda(const struct query *q, hnas_context *ctx,
+                         hnas_search *search, const hnas_path_opts *opts)
+{
+    hnas_arch *arch;
+    int rc = 0;
+    hnas_status st =
+        opts->rule == HNAS_RULE_THRESHOLD
+            ? hnas_arch_derive_threshold(&arch, hnas_search_get_net(search),
+                                         hnas_search_get_hyper(search),
+                                         q->lambda, opts->theta)
+            : hnas_search_derive(&arch, search, q->lambda, opts->rule);
+
+    if (st < 0)
+        return library_failure(ctx, st, 0);
+    if (q->json)
+        rc = print_json(ctx, arch, NULL);
+    else
+        print_text(arch, st);
+    hnas_arch_destroy(arch);
+    return rc;
+}
+
+static int query(const struct query *q)
 {
     hnas_context *ctx = NULL;
     hnas_search *search = NULL;
-    hnas_arch *arch = NULL;
     hnas_search_opts opts;
+    hnas_path_opts path;
     hnas_status st;
     int rc = program_open(&ctx, q->threads, q->seed);
 
     if (rc)
         return rc;
+    hnas_path_opts_init(&path, sizeof path);
     st = hnas_search_load(&search, ctx, q->file);
-    if (st >= 0) {
-        opts.size = sizeof opts;
-        hnas_search_get_opts(search, &opts, sizeof opts);
-        st = hnas_search_derive(&arch, search, q->lambda,
-                                rule_given ? q->rule : opts.rule);
-    }
-    if (st < 0)
+    if (st < 0) {
         rc = library_failure(ctx, st, 0);
-    else if (q->json)
-        rc = print_json(ctx, arch);
-    else
-        print_text(arch, st);
+    } else {
+        hnas_search_get_opts(search, &opts, sizeof opts);
+        path.rule = q->given[RULE] ? q->rule : opts.rule;
+        path.theta = q->given[THETA] ? q->theta : opts.theta;
+        if (q->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
+            rc = usage_error("--theta: want --rule threshold");
+        else if (q->path || q->budget)
+            rc = answer_path(q, ctx, search, &path);
+        else
+            rc = answer_lambda(q, ctx, search, &path);
+    }
     if (fflush(stdout) && !rc)
         rc = failure("standard output: can't be written");
-    hnas_arch_destroy(arch);
     hnas_search_destroy(search);
     hnas_context_destroy(ctx);
     return rc;
 }
 
+static int read_budget(struct query *q)
+{
+    const char *number = strchr(q->budget, '=');
+    char *end;
+
+    if (!strncmp(q->budget, "latency_us=", 11))
+        return usage_error("--budget latency_us: not in this version");
+    for (q->metric = 0; number && q->metric < 3; q->metric++) {
+        const size_t n = strlen(metrics[q->metric]);
+
+        if (n != (size_t)(number - q->budget) ||
+            strncmp(q->budget, metrics[q->metric], n))
+            continue;
+        q->limit = strtoll(number + 1, &end, 10);
+        if (end != number + 1 && !*end && q->limit >= 0)
+            return 0;
+    }
+    return usage_error("--budget %.80s: want params=N, macs=N or bytes=N",
+                       q->budget);
+}
+
+/* Exactly one of --lambda, --path and --budget. */
+static int check_question(struct query *q)
+{
+    const int n = q->given[LAMBDA] + (q->path != 0) + (q->budget != NULL);
+
+    if (!n)
+        return usage_error("--lambda: missing, want the lambda to derive at, "
+                           "--path or --budget");
+    if (n > 1)
+        return usage_error("--lambda, --path, --budget: want one of them");
+    if (q->given[THETA] && !(q->theta > 0 && q->theta < 1))
+        return usage_error("--theta %g: want 0 < T < 1", q->theta);
+    return q->budget ? read_budget(q) : 0;
+}
+
 static int run(struct command_line *line, struct query *q, int argc,
                char **argv)
 {
-    const unsigned char *given = line->given;
     int rc = options_parse(line, q, argc, argv);
 
     if (rc == 3) {
@@ -134,16 +277,12 @@ static int run(struct command_line *line, struct query *q, int argc,
         return program_version(q->threads);
     if (rc)
         return rc;
-    if (q->path || q->budget || given[2])
-        return usage_error("--%s: not in this version", q->path     ? "path"
-                                                        : q->budget ? "budget"
-                                                                    : "theta");
     if (!line->n_words)
         return usage_error("FILE: missing, want a search.safetensors");
-    if (!given[0])
-        return usage_error("--lambda: missing, want the lambda to derive at");
     q->file = line->words[0];
-    return query(q, given[1]);
+    q->given = line->given;
+    rc = check_question(q);
+    return rc ? rc : query(q);
 }
 
 int main(int argc, char **argv)
@@ -153,8 +292,8 @@ int main(int argc, char **argv)
     struct query q = {0};
     struct command_line line = {
         "hnas-query",
-        "FILE --lambda L [OPTION]...",
-        "Derives the architecture of a search at a lambda, without training.",
+        "FILE --lambda L|--path|--budget METRIC=N [OPTION]...",
+        "Derives architectures of a finished search, without training.",
         options,
         N_OPTIONS,
         1,

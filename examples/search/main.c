@@ -66,7 +66,8 @@ static void put_report(struct json *j, const struct report *p)
 
 static void put_run(struct json *j, const struct run *r)
 {
-    static const char *const rules[] = {"argmax", "top2"};
+    static const char *const rules[] = {"argmax", "top2", "top2_raw",
+                                        "threshold"};
     const int64_t steps = hnas_search_get_steps(r->search);
 
     json_key(j, "preset");

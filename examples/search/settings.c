@@ -10,7 +10,8 @@ static const char *const orders[] = {"first", "second_fd", NULL};
 static const char *const metrics[] = {"params", "macs", "bytes", NULL};
 static const char *const samples[] = {"fixed", "uniform", "antithetic",
                                       "sandwich", NULL};
-static const char *const rules[] = {"argmax", "top2", NULL};
+static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
+                                    NULL};
 
 #define AT(field) offsetof(struct config, field)
 
@@ -77,8 +78,8 @@ const struct option search_options[] = {
      AT(w_lr), 0, 1e6, NULL, NULL, "", 0},
     {"alpha-lr", "A", "rate of the architecture parameters", OPTION_REAL,
      AT(alpha_lr), 0, 1e6, NULL, NULL, NULL, 0},
-    {"rule", "RULE", "of the derived networks: argmax or top2", OPTION_CHOICE,
-     AT(rule), 0, 0, rules, "top2_raw|threshold", NULL, 0},
+    {"rule", "RULE", "of derived networks: argmax, top2, top2_raw, threshold",
+     OPTION_CHOICE, AT(rule), 0, 0, rules, NULL, NULL, 0},
     {"report-lambda", "A,B,C", "where to report (1e-4,1e-3,1e-2,1e-1)",
      OPTION_LIST, AT(report), -1e30, 1e30, NULL, NULL, NULL, 0},
     {"eval-images", "N", "validation images a row of the log (0: all)",

@@ -5,8 +5,10 @@
     python3 tests/system/test_programs.py BUILD_DIR
 """
 import csv
+import decimal
 import gzip
 import json
+import math
 import os
 import random
 import signal
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 
 LAMBDAS = [1e-4, 1e-3, 1e-2, 1e-1]
 RUN_KEYS = {"preset", "steps", "epochs", "seconds", "step_ms_median",
@@ -23,6 +26,10 @@ LAMBDA_KEYS = {"lambda", "valid_accuracy", "valid_precision",
                "inherited_accuracy", "inherited_precision", "params", "macs"}
 QUERY_KEYS = {"lambda", "rule", "status", "interval", "cost", "normal",
               "reduce", "warnings"}
+
+
+RULES = "argmax", "top2", "top2_raw", "threshold"
+PIECE_KEYS = {"interval", "cost", "normal", "reduce", "change"}
 
 
 class Room:
@@ -254,7 +261,7 @@ def test_bad_usage_is_refused(room):
                 ["--hypernet", "piecewise"], ["--hypernet", "mlp"],
                 ["--cost", "latency"], ["--cost", "table.csv"],
                 ["--beta-decay", "1"], ["--patience", "3"], ["--knots", "5"],
-                ["--rule", "threshold"], ["--tau", "0"], ["--tau", "1:2:x"],
+                ["--rule", "best"], ["--tau", "0"], ["--tau", "1:2:x"],
                 ["--lambda-range", "2:1"], ["--lambda-range", "-1:1"],
                 ["--monotone", "maybe"], ["--json=1"], ["--preset", "best"],
                 ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
@@ -267,9 +274,14 @@ def test_bad_usage_is_refused(room):
         room.run("hnas-bench", *bad, status=2)
     file = room.path("a/search.safetensors")
     for bad in ([], [file], [file, "--lambda"], [file, "--lambda", "nan"],
-                [file, "--lambda", "1", "--rule", "best"], [file, "--path"],
-                [file, "--budget", "params=5"],
+                [file, "--lambda", "1", "--rule", "best"],
+                [file, "--path", "--lambda", "1"],
+                [file, "--path", "--budget", "params=5"],
+                [file, "--budget", "params"], [file, "--budget", "params=x"],
+                [file, "--budget", "joules=5"], [file, "--budget", "macs=-1"],
+                [file, "--budget", "latency_us=5"],
                 [file, "--lambda", "1", "--theta", "0.5"],
+                [file, "--path", "--rule", "threshold", "--theta", "1"],
                 [file, file, "--lambda", "1"]):
         room.run("hnas-query", *bad, status=2)
 
@@ -292,7 +304,7 @@ def test_failures_name_the_thing(room):
 
 def test_query_prints_one_object(room):
     file = room.path("a/search.safetensors")
-    for rule in "argmax", "top2":
+    for rule in RULES:
         out, _ = room.run("hnas-query", file, "--lambda", 0.01, "--rule", rule,
                           "--json")
         result = parse(out)
@@ -307,6 +319,128 @@ def test_query_prints_one_object(room):
     assert parse(out)["status"] == "extrapolated"
     out, _ = room.run("hnas-query", file, "--lambda", 0.01)
     assert "normal cell" in out and "reduction cell" in out
+
+
+def path_of(room, *args):
+    out, _ = room.run("hnas-query", *args, "--path", "--json")
+    path = parse(out)
+    assert {"rule", "range", "pieces"} <= set(path), path
+    lo = path["range"][0]
+    for i, piece in enumerate(path["pieces"]):
+        assert PIECE_KEYS <= set(piece), piece
+        assert piece["interval"][0] == lo < piece["interval"][1]
+        assert bool(piece["change"]) == (i > 0)
+        lo = piece["interval"][1]
+    assert lo == path["range"][1] and path["range"] == [1e-4, 1e-1]
+    return path
+
+
+def test_query_prints_the_path(room):
+    """A search with a large rate, so that it has many pieces."""
+    room.search("wide", "--epochs", 3, "--alpha-lr", 1, "--warmup", 0,
+                "--nodes", 3, "--monotone", "off")
+    file = room.path("wide/search.safetensors")
+    for rule in RULES:
+        extra = ["--theta", "0.6"] if rule == "threshold" else []
+        path = path_of(room, file, "--rule", rule, *extra)
+        assert path["rule"] == rule
+        for piece in path["pieces"][:: max(1, len(path["pieces"]) // 4)]:
+            lo, hi = piece["interval"]
+            for at in lo, (lo * hi) ** 0.5:
+                out, _ = room.run("hnas-query", file, "--rule", rule, "--json",
+                                  "--lambda", repr(at), *extra)
+                one = parse(out)
+                for key in "interval", "cost", "normal", "reduce":
+                    assert one[key] == piece[key], (key, one, piece)
+    path = path_of(room, file)
+    assert path["rule"] == "argmax" and len(path["pieces"]) > 3
+    out, _ = room.run("hnas-query", file, "--path")
+    assert out.count("\n") == len(path["pieces"]) and " -> " in out
+
+
+def test_query_answers_a_budget(room):
+    file = room.path("wide/search.safetensors")
+    pieces = path_of(room, file)["pieces"]
+    for metric in "params", "macs", "bytes":
+        sizes = sorted({piece["cost"][metric] for piece in pieces})
+        for limit in sizes[0], sizes[-1] - 1, sizes[-1] + 9:
+            out, _ = room.run("hnas-query", file, "--json", "--budget",
+                              f"{metric}={limit}")
+            answer = parse(out)
+            best = max(size for size in sizes if size <= limit)
+            first = next(piece for piece in pieces
+                         if piece["cost"][metric] == best)
+            assert answer["interval"] == first["interval"], answer
+            assert answer["cost"] == first["cost"]
+            assert first["interval"][0] <= answer["lambda"]
+            assert answer["lambda"] < first["interval"][1]
+        process = room.start("hnas-query", file, "--json", "--budget",
+                             f"{metric}={sizes[0] - 1}")
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 1 and "infeasible" in err, err
+        assert parse(out) == {"status": "infeasible", "smallest": sizes[0]}
+
+
+def stored_lines(room, name):
+    """slopes and offsets of a search file as exact fractions, by table."""
+    whole = room.read(name, "search.safetensors")
+    size = struct.unpack("<Q", whole[:8])[0]
+    head = json.loads(whole[8:8 + size])
+    tables = {}
+    for kind in "normal", "reduce":
+        rows = []
+        for part in "b1", "b2":
+            entry = head[f"hyper.{kind}.{part}"]
+            begin, end = entry["data_offsets"]
+            e, o = entry["shape"]
+            flat = struct.unpack(f"<{e * o}f", whole[8 + size + begin:
+                                                     8 + size + end])
+            rows.append([[Fraction(x) for x in flat[i * o:(i + 1) * o]]
+                         for i in range(e)])
+        tables[kind] = rows
+    return tables
+
+
+def crossings(slope, offset):
+    """s in (-1, 1) at which two lines of a set meet, as fractions."""
+    for i in range(len(slope)):
+        for j in range(i):
+            if slope[i] != slope[j]:
+                s = (offset[j] - offset[i]) / (slope[i] - slope[j])
+                if -1 < s < 1:
+                    yield s
+
+
+def test_breakpoints_are_rounded_correctly(room):
+    """Every breakpoint against fractions in s, and 50 digits in lambda."""
+    tables = stored_lines(room, "wide")
+    lines, level = [], Fraction(math.log(0.6 / (1 - 0.6)))
+    for b1, b2 in tables.values():
+        lines += [(b1, b2)]
+    file = room.path("wide/search.safetensors")
+    decimal.getcontext().prec = 50
+    lo, hi = decimal.Decimal(1e-4), decimal.Decimal(1e-1)
+    ratio = (hi / lo).ln()
+    for rule in "argmax", "top2_raw", "threshold":
+        extra = ["--theta", "0.6"] if rule == "threshold" else []
+        allowed = set()
+        for b1, b2 in lines:
+            for e in range(len(b1)):
+                slope, offset = list(b1[e]), list(b2[e])
+                if rule != "argmax":  # edges of one node meet too
+                    slope = [x for row in b1 for x in row] + [Fraction(0)]
+                    offset = [x for row in b2 for x in row] + [level]
+                allowed |= {float(s) for s in crossings(slope, offset)}
+                if rule != "argmax":
+                    break
+        pieces = path_of(room, file, "--rule", rule, *extra)["pieces"]
+        for piece in pieces[1:]:
+            s = piece["s"]
+            assert s in allowed, (rule, s)
+            exact = lo * (ratio * (decimal.Decimal(s) + 1) / 2).exp()
+            got = piece["interval"][0]
+            assert abs(decimal.Decimal(got) - exact) <= 2 * decimal.Decimal(
+                math.ulp(got)), (got, exact)
 
 
 def test_query_refuses_damaged_files(room):
@@ -338,6 +472,11 @@ def test_bench_measures(room):
     out, _ = room.run("hnas-bench", "query", "--json", "--channels", 2,
                       "--repeat", 2)
     assert parse(out)["ns_per_query"] > 0
+    for rule in RULES:
+        out, _ = room.run("hnas-bench", "path", "--json", "--channels", 2,
+                          "--repeat", 1, "--rule", rule)
+        result = parse(out)
+        assert result["us_per_path"] > 0 and result["pieces"] > 5, result
 
 
 def test_bench_measures_kernels(room):
