@@ -12,6 +12,7 @@ struct bench {
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
     int64_t dims[3];
     int32_t order, relax, json; /* order, relax -1: the preset's */
+    int32_t rule;               /* of a path; -1: the preset's */
     int32_t what;               /* BENCH_ */
 };
 
@@ -22,7 +23,8 @@ enum {
     BENCH_QUERY,
     BENCH_FORWARD,
     BENCH_TRAINING,
-    BENCH_KERNELS
+    BENCH_KERNELS,
+    BENCH_PATH
 };
 
 struct bench_result {

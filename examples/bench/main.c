@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "bench/path.h"
 #include "common/json.h"
 #include "common/program.h"
 
+static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
+                                    NULL};
 static const char *const orders[] = {"first", "second_fd", NULL};
 static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
                                           "gumbel", "gumbel_hard", NULL};
@@ -34,6 +37,8 @@ static const struct option options[] = {
     {"relax", "R",
      "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
+    {"rule", "RULE", "of a path (the preset's)", OPTION_CHOICE, AT(rule), 0, 0,
+     rules, NULL, NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
      NULL, NULL, NULL, 0},
     {"arch", "FILE", "as hnas-query prints it: of forward and train-step",
@@ -138,6 +143,7 @@ static const struct {
     {"step", BENCH_STEP, 0},           {"wpass", BENCH_WPASS, 0},
     {"query", BENCH_QUERY, 0},         {"forward", BENCH_FORWARD, 1},
     {"train-step", BENCH_TRAINING, 1}, {"kernels", BENCH_KERNELS, 0},
+    {"path", BENCH_PATH, 0},
 };
 
 static int check_word(const struct command_line *line, struct bench *b)
@@ -153,10 +159,8 @@ static int check_word(const struct command_line *line, struct bench *b)
                 return usage_error("--arch %s: not of %s", b->arch, word);
             return 0;
         }
-    if (!strcmp(word, "path"))
-        return usage_error("path: not in this version");
     return usage_error(
-        "%.80s: want step, wpass, query, forward, train-step or kernels",
+        "%.80s: want step, wpass, query, path, forward, train-step or kernels",
         *word ? word : "what to measure: missing");
 }
 
@@ -175,6 +179,12 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
+    if (!rc && b->what == BENCH_PATH) {
+        rc = bench_path(b);
+        if (fflush(stdout) && !rc)
+            rc = failure("standard output: can't be written");
+        return rc;
+    }
     return rc ? rc : measure(b);
 }
 
@@ -191,10 +201,11 @@ int main(int argc, char **argv)
                       .classes = 10,
                       .order = -1,
                       .relax = -1,
+                      .rule = -1,
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|wpass|query|forward|train-step|kernels [OPTION]...",
+        "step|wpass|query|path|forward|train-step|kernels [OPTION]...",
         "Measures, on random data, a step of a search, its w pass alone or a "
         "query of it; a prediction or a step of training of a discrete "
         "network; what each kernel reaches.",

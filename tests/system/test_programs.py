@@ -267,7 +267,7 @@ def test_bad_usage_is_refused(room):
                 ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
                 ["--report-lambda", "1,,2"], ["--seed", "-1"]):
         room.run("hnas-search", *bad, status=2)
-    for bad in ([], ["nothing"], ["path"], ["step", "--image", "1x2"],
+    for bad in ([], ["nothing"], ["step", "--image", "1x2"],
                 ["step", "--repeat", "0"], ["step", "--preset", "x"],
                 ["wpass", "--relax", "x"],
                 ["forward"], ["train-step"], ["step", "--arch", "x"]):
