@@ -20,8 +20,10 @@ enum {
 
 /** How s becomes alpha. */
 enum {
-    HNAS_HYPER_LINEAR = 0,  /**< alpha = s * b1 + b2 */
-    HNAS_HYPER_CONSTANT = 1 /**< alpha = b2 */
+    HNAS_HYPER_LINEAR = 0,    /**< alpha = s * b1 + b2 */
+    HNAS_HYPER_CONSTANT = 1,  /**< alpha = b2 */
+    HNAS_HYPER_PIECEWISE = 2, /**< linear between fixed knots on s */
+    HNAS_HYPER_MLP = 3        /**< a small network of s; no exact path */
 };
 
 /** The most tables a hypernetwork generates. */
@@ -39,6 +41,8 @@ typedef struct hnas_hyper_opts {
     const char *names[HNAS_MAX_TABLES]; /**< as "normal" */
     int64_t rows[HNAS_MAX_TABLES];      /**< E of each table */
     int64_t cols[HNAS_MAX_TABLES];      /**< O of each table */
+    int32_t knots;                      /**< of PIECEWISE; default 5 */
+    int32_t hidden;                     /**< units of MLP; default 16 */
 } hnas_hyper_opts;
 
 /**
@@ -61,19 +65,21 @@ typedef struct hnas_hyper hnas_hyper;
 /**
  * Create a hypernetwork.
  *
- *     b1 = 0,   b2 = init_std * N(0, 1)
+ *     b1 = 0,  w2 = 0,  w1, c1 = N(0, 1),  b2, knots = init_std * N(0, 1)
  *
- * Shapes     per table b1 and b2 [rows, cols] float32; b2 alone for CONSTANT.
+ * Shapes     per table, float32.  LINEAR: b1, b2 [rows, cols].  CONSTANT: b2.
+ *            PIECEWISE: knots [knots, rows, cols], evenly spaced on s from end
+ *            to end.  MLP: w1, c1 [hidden], w2 [rows, cols, hidden], b2.
  * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0.
- *            init_std >= 0.  names: not empty, each once.  rows, cols
- *            1..2^31-1.  Random numbers: from the context's seed.
+ *            init_std >= 0.  knots 2..64, hidden 1..1024.  names: not empty,
+ * each once.  rows, cols 1..2^31-1.  Random numbers: from the context's seed.
  * Ownership  *out: the caller's, released with hnas_hyper_destroy.  opts and
  *            its names are copied.
- * Gradient   b1 and b2 want one.
+ * Gradient   all want one.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE kind, scale,
- *            lambda_lo, lambda_hi, init_std or n_tables; E_NAME a name missing
- *            or doubled; E_SHAPE rows or cols; E_NOMEM.  On error *out is
+ *            lambda_lo, lambda_hi, init_std, knots, hidden or n_tables; E_NAME
+ * a name missing or doubled; E_SHAPE rows or cols; E_NOMEM.  On error *out is
  *            NULL.
  * Source     own.
  * Since      0.1
@@ -111,12 +117,12 @@ HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
                                   hnas_hyper_opts *opts, size_t size);
 
 /**
- * Give its named tensors: hyper.<table>.b1, hyper.<table>.b2.
+ * Give its named tensors, as hyper.<table>.b1 or hyper.<table>.knots.
  *
  * Shapes     hyper: not NULL.
  * Units      none.
  * Ownership  borrowed from hyper.
- * Gradient   both want one.
+ * Gradient   all want one.
  * Threads    one context, one thread at a time.
  * Errors     none.
  * Source     own.
@@ -165,14 +171,16 @@ HNAS_API hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
 /**
  * Record alpha of one table at lambda.
  *
- *     alpha = s(lambda) * b1 + b2
+ *     LINEAR     alpha = s(lambda) * b1 + b2
+ *     PIECEWISE  alpha = (1 - t) * knots[k] + t * knots[k + 1]
+ *     MLP        alpha = sum_j w2[j] * tanh(w1[j] * s + c1[j]) + b2
  *
  * Shapes     *out [rows, cols] float32.
  * Units      table: 0..n_tables-1.  lambda: inside the stored range; CONSTANT
  *            takes any finite one.
  * Ownership  *out: new reference, the caller's; with CONSTANT it is b2 itself.
  *            tape NULL: nothing recorded.
- * Gradient   to b1 and b2.  lambda is a constant.
+ * Gradient   to every parameter of the table.  lambda is a constant.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL out or hyper; E_RANGE table or lambda; E_STATE the
  *            tape was swept; E_NOMEM.  On error *out is NULL.
@@ -186,7 +194,7 @@ HNAS_API hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
 /**
  * Compute alpha of one table at lambda in double, without a tape.
  *
- *     alpha[e * O + o] = s(lambda) * b1[e][o] + b2[e][o]
+ *     alpha[e * O + o] as hnas_hyper_apply
  *
  * Shapes     alpha [rows * cols], count = rows * cols.
  * Units      as hnas_hyper_apply; outside the range the line is prolonged.
@@ -208,6 +216,9 @@ HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
  *     min sum (b1' - b1)^2   so that on every row b1' falls as cost rises,
  *                            zero operations first
  *
+ * PIECEWISE: the same for each increment knots[k + 1] - knots[k], with the mean
+ * of the knots kept.
+ *
  * Shapes     cost [rows * cols], zero_ops [cols], not 0: the zero operation.
  * Units      cost: finite, >= 0; equal costs are unordered.  clip != 0: b1' <=
  *            0 where cost > 0 too.
@@ -215,7 +226,8 @@ HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
  * Gradient   b1 is moved in place, not differentiated.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_RANGE table, cost, or with clip a zero
- *            operation that costs; E_NAN b1 not finite; E_NOMEM.  On error b1
+ *            operation that costs; E_NAN b1 or knots not finite;
+ *            E_UNSUPPORTED MLP.  On error b1
  *            is unchanged.
  * Source     pooling adjacent violators; docs/math.md.
  * Since      0.1

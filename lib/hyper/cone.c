@@ -24,9 +24,12 @@
  * common bound is the pooled chain clipped to it.  Clipping the pooled whole
  * instead is wrong: costs (0, 1) and b1 (0, 2) pool to (1, 1); the answer is
  * (0, 0), not (1, 0). */
+#include <float.h>
 #include <math.h>
 
 #include "hyper/hyper.h"
+
+enum { DIGITS = sizeof(real) == sizeof(float) ? FLT_MANT_DIG : DBL_MANT_DIG };
 
 /* Make slope[order[0..n)] non-increasing by pooling adjacent violators, then
  * clip it to [lo, hi]. */
@@ -112,6 +115,9 @@ static hnas_status check_cost(const struct hnas_hyper *hyper,
                               const double *cost, const int32_t *zero_ops,
                               int32_t clip)
 {
+    const struct hnas_tensor *moved = table->b1 ? table->b1 : table->knots;
+    const int64_t n_moved = hnas_tensor_get_count(moved);
+
     for (int64_t i = 0; i < table->rows * table->cols; i++) {
         if (!(cost[i] >= 0) || isinf(cost[i]))
             return hn_fail(hyper->ctx, HNAS_E_RANGE,
@@ -121,32 +127,92 @@ static hnas_status check_cost(const struct hnas_hyper *hyper,
             return hn_fail(hyper->ctx, HNAS_E_RANGE,
                            "cost[%lld]: %g, want 0 for a zero operation",
                            (long long)i, cost[i]);
-        if (!isfinite((double)hn_real(table->b1)[i]))
-            return hn_fail(hyper->ctx, HNAS_E_NAN,
-                           "%.100s.b1[%lld]: not a finite number", table->name,
-                           (long long)i);
     }
+    for (int64_t i = 0; i < n_moved; i++)
+        if (!isfinite((double)hn_real(moved)[i]))
+            return hn_fail(hyper->ctx, HNAS_E_NAN,
+                           "%.100s.%s[%lld]: not a finite number", table->name,
+                           table->b1 ? "b1" : "knots", (long long)i);
     return HNAS_OK;
 }
 
-static void project_table(const struct hn_hyper_table *t, const double *cost,
-                          const int32_t *zero_ops, int32_t clip, double *work,
-                          int32_t *order)
+/* What the cone is made of. */
+struct cone {
+    const double *cost;
+    const int32_t *zero_ops;
+    int32_t clip;
+};
+
+/* Project the slopes of row e, which stand in the room of the table. */
+static void project_slopes(double *slope, const struct hn_hyper_table *t,
+                           int64_t e, const struct cone *c)
 {
     const int32_t n = (int32_t)t->cols;
-    double *slope = work + 2 * n;
+    const int32_t n_free =
+        make_chain(t->order, n, slope, c->cost + e * n, c->zero_ops);
 
-    for (int64_t e = 0; e < t->rows; e++) {
-        real *row = hn_real(t->b1) + e * n;
-        int32_t n_free;
+    hn_cone_project_row(slope, t->order, n, c->clip ? n_free : n, t->work,
+                        t->order + n);
+}
 
-        for (int32_t o = 0; o < n; o++)
-            slope[o] = (double)row[o];
-        n_free = make_chain(order, n, slope, cost + e * n, zero_ops);
-        hn_cone_project_row(slope, order, n, clip ? n_free : n, work,
-                            order + n);
-        for (int32_t o = 0; o < n; o++)
-            row[o] = (real)slope[o];
+static void project_b1(const struct hn_hyper_table *t, int64_t e,
+                       const struct cone *c)
+{
+    real *row = hn_real(t->b1) + e * t->cols;
+    double *slope = t->work + 2 * t->cols;
+
+    for (int64_t o = 0; o < t->cols; o++)
+        slope[o] = (double)row[o];
+    project_slopes(slope, t, e, c);
+    for (int64_t o = 0; o < t->cols; o++)
+        row[o] = (real)slope[o];
+}
+
+static real to_grid(double x, double quantum)
+{
+    return (real)(floor(x / quantum + 0.5) * quantum);
+}
+
+/* The knots of a row: each increment between them is projected, and they are
+ * put together again around the mean of each operation.
+ *
+ * All numbers become multiples of a quantum q.  With M the largest of the row,
+ * an increment is at most 2 M, so what comes out is below 2 K M <= 2^DIGITS q:
+ * no sum rounds, increments that were pooled stay equal, and the cone holds to
+ * the last bit. */
+static void project_knots(const struct hn_hyper_table *t, int64_t e,
+                          const struct cone *c)
+{
+    const int64_t n = t->cols, size = t->rows * n, n_knots = t->n_knots;
+    real *row = hn_real(t->knots) + e * n;
+    double *slope = t->work + 2 * n, *mean = slope + n, most = 0, quantum;
+
+    for (int64_t o = 0; o < n; o++) {
+        mean[o] = 0;
+        for (int64_t k = 0; k < n_knots; k++) {
+            mean[o] += (double)row[k * size + o] / (double)n_knots;
+            most = fmax(most, fabs((double)row[k * size + o]));
+        }
+    }
+    if (most == 0)
+        return;
+    quantum = ldexp(1, ilogb(most) + ilogb((double)n_knots) + 3 - DIGITS);
+    for (int64_t k = n_knots - 1; k > 0; k--) { /* increments, in place */
+        real *step = row + k * size;
+
+        for (int64_t o = 0; o < n; o++)
+            slope[o] = (double)step[o] - (double)step[o - size];
+        project_slopes(slope, t, e, c);
+        for (int64_t o = 0; o < n; o++) {
+            step[o] = to_grid(slope[o], quantum);
+            mean[o] -=
+                (double)step[o] * (double)(n_knots - k) / (double)n_knots;
+        }
+    }
+    for (int64_t o = 0; o < n; o++) {
+        row[o] = to_grid(mean[o], quantum);
+        for (int64_t k = 1; k < n_knots; k++)
+            row[k * size + o] += row[(k - 1) * size + o];
     }
 }
 
@@ -154,6 +220,7 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
                                const double *cost, const int32_t *zero_ops,
                                int32_t clip)
 {
+    const struct cone cone = {cost, zero_ops, clip};
     const struct hn_hyper_table *t;
     hnas_status st;
 
@@ -163,11 +230,16 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
     if (st < 0)
         return st;
     t = &hyper->table[table];
-    if (!t->b1) /* no slopes: inside every cone */
+    if (t->w1)
+        return hn_fail(hyper->ctx, HNAS_E_UNSUPPORTED,
+                       "the kind %s has no monotone cone",
+                       hyper->generator->name);
+    if (!t->b1 && !t->knots) /* no slopes: inside every cone */
         return HNAS_OK;
     st = check_cost(hyper, t, cost, zero_ops, clip);
     if (st < 0)
         return st;
-    project_table(t, cost, zero_ops, clip, t->work, t->order);
+    for (int64_t e = 0; e < t->rows; e++)
+        (t->b1 ? project_b1 : project_knots)(t, e, &cone);
     return HNAS_OK;
 }

@@ -4,6 +4,16 @@
 
 #include "hyper/builtin.h"
 
+static hnas_status constant_create(struct hnas_hyper *hyper,
+                                   struct hn_hyper_table *table, int32_t index)
+{
+    hnas_status st = hn_hyper_add_matrix(&table->b2, hyper, table, "b2");
+
+    if (st == HNAS_OK)
+        hn_hyper_start(table->b2, hyper, hyper->opts.init_std, index, 0);
+    return st;
+}
+
 /* The leaf itself is alpha: nothing to record. */
 static hnas_status constant_apply(struct hnas_tensor **out, hnas_tape *tape,
                                   const struct hn_hyper_table *table, double s)
@@ -46,6 +56,7 @@ const struct hn_generator hn_generator_constant = {
     .kind = HNAS_HYPER_CONSTANT,
     .name = "constant",
     .ignores_lambda = 1,
+    .create = constant_create,
     .apply = constant_apply,
     .eval = constant_eval,
     .n_segments = constant_n_segments,

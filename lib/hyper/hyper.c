@@ -18,6 +18,8 @@ void hnas_hyper_opts_init(hnas_hyper_opts *opts, size_t size)
     o.lambda_lo = 1e-4;
     o.lambda_hi = 1e-1;
     o.init_std = 1e-3;
+    o.knots = 5;
+    o.hidden = 16;
     memcpy(opts, &o, o.size);
 }
 
@@ -51,22 +53,28 @@ static hnas_status check_opts(struct hnas_context *ctx,
     if (!(o->init_std >= 0) || isinf(o->init_std))
         return hn_fail(ctx, HNAS_E_RANGE, "init_std: %g, want >= 0",
                        o->init_std);
+    if (o->kind == HNAS_HYPER_PIECEWISE && (o->knots < 2 || o->knots > 64))
+        return hn_fail(ctx, HNAS_E_RANGE, "knots: %d, want 2..64",
+                       (int)o->knots);
+    if (o->kind == HNAS_HYPER_MLP && (o->hidden < 1 || o->hidden > 1024))
+        return hn_fail(ctx, HNAS_E_RANGE, "hidden: %d, want 1..1024",
+                       (int)o->hidden);
     st = hn_scale_check(ctx, o->scale, o->lambda_lo, o->lambda_hi);
     if (st < 0)
         return st;
     return check_tables(ctx, o);
 }
 
-/* Make one parameter; the handle's reference is the list's. */
-static hnas_status add_param(struct hnas_tensor **out, struct hnas_hyper *hyper,
-                             const struct hn_hyper_table *table,
-                             const char *name)
+hnas_status hn_hyper_add_param(struct hnas_tensor **out,
+                               struct hnas_hyper *hyper,
+                               const struct hn_hyper_table *table,
+                               const char *name, int32_t rank,
+                               const int64_t *dims)
 {
-    const int64_t dims[2] = {table->rows, table->cols};
     struct hnas_tensor *t = NULL;
     char *full = NULL;
     size_t bytes = strlen(table->name) + strlen(name) + 2;
-    hnas_status st = hn_tensor_new(&t, hyper->ctx, HN_STRIDED, 2, dims);
+    hnas_status st = hn_tensor_new(&t, hyper->ctx, HN_STRIDED, rank, dims);
 
     if (st < 0)
         goto done;
@@ -79,30 +87,65 @@ static hnas_status add_param(struct hnas_tensor **out, struct hnas_hyper *hyper,
     snprintf(full, bytes, "%s.%s", table->name, name);
     st = hn_params_add(&hyper->params, "hyper.", full, HNAS_PARAM_ARCH, t);
     if (st == HNAS_OK)
-        *out = t;
+        *out = t; /* the handle's reference is the list's */
 done:
     hn_free(&hyper->ctx->alloc, full);
     hnas_tensor_unref(t);
     return st;
 }
 
-static void start_offsets(struct hn_hyper_table *table, double std,
-                          uint64_t seed, int32_t index)
+hnas_status hn_hyper_add_matrix(struct hnas_tensor **out,
+                                struct hnas_hyper *hyper,
+                                const struct hn_hyper_table *table,
+                                const char *name)
 {
-    const struct hn_rng rng = {seed, (uint64_t)index, HN_DRAW_HYPER, 0};
+    const int64_t dims[2] = {table->rows, table->cols};
 
-    for (int64_t i = 0; i < table->rows * table->cols; i++)
-        hn_real(table->b2)[i] =
-            (real)(std * hn_random_normal(&rng, (uint64_t)i));
+    return hn_hyper_add_param(out, hyper, table, name, 2, dims);
+}
+
+void hn_hyper_start(struct hnas_tensor *param, const struct hnas_hyper *hyper,
+                    double std, int32_t index, int64_t first)
+{
+    const struct hn_rng rng = {hyper->ctx->seed, (uint64_t)index, HN_DRAW_HYPER,
+                               0};
+
+    for (int64_t i = 0; i < hnas_tensor_get_count(param); i++)
+        hn_real(param)[i] =
+            (real)(std * hn_random_normal(&rng, (uint64_t)(first + i)));
+}
+
+hnas_status hn_hyper_constant(struct hnas_tensor **out,
+                              const struct hn_hyper_table *table, int64_t n)
+{
+    struct hnas_context *ctx = (table->knots ? table->knots : table->b2)->ctx;
+    int i = 0;
+    hnas_status st;
+
+    while (i < HN_HYPER_CONSTANTS && table->constant[i] &&
+           atomic_load(&table->constant[i]->refs) > 1)
+        i++;
+    if (i < HN_HYPER_CONSTANTS && table->constant[i]) {
+        *out = hnas_tensor_ref(table->constant[i]);
+        memset(hn_real(*out), 0, (size_t)n * sizeof(real));
+        return HNAS_OK;
+    }
+    st = hn_tensor_new(out, ctx, HN_STRIDED, 1, &n);
+    if (st == HNAS_OK && i < HN_HYPER_CONSTANTS)
+        table->constant[i] = hnas_tensor_ref(*out);
+    return st;
 }
 
 static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
 {
     struct hn_hyper_table *table = &hyper->table[index];
-    hnas_status st = HNAS_OK;
 
     table->rows = hyper->opts.rows[index];
     table->cols = hyper->opts.cols[index];
+    table->n_knots = hyper->opts.knots;
+    table->n_hidden = hyper->opts.hidden;
+    table->s_lo = hn_scale_s(&hyper->scale, hyper->scale.lo);
+    table->s_hi = hn_scale_s(&hyper->scale, hyper->scale.hi);
     table->name = hn_strdup(&hyper->ctx->alloc, hyper->opts.names[index]);
     if (!table->name)
         return hn_fail_nomem(hyper->ctx, "name of a table");
@@ -110,16 +153,12 @@ static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
     table->order = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
                                   2 * sizeof *table->order);
     table->work = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
-                                 3 * sizeof *table->work);
-    if (!table->order || !table->work)
-        return hn_fail_nomem(hyper->ctx, "projection");
-    if (hyper->generator->has_slopes)
-        st = add_param(&table->b1, hyper, table, "b1");
-    if (st == HNAS_OK)
-        st = add_param(&table->b2, hyper, table, "b2");
-    if (st == HNAS_OK)
-        start_offsets(table, hyper->opts.init_std, hyper->ctx->seed, index);
-    return st;
+                                 4 * sizeof *table->work);
+    table->constant = hn_zalloc(&hyper->ctx->alloc,
+                                HN_HYPER_CONSTANTS * sizeof *table->constant);
+    if (!table->order || !table->work || !table->constant)
+        return hn_fail_nomem(hyper->ctx, "hypernetwork");
+    return hyper->generator->create(hyper, table, index);
 }
 
 hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
@@ -166,6 +205,9 @@ void hnas_hyper_destroy(hnas_hyper *hyper)
         return;
     hn_params_finish(&hyper->params);
     for (int32_t i = 0; i < HNAS_MAX_TABLES; i++) {
+        for (int k = 0; k < HN_HYPER_CONSTANTS && hyper->table[i].constant; k++)
+            hnas_tensor_unref(hyper->table[i].constant[k]);
+        hn_free(&hyper->ctx->alloc, hyper->table[i].constant);
         hn_free(&hyper->ctx->alloc, hyper->table[i].name);
         hn_free(&hyper->ctx->alloc, hyper->table[i].order);
         hn_free(&hyper->ctx->alloc, hyper->table[i].work);

@@ -7,13 +7,20 @@
 #include "hnas/hyper.h"
 #include "tensor/params.h"
 
-/* What yields one table of alpha [E, O].  b1 is NULL where the kind has no
- * slopes. */
+enum { HN_HYPER_CONSTANTS = 4 };
+
+/* What yields one table of alpha [E, O]; NULL where the kind has no such
+ * parameter.  All are references of the list of parameters. */
 struct hn_hyper_table {
     char *name;
-    struct hnas_tensor *b1, *b2; /* references of the list of parameters */
+    struct hnas_tensor *b1, *b2;      /* [E, O] */
+    struct hnas_tensor *knots;        /* [K, E, O] */
+    struct hnas_tensor *w1, *c1, *w2; /* [H], [H], [E, O, H] */
     int64_t rows, cols;
-    int32_t *order; /* [2 * cols] and [3 * cols]: room of the projection */
+    int32_t n_knots, n_hidden;     /* K, H */
+    double s_lo, s_hi;             /* of the range */
+    struct hnas_tensor **constant; /* [HN_HYPER_CONSTANTS], NULL: not yet */
+    int32_t *order; /* [2 * cols] and [4 * cols]: room of the projection */
     double *work;
 };
 
@@ -39,9 +46,11 @@ struct hn_hyper_segment {
 struct hn_generator {
     int32_t kind; /* HNAS_HYPER_ */
     const char *name;
-    int32_t has_slopes;     /* tables have a b1 */
     int32_t ignores_lambda; /* any lambda but NaN is inside the range */
 
+    /* Make the parameters of a table and start them; index numbers the draw. */
+    hnas_status (*create)(struct hnas_hyper *hyper,
+                          struct hn_hyper_table *table, int32_t index);
     /* Record alpha at s; *out is a new reference. */
     hnas_status (*apply)(struct hnas_tensor **out, hnas_tape *tape,
                          const struct hn_hyper_table *table, double s);
@@ -91,6 +100,31 @@ double hn_scale_lambda(const struct hn_scale *scale, double s);
  * (outside the range by more than a relative 1e-12) or HNAS_E_RANGE. */
 hnas_status hn_hyper_place(double *s, const struct hnas_hyper *hyper,
                            double lambda);
+
+/* Make a parameter of a table: zeros. */
+hnas_status hn_hyper_add_param(struct hnas_tensor **out,
+                               struct hnas_hyper *hyper,
+                               const struct hn_hyper_table *table,
+                               const char *name, int32_t rank,
+                               const int64_t *dims);
+
+/* The same of shape [E, O]. */
+hnas_status hn_hyper_add_matrix(struct hnas_tensor **out,
+                                struct hnas_hyper *hyper,
+                                const struct hn_hyper_table *table,
+                                const char *name);
+
+/* Fill a parameter with std * N(0, 1), the draws first, first + 1 ... */
+void hn_hyper_start(struct hnas_tensor *param, const struct hnas_hyper *hyper,
+                    double std, int32_t index, int64_t first);
+
+/* Give a vector of n zeros for one apply, always the same n in a table: one
+ * that no tape holds any more, so that a warm step allocates nothing. */
+hnas_status hn_hyper_constant(struct hnas_tensor **out,
+                              const struct hn_hyper_table *table, int64_t n);
+
+/* s of knot k. */
+double hn_hyper_knot(const struct hn_hyper_table *table, int32_t k);
 
 /* Refuse a number that is no table's: HNAS_E_RANGE. */
 hnas_status hn_hyper_check_table(const struct hnas_hyper *hyper, int32_t table);

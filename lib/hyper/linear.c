@@ -5,6 +5,18 @@
 #include "hnas/func.h"
 #include "hyper/builtin.h"
 
+static hnas_status linear_create(struct hnas_hyper *hyper,
+                                 struct hn_hyper_table *table, int32_t index)
+{
+    hnas_status st = hn_hyper_add_matrix(&table->b1, hyper, table, "b1");
+
+    if (st == HNAS_OK)
+        st = hn_hyper_add_matrix(&table->b2, hyper, table, "b2");
+    if (st == HNAS_OK)
+        hn_hyper_start(table->b2, hyper, hyper->opts.init_std, index, 0);
+    return st;
+}
+
 static hnas_status linear_apply(struct hnas_tensor **out, hnas_tape *tape,
                                 const struct hn_hyper_table *table, double s)
 {
@@ -50,7 +62,7 @@ static void linear_segment(struct hn_hyper_segment *segment,
 const struct hn_generator hn_generator_linear = {
     .kind = HNAS_HYPER_LINEAR,
     .name = "linear",
-    .has_slopes = 1,
+    .create = linear_create,
     .apply = linear_apply,
     .eval = linear_eval,
     .n_segments = linear_n_segments,

@@ -76,6 +76,12 @@ static const struct hn_field search_later[] = {
     {NULL, HN_I32, 0},
 };
 
+static const struct hn_field hyper_later[] = {
+    {"knots", HN_I32, offsetof(hnas_hyper_opts, knots)},
+    {"hidden", HN_I32, offsetof(hnas_hyper_opts, hidden)},
+    {NULL, HN_I32, 0},
+};
+
 /* ---- writing ---- */
 
 /* Operations with the version of their meaning. */
@@ -114,6 +120,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_key(w, "hyper");
     hn_json_open(w, '{');
     hn_fields_write(w, hyper_fields, &hyper);
+    hn_fields_write(w, hyper_later, &hyper);
     hn_json_close(w, '}');
     hn_json_key(w, "search");
     hn_json_open(w, '{');
@@ -275,6 +282,8 @@ hnas_status hn_settings_read(struct hn_settings *s, struct hnas_context *ctx,
         st = read_ops(s, path);
     if (st == HNAS_OK)
         st = read_fields(s, path, "hyper", hyper_fields, &s->hyper);
+    if (st == HNAS_OK)
+        st = read_later(s, path, "hyper", hyper_later, &s->hyper);
     if (st == HNAS_OK)
         st = read_fields(s, path, "search", search_fields, &s->search);
     if (st == HNAS_OK)

@@ -41,13 +41,15 @@ static void make(int32_t kind)
     ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
     if (hyper->table[0].b1)
         hn_fill_uniform(hyper->table[0].b1, 1, 0);
+    if (hyper->table[0].w2)
+        hn_fill_uniform(hyper->table[0].w2, 1, 0);
 }
 
 START_TEST(apply_records_what_eval_computes)
 {
     const double lambdas[] = {1e-4, 3e-4, 0.05, 1e-1};
 
-    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_CONSTANT; kind++) {
+    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_MLP; kind++) {
         hnas_hyper_destroy(hyper);
         make(kind);
         for (int i = 0; i < 4; i++) {
@@ -93,6 +95,92 @@ START_TEST(apply_sends_gradients_to_slopes_and_offsets)
 }
 END_TEST
 
+/* sum alpha^2 at lambda. */
+static double sum_of_squares(double lambda)
+{
+    double alpha[N], sum = 0;
+
+    hnas_hyper_eval(alpha, N, hyper, 0, lambda);
+    for (int i = 0; i < N; i++)
+        sum += alpha[i] * alpha[i];
+    return sum;
+}
+
+/* Against central differences of eval, every parameter of every kind. */
+START_TEST(apply_sends_gradients_to_every_parameter)
+{
+    const double lambdas[] = {1e-4, 2e-3, 0.05, 1e-1};
+    const double step = sizeof(real) == sizeof(double) ? 1e-5 : 0x1p-9;
+    const double bound = sizeof(real) == sizeof(double) ? 1e-7 : 1e-3;
+
+    for (int round = 0; round < 16; round++) {
+        hnas_tensor *alpha, *square, *loss;
+        const double lambda = lambdas[round / 4];
+
+        hnas_hyper_destroy(hyper);
+        make(round % 4);
+        ck_assert_int_eq(hnas_tape_reset(tape, 0), HNAS_OK);
+        ck_assert_int_eq(hnas_hyper_apply(&alpha, tape, hyper, 0, lambda),
+                         HNAS_OK);
+        ck_assert_int_eq(hnas_mul(&square, tape, alpha, alpha), HNAS_OK);
+        ck_assert_int_eq(hnas_sum(&loss, tape, square), HNAS_OK);
+        ck_assert_int_eq(hnas_tape_backward(tape, loss), HNAS_OK);
+        for (int64_t p = 0; p < hnas_params_get_count(&hyper->params); p++) {
+            hnas_tensor *t = hnas_params_get_tensor(&hyper->params, p);
+            const int64_t n = hnas_tensor_get_count(t);
+            double g[256];
+
+            ck_assert_int_le(n, 256);
+            hnas_tensor_get_gradient(t, HNAS_FLOAT64, g, n);
+            for (int64_t i = 0; i < n; i++) {
+                const real kept = hn_real(t)[i];
+                double up, down;
+
+                hn_real(t)[i] = kept + (real)step;
+                up = sum_of_squares(lambda);
+                hn_real(t)[i] = kept - (real)step;
+                down = sum_of_squares(lambda);
+                hn_real(t)[i] = kept;
+                ck_assert_double_eq_tol(g[i], (up - down) / (2 * step),
+                                        bound * (1 + fabs(g[i])));
+            }
+        }
+        hnas_tensor_unref(loss);
+        hnas_tensor_unref(square);
+        hnas_tensor_unref(alpha);
+    }
+}
+END_TEST
+
+START_TEST(two_knots_are_the_linear_kind)
+{
+    double want[N], got[N];
+    hnas_hyper *linear;
+    hnas_hyper_opts o;
+
+    make(HNAS_HYPER_LINEAR);
+    linear = hyper;
+    hnas_hyper_get_opts(linear, &o, sizeof o);
+    o.kind = HNAS_HYPER_PIECEWISE;
+    o.knots = 2;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    for (int i = 0; i < N; i++) {
+        const real b1 = hn_real(linear->table[0].b1)[i];
+        const real b2 = hn_real(linear->table[0].b2)[i];
+
+        hn_real(hyper->table[0].knots)[i] = b2 - b1;
+        hn_real(hyper->table[0].knots)[N + i] = b2 + b1;
+    }
+    for (double lambda = 1e-5; lambda < 2; lambda *= 3) {
+        hnas_hyper_eval(want, N, linear, 0, lambda);
+        hnas_hyper_eval(got, N, hyper, 0, lambda);
+        for (int i = 0; i < N; i++)
+            ck_assert_double_eq_tol(got[i], want[i], 2e-6);
+    }
+    hnas_hyper_destroy(linear);
+}
+END_TEST
+
 START_TEST(apply_refuses_lambda_outside_the_range)
 {
     const double bad[] = {1e-5, 1, 0, NAN};
@@ -130,6 +218,8 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, apply_records_what_eval_computes);
     tcase_add_test(c, apply_sends_gradients_to_slopes_and_offsets);
+    tcase_add_test(c, apply_sends_gradients_to_every_parameter);
+    tcase_add_test(c, two_knots_are_the_linear_kind);
     tcase_add_test(c, apply_refuses_lambda_outside_the_range);
     tcase_add_test(c, apply_without_a_tape_computes);
     suite_add_tcase(suite, c);

@@ -299,6 +299,65 @@ START_TEST(project_of_a_constant_has_nothing_to_do)
 }
 END_TEST
 
+START_TEST(every_increment_of_knots_is_projected)
+{
+    enum { K = 4, E = 2, O = 5, N = E * O };
+    const double cost[N] = {0, 3, 1, 3, 2, 0, 1, 1, 1, 5};
+    const int32_t zero[O] = {1, 0, 0, 0, 0};
+    hnas_hyper_opts o;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = HNAS_HYPER_PIECEWISE;
+    o.knots = K;
+    o.init_std = 1;
+    o.n_tables = 1;
+    o.names[0] = "normal";
+    o.rows[0] = E;
+    o.cols[0] = O;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    for (int round = 0; round < 200; round++) {
+        const int clip = round % 2;
+        real *knots = hn_real(hyper->table[0].knots);
+        double before[K * N], want[N], mean, mean_before;
+
+        for (int i = 0; i < K * N; i++)
+            before[i] =
+                (double)(knots[i] = (real)(2.0 * rand() / RAND_MAX - 1));
+        ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, clip),
+                         HNAS_OK);
+        for (int k = 1; k < K; k++)
+            for (int e = 0; e < E; e++) {
+                const double *c = cost + e * O;
+
+                for (int i = 0; i < O; i++)
+                    want[i] = before[k * N + e * O + i] -
+                              before[(k - 1) * N + e * O + i];
+                oracle(want, O, c, zero, clip);
+                for (int i = 0; i < O; i++) {
+                    const double step = (double)knots[k * N + e * O + i] -
+                                        (double)knots[(k - 1) * N + e * O + i];
+
+                    ck_assert_double_eq_tol(step, want[i], 2e-5);
+                    ck_assert(!clip || c[i] == 0 || step <= 0);
+                    for (int j = 0; j < O; j++) /* exactly */
+                        ck_assert(
+                            !is_cheaper(i, j, c, zero) ||
+                            step >= (double)knots[k * N + e * O + j] -
+                                        (double)knots[(k - 1) * N + e * O + j]);
+                }
+            }
+        for (int i = 0; i < N; i++) {
+            mean = mean_before = 0;
+            for (int k = 0; k < K; k++) {
+                mean += (double)knots[k * N + i] / K;
+                mean_before += before[k * N + i] / K;
+            }
+            ck_assert_double_eq_tol(mean, mean_before, 1e-5);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hyper cone");
@@ -319,6 +378,7 @@ int main(void)
     tcase_add_test(c, project_treats_each_row_by_its_own_cost);
     tcase_add_test(c, project_refuses_bad_numbers_and_changes_nothing);
     tcase_add_test(c, project_of_a_constant_has_nothing_to_do);
+    tcase_add_test(c, every_increment_of_knots_is_projected);
     suite_add_tcase(suite, c);
     runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

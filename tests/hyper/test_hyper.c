@@ -203,22 +203,51 @@ END_TEST
 
 START_TEST(segments_are_the_lines_that_eval_draws)
 {
-    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_CONSTANT; kind++) {
+    for (int kind = HNAS_HYPER_LINEAR; kind < HNAS_HYPER_MLP; kind++) {
         hnas_hyper *h = make(kind);
         const struct hn_hyper_table *t = &h->table[1];
-        double slope[12], offset[12], alpha[12];
-        struct hn_hyper_segment seg = {0, 0, slope, offset};
+        double slope[12], offset[12], alpha[12], end = -INFINITY;
+        struct hn_hyper_segment seg = {0, 0, {0, 0, 0}, slope, offset};
+        const int32_t n = h->generator->n_segments(t);
 
         if (t->b1)
             hn_fill_uniform(t->b1, 1, 3);
-        ck_assert_int_eq(h->generator->n_segments(t), 1);
-        h->generator->segment(&seg, t, 0);
-        ck_assert(seg.s_lo < -1 && seg.s_hi > 1);
-        h->generator->eval(alpha, t, 0.375);
-        for (int i = 0; i < 12; i++)
-            ck_assert(alpha[i] == 0.375 * slope[i] + offset[i]);
+        ck_assert_int_eq(n, kind == HNAS_HYPER_PIECEWISE ? 4 : 1);
+        for (int32_t k = 0; k < n; k++) {
+            h->generator->segment(&seg, t, k);
+            ck_assert(seg.s_lo == end && seg.s_hi > end);
+            end = seg.s_hi;
+            for (int i = 0; i < 3; i++) {
+                const double x = 0.25 * i + 0.25;
+                const double s =
+                    seg.frame.origin + x * (seg.frame.width + seg.frame.rest);
+
+                h->generator->eval(alpha, t, s);
+                for (int j = 0; j < 12; j++)
+                    ck_assert_double_eq_tol(alpha[j], x * slope[j] + offset[j],
+                                            1e-15);
+            }
+        }
+        ck_assert(isinf(end));
         hnas_hyper_destroy(h);
     }
+}
+END_TEST
+
+START_TEST(knots_stand_evenly_from_end_to_end)
+{
+    hnas_hyper *h = make(HNAS_HYPER_PIECEWISE);
+    const struct hn_hyper_table *t = &h->table[1];
+    double alpha[12];
+
+    for (int32_t k = 0; k < 5; k++) {
+        ck_assert(hn_hyper_knot(t, k) == -1 + 0.5 * k);
+        h->generator->eval(alpha, t, hn_hyper_knot(t, k));
+        for (int i = 0; i < 12; i++)
+            ck_assert_double_eq_tol(
+                alpha[i], (double)hn_real(t->knots)[k * 12 + i], 1e-15);
+    }
+    hnas_hyper_destroy(h);
 }
 END_TEST
 
@@ -306,6 +335,7 @@ int main(void)
     tcase_add_test(c, constant_ignores_lambda);
     tcase_add_test(c, eval_refuses_a_wrong_table_or_count);
     tcase_add_test(c, segments_are_the_lines_that_eval_draws);
+    tcase_add_test(c, knots_stand_evenly_from_end_to_end);
     tcase_add_test(c, create_refuses_contradictory_settings);
     tcase_add_test(c, create_survives_every_failing_allocation);
     tcase_add_test(c, destroy_accepts_null);
