@@ -52,8 +52,7 @@ HNAS_API void hnas_path_opts_init(hnas_path_opts *opts, size_t size);
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL out, net or hyper, or opts->size not set; E_RANGE
- *            rule or theta; E_MISMATCH tables that are not the net's;
- *            E_UNSUPPORTED alpha is not piecewise linear in s; E_NAN
+ *            rule or theta; E_MISMATCH tables that are not the net's; E_NAN
  *            parameters not finite; E_NOMEM.  On error *out is NULL.
  * Source     upper envelopes of lines, exact signs after Shewchuk (1997);
  *            docs/math.md.
@@ -76,6 +75,20 @@ HNAS_API hnas_status hnas_path_create(hnas_path **out, const hnas_supernet *net,
  * Since      0.1
  */
 HNAS_API void hnas_path_destroy(hnas_path *path);
+
+/**
+ * Say whether the path is sampled, because alpha is not piecewise linear in s.
+ *
+ * Shapes     path: not NULL.
+ * Units      1 or 0.  A sampled path looks at 1024 places, evenly spaced on s.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API int32_t hnas_path_is_sampled(const hnas_path *path);
 
 /**
  * Tell the number of pieces.

@@ -151,60 +151,80 @@ static void run_sweep(struct sweep *w)
     }
 }
 
-static hnas_status alloc_pieces(struct sweep *w)
+hnas_status hn_path_alloc(hnas_path *path, int32_t n)
 {
-    struct hnas_path *path = w->path;
     struct hn_allocator *a = &path->ctx->alloc;
-    const size_t n = (size_t)w->race.n + 2;
-    size_t n_nodes = 1;
 
     for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
         const struct hn_space_kind *kind = &path->space->kind[k];
-        const size_t here = (size_t)kind->n_inputs + (size_t)kind->n_nodes;
 
         path->n_edges[k] = kind->n_cells ? kind->n_edges : 0;
+    }
+    path->piece = hn_alloc_array(a, (size_t)n + 1, sizeof *path->piece);
+    path->op = hn_alloc_array(a, (size_t)n + 1,
+                              (size_t)(row_size(path) + 1) * sizeof *path->op);
+    return path->piece && path->op ? HNAS_OK : hn_fail_nomem(path->ctx, "path");
+}
+
+static hnas_status alloc_alive(struct sweep *w)
+{
+    size_t n_nodes = 1;
+
+    for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
+        const struct hn_space_kind *kind = &w->path->space->kind[k];
+        const size_t here = (size_t)kind->n_inputs + (size_t)kind->n_nodes;
+
         n_nodes = kind->n_cells && here > n_nodes ? here : n_nodes;
     }
-    path->piece = hn_alloc_array(a, n, sizeof *path->piece);
-    path->op =
-        hn_alloc_array(a, n * ((size_t)row_size(path) + 1), sizeof *path->op);
-    w->alive = hn_alloc_array(a, n_nodes, 2);
-    if (!path->piece || !path->op || !w->alive)
-        return hn_fail_nomem(path->ctx, "path");
-    return HNAS_OK;
+    w->alive = hn_alloc_array(&w->path->ctx->alloc, n_nodes, 2);
+    return w->alive ? HNAS_OK : hn_fail_nomem(w->path->ctx, "path");
+}
+
+/* From lines: exactly. */
+static hnas_status compute(struct hnas_path *path, const hnas_hyper *hyper,
+                           double theta)
+{
+    struct sweep w = {.path = path};
+    double last = -INFINITY;
+    hnas_status st =
+        hn_race_run(&w.race, path->space, hyper, path->rule, theta);
+
+    if (st == HNAS_OK)
+        st = hn_path_alloc(path, w.race.n);
+    if (st == HNAS_OK)
+        st = alloc_alive(&w);
+    if (st == HNAS_OK) {
+        sort_events(w.race.event, w.race.n, path->rule->compete != NULL);
+        for (int32_t i = 0; i < w.race.n; i++)
+            last = w.race.event[i].lambda = fmax(w.race.event[i].lambda, last);
+        run_sweep(&w);
+    }
+    hn_race_finish(&w.race);
+    hn_free(&path->ctx->alloc, w.alive);
+    return st;
 }
 
 hnas_status hn_path_create(hnas_path **out, const struct hn_space *space,
                            const hnas_hyper *hyper,
                            const struct hn_arch_rule *rule, double theta)
 {
-    struct sweep w = {0};
-    double last = -INFINITY;
+    struct hnas_path *path = hn_zalloc(&space->ctx->alloc, sizeof *path);
     hnas_status st;
 
     *out = NULL;
-    w.path = hn_zalloc(&space->ctx->alloc, sizeof *w.path);
-    if (!w.path)
+    if (!path)
         return hn_fail_nomem(space->ctx, "path");
-    w.path->ctx = space->ctx;
-    w.path->space = space;
-    w.path->rule = rule;
-    w.path->lo = hyper->scale.lo;
-    w.path->hi = hyper->scale.hi;
-    st = hn_race_run(&w.race, space, hyper, rule, theta);
+    path->ctx = space->ctx;
+    path->space = space;
+    path->rule = rule;
+    path->lo = hyper->scale.lo;
+    path->hi = hyper->scale.hi;
+    st = hyper->generator->n_segments ? compute(path, hyper, theta)
+                                      : hn_path_sample(path, hyper, theta);
     if (st == HNAS_OK)
-        st = alloc_pieces(&w);
-    if (st == HNAS_OK) {
-        sort_events(w.race.event, w.race.n, rule->compete != NULL);
-        for (int32_t i = 0; i < w.race.n; i++)
-            last = w.race.event[i].lambda = fmax(w.race.event[i].lambda, last);
-        run_sweep(&w);
-        *out = w.path;
-        w.path = NULL;
-    }
-    hn_race_finish(&w.race);
-    hn_free(&space->ctx->alloc, w.alive);
-    hnas_path_destroy(w.path);
+        *out = path;
+    else
+        hnas_path_destroy(path);
     return st;
 }
 

@@ -44,6 +44,11 @@ hnas_status hnas_path_create(hnas_path **out, const hnas_supernet *net,
     return hn_path_create(out, hn_supernet_space(net), hyper, rule, o.theta);
 }
 
+int32_t hnas_path_is_sampled(const hnas_path *path)
+{
+    return path->is_sampled;
+}
+
 int32_t hnas_path_get_count(const hnas_path *path)
 {
     return path->n;
@@ -106,7 +111,8 @@ hnas_status hnas_path_get_arch(hnas_arch **out, const hnas_path *path,
     if (st < 0)
         return st;
     hnas_path_get_piece(path, index, &piece);
-    hn_arch_set_lambda(*out, piece.lo, piece.lo, piece.hi);
+    hn_arch_set_lambda(*out, piece.lo, path->is_sampled ? NAN : piece.lo,
+                       path->is_sampled ? NAN : piece.hi);
     return HNAS_OK;
 }
 

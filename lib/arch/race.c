@@ -251,11 +251,7 @@ hnas_status hn_race_run(struct hn_race *race, const struct hn_space *space,
     race->hyper = hyper;
     race->rule = rule;
     race->level = log(theta / (1 - theta));
-    if (!hyper->generator->n_segments)
-        race->status = hn_fail(space->ctx, HNAS_E_UNSUPPORTED,
-                               "path: %s is not piecewise linear in s",
-                               hyper->generator->name);
-    else if (alloc_room(race) != 0)
+    if (alloc_room(race) != 0)
         race->status = hn_fail_nomem(space->ctx, "path");
     for (int32_t k = 0; k < HNAS_N_KINDS && race->status == HNAS_OK; k++)
         if (space->kind[k].n_cells) {

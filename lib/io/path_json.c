@@ -70,6 +70,10 @@ hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
     hn_json_string(&w, path->rule->name);
     hn_json_key(&w, "range");
     put_pair(&w, path->lo, path->hi);
+    if (path->is_sampled) {
+        hn_json_key(&w, "sampled");
+        hn_json_integer(&w, 1);
+    }
     hn_json_key(&w, "pieces");
     hn_json_open(&w, '[');
     for (int32_t i = 0; i < path->n && st == HNAS_OK; i++)

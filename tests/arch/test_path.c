@@ -154,6 +154,43 @@ START_TEST(path_agrees_with_a_grid_under_every_rule)
 }
 END_TEST
 
+START_TEST(path_of_knots_agrees_with_a_grid)
+{
+    for (int scale = HNAS_SCALE_RAW; scale <= HNAS_SCALE_LOG; scale++) {
+        make(HNAS_HYPER_PIECEWISE, scale);
+        fill(0);
+        for (int r = 0; r < 4; r++)
+            expect_grid_agrees(rules[r], 0, 3000);
+    }
+}
+END_TEST
+
+START_TEST(path_of_an_mlp_is_sampled_and_says_so)
+{
+    hnas_path *path;
+    hnas_arch *arch;
+
+    make(HNAS_HYPER_MLP, HNAS_SCALE_LOG);
+    fill(0);
+    path = path_of(HNAS_RULE_TOP2);
+    ck_assert_int_eq(hnas_path_is_sampled(path), 1);
+    ck_assert_int_gt(hnas_path_get_count(path), 5);
+    for (int32_t i = 0; i < hnas_path_get_count(path); i++) {
+        hnas_path_piece p;
+        hnas_arch *want;
+
+        hnas_path_get_piece(path, i, &p);
+        arch = arch_of(path, i);
+        want = by_alpha(p.lo, HNAS_RULE_TOP2);
+        ck_assert_int_eq(hnas_arch_is_equal(arch, want), 1);
+        ck_assert(isnan(arch->lo) && arch->lambda == p.lo);
+        hnas_arch_destroy(arch);
+        hnas_arch_destroy(want);
+    }
+    hnas_path_destroy(path);
+}
+END_TEST
+
 START_TEST(pieces_tile_the_range_and_differ)
 {
     const int levels[] = {0, 2, 3, 5};
@@ -198,11 +235,12 @@ START_TEST(a_query_and_the_path_say_the_same)
 {
     const int levels[] = {0, 3, 5};
 
-    make(HNAS_HYPER_LINEAR, HNAS_SCALE_LOG);
-    for (int round = 0; round < 24; round++) {
+    for (int round = 0; round < 48; round++) {
         const int32_t rule = rules[round % 4];
         hnas_path *path;
 
+        make(round < 24 ? HNAS_HYPER_LINEAR : HNAS_HYPER_PIECEWISE,
+             HNAS_SCALE_LOG);
         fill(levels[round % 3]);
         path = path_of(rule);
         for (int i = 0; i < 40; i++) {
@@ -502,6 +540,8 @@ int main(void)
     tcase_set_timeout(c, 120);
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, path_agrees_with_a_grid_under_every_rule);
+    tcase_add_test(c, path_of_knots_agrees_with_a_grid);
+    tcase_add_test(c, path_of_an_mlp_is_sampled_and_says_so);
     tcase_add_test(c, pieces_tile_the_range_and_differ);
     tcase_add_test(c, a_query_and_the_path_say_the_same);
     tcase_add_test(c, rules_keep_two_edges_a_node_even_where_all_tie);
