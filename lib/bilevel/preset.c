@@ -86,7 +86,9 @@ static void set_darts_cc(hnas_preset *p)
     p->search.sample = HNAS_SAMPLE_UNIFORM;
     p->search.bilevel.u_rate = 1e-3;
     p->search.rule = HNAS_RULE_ARGMAX;
-    p->hyper.kind = HNAS_HYPER_LINEAR;
+    p->hyper.kind = HNAS_HYPER_PIECEWISE;
+    p->hyper.knots = 5;       /* a knot per decade */
+    p->hyper.init_std = 0.12; /* about that of U(-1 / sqrt(8 n), ...) */
     p->hyper.lambda_lo = 1e-8;
     p->hyper.lambda_hi = 1e-4;
     p->running_stats = 0;

@@ -64,6 +64,9 @@ static hnas_status make_kinds(struct hnas_search *s)
     int32_t table = 0;
 
     hnas_hyper_get_opts(s->hyper, &h, sizeof h);
+    if (s->opts.monotone && h.kind == HNAS_HYPER_MLP)
+        return hn_fail(s->ctx, HNAS_E_UNSUPPORTED,
+                       "monotone: on, want off with an mlp hypernetwork");
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_status st;
 
