@@ -30,6 +30,7 @@ static void take_preset(struct config *c)
     c->batch = c->base.batch;
     c->valid_fraction = c->base.valid_fraction;
     c->hypernet = h->kind;
+    c->knots = h->knots;
     c->scale = h->scale;
     c->range[0] = h->lambda_lo;
     c->range[1] = h->lambda_hi;
@@ -122,11 +123,13 @@ static void set_report(struct config *c)
 /* Options whose values this version can't honour, or that contradict. */
 static int check(const struct config *c, const unsigned char *given)
 {
-    static const char *const later[] = {"knots", "beta-decay", "patience"};
+    static const char *const later[] = {"beta-decay", "patience"};
 
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         if (is_given(given, later[i]))
             return usage_error("--%s: not in this version", later[i]);
+    if (is_given(given, "knots") && c->hypernet != HNAS_HYPER_PIECEWISE)
+        return usage_error("--knots: want --hypernet piecewise");
     if (!(c->range[0] < c->range[1]))
         return usage_error("--lambda-range %g:%g: want LO < HI", c->range[0],
                            c->range[1]);
@@ -164,6 +167,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
     if (!c->epochs && !c->steps)
         c->epochs = c->base.epochs;
     set_schedule(c, line->given);
+    if (c->hypernet == HNAS_HYPER_MLP && !is_given(line->given, "monotone"))
+        c->monotone = 0; /* it has no cone */
     rc = check(c, line->given);
     if (!rc && !is_given(line->given, "report-lambda"))
         set_report(c);
@@ -177,6 +182,9 @@ static int take_saved(struct config *c, const struct option *o, int was_given,
 {
     char saved[PATH_SIZE], now[PATH_SIZE];
 
+    if (json_member(text, o->name, saved, sizeof saved) < 0 &&
+        !strcmp(o->name, "knots"))
+        return 0; /* files of before had none */
     if (json_member(text, o->name, saved, sizeof saved) < 0)
         return failure("%s/search.safetensors: setting %s: missing, want a "
                        "file of hnas-search",

@@ -107,6 +107,7 @@ static hnas_status create_hyper(struct run *r)
     hnas_hyper_opts o = c->base.hyper;
 
     o.kind = c->hypernet;
+    o.knots = (int32_t)c->knots;
     o.scale = c->scale;
     o.lambda_lo = c->range[0];
     o.lambda_hi = c->range[1];

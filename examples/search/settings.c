@@ -2,7 +2,8 @@
 /* The table of options. */
 #include "search/config.h"
 
-static const char *const hypernets[] = {"linear", "constant", NULL};
+static const char *const hypernets[] = {"linear", "constant", "piecewise",
+                                        "mlp", NULL};
 static const char *const scales[] = {"raw", "log", NULL};
 static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
                                           "gumbel", "gumbel_hard", NULL};
@@ -36,10 +37,10 @@ const struct option search_options[] = {
      AT(steps), 1, 1e15, NULL, NULL, NULL, 1},
     {"valid-fraction", "F", "share of the training set that alpha learns from",
      OPTION_REAL, AT(valid_fraction), 1e-6, 0.999999, NULL, NULL, NULL, 0},
-    {"hypernet", "KIND", "linear or constant", OPTION_CHOICE, AT(hypernet), 0,
-     0, hypernets, "piecewise|mlp", NULL, 0},
-    {"knots", "N", "of the piecewise hypernetwork", OPTION_INT, AT(knots), 2,
-     64, NULL, NULL, NULL, 1},
+    {"hypernet", "KIND", "linear, constant, piecewise or mlp", OPTION_CHOICE,
+     AT(hypernet), 0, 0, hypernets, NULL, NULL, 0},
+    {"knots", "N", "of the piecewise hypernetwork (5)", OPTION_INT, AT(knots),
+     2, 64, NULL, NULL, NULL, 0},
     {"scale", "KIND", "of lambda: raw or log", OPTION_CHOICE, AT(scale), 0, 0,
      scales, NULL, NULL, 0},
     {"lambda-range", "LO:HI", "of the hypernetwork", OPTION_PAIR, AT(range),

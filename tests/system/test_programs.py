@@ -250,6 +250,8 @@ def test_settings_run(room):
                   ["--order", "second_fd", "--cost", "macs", "--zero-one", 2],
                   ["--scale", "raw", "--monotone", "off", "--tau", "1:.5:exp"],
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
+                  ["--hypernet", "piecewise", "--knots", 3],
+                  ["--hypernet", "mlp"], ["--rule", "threshold"],
                   ["--cells", 1], ["--report-lambda", "1e-4,3"]):
         out, _ = room.search(None, "--steps", 3, "--json", *extra)
         assert parse(out)["steps"] == 3, extra
@@ -258,9 +260,10 @@ def test_settings_run(room):
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "second_exact"], ["--order", "third"],
-                ["--hypernet", "piecewise"], ["--hypernet", "mlp"],
                 ["--cost", "latency"], ["--cost", "table.csv"],
                 ["--beta-decay", "1"], ["--patience", "3"], ["--knots", "5"],
+                ["--hypernet", "piecewise", "--knots", "1"],
+                ["--hypernet", "other"],
                 ["--rule", "best"], ["--tau", "0"], ["--tau", "1:2:x"],
                 ["--lambda-range", "2:1"], ["--lambda-range", "-1:1"],
                 ["--monotone", "maybe"], ["--json=1"], ["--preset", "best"],
@@ -381,66 +384,87 @@ def test_query_answers_a_budget(room):
         assert parse(out) == {"status": "infeasible", "smallest": sizes[0]}
 
 
-def stored_lines(room, name):
-    """slopes and offsets of a search file as exact fractions, by table."""
+def stored_tensors(room, name):
+    """The numbers of a search file as exact fractions, by tensor."""
     whole = room.read(name, "search.safetensors")
     size = struct.unpack("<Q", whole[:8])[0]
     head = json.loads(whole[8:8 + size])
-    tables = {}
-    for kind in "normal", "reduce":
-        rows = []
-        for part in "b1", "b2":
-            entry = head[f"hyper.{kind}.{part}"]
+    tensors = {}
+    for key, entry in head.items():
+        if key.startswith("hyper."):
             begin, end = entry["data_offsets"]
-            e, o = entry["shape"]
-            flat = struct.unpack(f"<{e * o}f", whole[8 + size + begin:
-                                                     8 + size + end])
-            rows.append([[Fraction(x) for x in flat[i * o:(i + 1) * o]]
-                         for i in range(e)])
-        tables[kind] = rows
-    return tables
+            raw = whole[8 + size + begin:8 + size + end]
+            tensors[key] = ([Fraction(x) for x in struct.unpack(
+                f"<{len(raw) // 4}f", raw)], entry["shape"])
+    return tensors
 
 
-def crossings(slope, offset):
-    """s in (-1, 1) at which two lines of a set meet, as fractions."""
-    for i in range(len(slope)):
-        for j in range(i):
-            if slope[i] != slope[j]:
-                s = (offset[j] - offset[i]) / (slope[i] - slope[j])
-                if -1 < s < 1:
+def stored_lines(room, name):
+    """[s_lo, s_hi, [(slope, offset) an edge and operation] an edge] of every
+    segment and table."""
+    tensors = stored_tensors(room, name)
+    for kind in "normal", "reduce":
+        if f"hyper.{kind}.b1" in tensors:
+            slope, (e, o) = tensors[f"hyper.{kind}.b1"]
+            offset, _ = tensors[f"hyper.{kind}.b2"]
+            lines = list(zip(slope, offset))
+            yield -1, 1, [lines[i * o:(i + 1) * o] for i in range(e)]
+            continue
+        knots, (n, e, o) = tensors[f"hyper.{kind}.knots"]
+        at = [Fraction(-1 + 2.0 * k / (n - 1)) for k in range(n - 1)] + [1]
+        for k in range(n - 1):
+            lines = []
+            for a, b in zip(knots[k * e * o:], knots[(k + 1) * e * o:]):
+                slope = (b - a) / (at[k + 1] - at[k])
+                lines.append((slope, a - slope * at[k]))
+            yield at[k], at[k + 1], [lines[i * o:(i + 1) * o]
+                                     for i in range(e)]
+
+
+def crossings(lines, lo, hi):
+    """s in (lo, hi) at which two lines meet, as fractions."""
+    for i, (slope, offset) in enumerate(lines):
+        for other_slope, other_offset in lines[:i]:
+            if slope != other_slope:
+                s = (other_offset - offset) / (slope - other_slope)
+                if lo < s < hi:
                     yield s
 
 
 def test_breakpoints_are_rounded_correctly(room):
     """Every breakpoint against fractions in s, and 50 digits in lambda."""
-    tables = stored_lines(room, "wide")
-    lines, level = [], Fraction(math.log(0.6 / (1 - 0.6)))
-    for b1, b2 in tables.values():
-        lines += [(b1, b2)]
-    file = room.path("wide/search.safetensors")
+    room.search("knots", "--epochs", 3, "--alpha-lr", 1, "--warmup", 0,
+                "--nodes", 3, "--monotone", "off", "--hypernet", "piecewise",
+                "--knots", 4)
     decimal.getcontext().prec = 50
     lo, hi = decimal.Decimal(1e-4), decimal.Decimal(1e-1)
     ratio = (hi / lo).ln()
-    for rule in "argmax", "top2_raw", "threshold":
-        extra = ["--theta", "0.6"] if rule == "threshold" else []
-        allowed = set()
-        for b1, b2 in lines:
-            for e in range(len(b1)):
-                slope, offset = list(b1[e]), list(b2[e])
-                if rule != "argmax":  # edges of one node meet too
-                    slope = [x for row in b1 for x in row] + [Fraction(0)]
-                    offset = [x for row in b2 for x in row] + [level]
-                allowed |= {float(s) for s in crossings(slope, offset)}
-                if rule != "argmax":
-                    break
-        pieces = path_of(room, file, "--rule", rule, *extra)["pieces"]
-        for piece in pieces[1:]:
-            s = piece["s"]
-            assert s in allowed, (rule, s)
-            exact = lo * (ratio * (decimal.Decimal(s) + 1) / 2).exp()
-            got = piece["interval"][0]
-            assert abs(decimal.Decimal(got) - exact) <= 2 * decimal.Decimal(
-                math.ulp(got)), (got, exact)
+    level = (Fraction(0), Fraction(math.log(0.6 / (1 - 0.6))))
+    for name in "wide", "knots":
+        file = room.path(f"{name}/search.safetensors")
+        for rule in "argmax", "top2_raw", "threshold":
+            extra = ["--theta", "0.6"] if rule == "threshold" else []
+            allowed = set()
+            for s_lo, s_hi, edges in stored_lines(room, name):
+                if rule != "argmax":  # edges of a node meet too
+                    edges = [sum(edges, [level])]
+                for lines in edges:
+                    allowed |= {float(s) for s in crossings(lines, s_lo, s_hi)}
+            pieces = path_of(room, file, "--rule", rule, *extra)["pieces"]
+            assert len(pieces) > 3
+            for piece in pieces[1:]:
+                s = piece["s"]
+                assert s in allowed, (rule, s)
+                exact = lo * (ratio * (decimal.Decimal(s) + 1) / 2).exp()
+                got = piece["interval"][0]
+                assert abs(decimal.Decimal(got) - exact) <= 2 * decimal.Decimal(
+                    math.ulp(got)), (got, exact)
+
+
+def test_mlp_says_that_its_path_is_sampled(room):
+    room.search("mlp", "--epochs", 1, "--hypernet", "mlp")
+    path = path_of(room, room.path("mlp/search.safetensors"))
+    assert path["sampled"] == 1
 
 
 def test_query_refuses_damaged_files(room):
