@@ -63,6 +63,8 @@ typedef struct hnas_search_opts {
     double norm_momentum;      /**< of running statistics; default 0.1 */
     int32_t rule;              /**< HNAS_RULE_ for queries */
     double theta;              /**< of THRESHOLD; default 0.85 */
+    double beta_decay;         /**< k t mean_e ln sum_o exp alpha, t = 0 .. 1 */
+    double l2;                 /**< of l2 * |alpha|_2^2 */
 } hnas_search_opts;
 
 /**
@@ -87,8 +89,8 @@ typedef struct hnas_search hnas_search;
  *
  * Shapes     hyper: a table E x O for each kind that has cells, normal first.
  * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
- *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, zero_one
- *            >= 0; norm_momentum 0..1.
+ *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, l2,
+ *            zero_one, beta_decay >= 0; norm_momentum 0..1.
  * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
  *            hyper are borrowed and must outlive it.  opts is copied.
  * Gradient   its steps set what weights and architecture parameters want.

@@ -189,6 +189,10 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: tau %g to %g, want 1e-4..1e4", o->tau,
                        o->tau_last);
+    if (!is_rate(o->beta_decay) || !is_rate(o->l2))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: beta_decay %g, l2 %g: want finite and >= 0",
+                       o->beta_decay, o->l2);
     if (!is_rate(o->cost_weight) || !is_rate(o->l1) || !is_rate(o->zero_one) ||
         !(o->norm_momentum >= 0 && o->norm_momentum <= 1))
         return hn_fail(ctx, HNAS_E_RANGE,

@@ -210,32 +210,117 @@ static hnas_status add_zero_one(struct hnas_search *s, hnas_tape *tape, int k,
     return st;
 }
 
+/* sum_e ln sum_o exp(alpha_eo), and its gradient, the softmax. */
+static hnas_status lse_forward(void *user, const hnas_array *in, int32_t n_in,
+                               const hnas_array *out)
+{
+    const real *alpha = in[0].data;
+    const int64_t n_ops = in[0].dims[1];
+    double total = 0;
+
+    (void)user;
+    (void)n_in;
+    for (int64_t e = 0; e < in[0].dims[0]; e++, alpha += n_ops) {
+        double max = (double)alpha[0], sum = 0;
+
+        for (int64_t o = 1; o < n_ops; o++)
+            max = fmax(max, (double)alpha[o]);
+        for (int64_t o = 0; o < n_ops; o++)
+            sum += exp((double)alpha[o] - max);
+        total += max + log(sum);
+    }
+    *(real *)out->data = (real)total;
+    return HNAS_OK;
+}
+
+static hnas_status lse_backward(void *user, const hnas_array *in, int32_t n_in,
+                                const hnas_array *out, const hnas_array *dout,
+                                const hnas_array *din)
+{
+    const real *alpha = in[0].data;
+    const double d = (double)*(const real *)dout->data;
+    const int64_t n_ops = in[0].dims[1];
+    real *g = din[0].data;
+
+    (void)user;
+    (void)n_in;
+    (void)out;
+    for (int64_t e = 0; e < in[0].dims[0]; e++, alpha += n_ops, g += n_ops) {
+        double max = (double)alpha[0], sum = 0;
+
+        for (int64_t o = 1; o < n_ops; o++)
+            max = fmax(max, (double)alpha[o]);
+        for (int64_t o = 0; o < n_ops; o++)
+            sum += exp((double)alpha[o] - max);
+        for (int64_t o = 0; o < n_ops; o++)
+            g[o] += (real)(d * exp((double)alpha[o] - max) / sum);
+    }
+    return HNAS_OK;
+}
+
+/* beta_decay * t * mean over edges of ln sum exp alpha, t rising from 0 to 1
+ * over the steps (beta-DARTS, arXiv:2203.01665). */
+static hnas_status add_beta_decay(struct hnas_search *s, hnas_tape *tape,
+                                  double n_edges, hnas_tensor *alpha,
+                                  hnas_tensor **loss)
+{
+    static const hnas_func_table lse = {
+        .size = sizeof lse,
+        .name = "beta_decay",
+        .forward = lse_forward,
+        .backward = lse_backward,
+    };
+    const int64_t step = s->bilevel->step;
+    const int64_t total = s->opts.bilevel.total_steps;
+    const double t = step < total ? (double)step / (double)total : 1;
+    const hnas_shape scalar = {0, {0}};
+    hnas_tensor *sum = NULL;
+    hnas_status st =
+        hnas_func_apply(&sum, tape, &lse, &alpha, 1, &scalar, NULL);
+
+    if (st < 0)
+        return st;
+    return add_term(tape, loss, sum, s->opts.beta_decay * t / n_edges);
+}
+
+/* factor * sum |alpha|^power */
+static hnas_status add_norm(struct hnas_search *s, hnas_tape *tape, int k,
+                            int32_t power, double factor, hnas_tensor *alpha,
+                            hnas_tensor **loss)
+{
+    hnas_tensor *norm = NULL;
+    hnas_status st =
+        hnas_weighted_norm(&norm, tape, alpha, s->kind[k].ones, power);
+
+    return st < 0 ? st : add_term(tape, loss, norm, factor);
+}
+
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
                               double lambda, hnas_tensor *const alpha[2],
                               hnas_tensor *const gates[2], hnas_tensor **loss)
 {
     const hnas_search_opts *o = &s->opts;
     const double mu = o->l1 * (o->l1_lambda ? lambda : 1);
-    double n = 0;
+    double n = 0, n_edges = 0;
     hnas_status st = HNAS_OK;
 
     for (int k = 0; k < HNAS_N_KINDS; k++)
-        n += s->kind[k].table < 0
-                 ? 0
-                 : (double)(s->kind[k].n_edges * s->kind[k].n_ops);
+        if (s->kind[k].table >= 0) {
+            n += (double)(s->kind[k].n_edges * s->kind[k].n_ops);
+            n_edges += (double)s->kind[k].n_edges;
+        }
     for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
         if (s->kind[k].table < 0)
             continue;
         if (o->cost_weight > 0)
             st = add_cost(s, tape, k, o->cost_weight * lambda, alpha[k],
                           gates[k], loss);
-        if (st == HNAS_OK && mu > 0) {
-            hnas_tensor *l1 = NULL;
-
-            st = hnas_weighted_norm(&l1, tape, alpha[k], s->kind[k].ones, 1);
-            if (st == HNAS_OK)
-                st = add_term(tape, loss, l1, mu);
-        }
+        if (st == HNAS_OK && mu > 0)
+            st = add_norm(s, tape, k, 1, mu, alpha[k], loss);
+        if (st == HNAS_OK && o->l2 > 0)
+            st = add_norm(s, tape, k, 2, o->l2, alpha[k], loss);
+        if (st == HNAS_OK && o->beta_decay > 0)
+            st = add_beta_decay(s, tape, n_edges, alpha[k], loss);
         if (st == HNAS_OK && o->zero_one > 0)
             st = add_zero_one(s, tape, k, n, alpha[k], loss);
     }

@@ -73,6 +73,8 @@ static const struct hn_field search_fields[] = {
 /* Fields that older files lack; they keep their defaults then. */
 static const struct hn_field search_later[] = {
     {"theta", HN_F64, offsetof(hnas_search_opts, theta)},
+    {"beta_decay", HN_F64, offsetof(hnas_search_opts, beta_decay)},
+    {"l2", HN_F64, offsetof(hnas_search_opts, l2)},
     {NULL, HN_I32, 0},
 };
 
