@@ -46,6 +46,8 @@ static void take_preset(struct config *c)
     c->draws = s->draws;
     c->l1 = s->l1;
     c->zero_one = s->zero_one;
+    c->l2 = s->l2;
+    c->beta_decay = s->beta_decay;
     c->warmup = s->bilevel.warmup;
     c->w_lr[0] = s->bilevel.w_rate;
     c->w_lr[1] = s->bilevel.w_rate_last;
@@ -123,11 +125,6 @@ static void set_report(struct config *c)
 /* Options whose values this version can't honour, or that contradict. */
 static int check(const struct config *c, const unsigned char *given)
 {
-    static const char *const later[] = {"beta-decay", "patience"};
-
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-        if (is_given(given, later[i]))
-            return usage_error("--%s: not in this version", later[i]);
     if (is_given(given, "knots") && c->hypernet != HNAS_HYPER_PIECEWISE)
         return usage_error("--knots: want --hypernet piecewise");
     if (!(c->range[0] < c->range[1]))
@@ -183,7 +180,8 @@ static int take_saved(struct config *c, const struct option *o, int was_given,
     char saved[PATH_SIZE], now[PATH_SIZE];
 
     if (json_member(text, o->name, saved, sizeof saved) < 0 &&
-        !strcmp(o->name, "knots"))
+        (!strcmp(o->name, "knots") || !strcmp(o->name, "beta-decay") ||
+         !strcmp(o->name, "l2")))
         return 0; /* files of before had none */
     if (json_member(text, o->name, saved, sizeof saved) < 0)
         return failure("%s/search.safetensors: setting %s: missing, want a "
@@ -249,6 +247,8 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->l1 = c->l1;
     opts->l1_lambda = 1;
     opts->zero_one = c->zero_one;
+    opts->l2 = c->l2;
+    opts->beta_decay = c->beta_decay;
     opts->rule = c->rule;
     opts->bilevel.warmup = c->warmup;
     opts->bilevel.w_rate = c->w_lr[0];

@@ -98,6 +98,34 @@ int report_at(struct run *r, double lambda, struct report *out)
     return rc;
 }
 
+/* ---- stopping ---- */
+
+/* Count the epochs after which every reported network is the last one; while
+ * alpha is frozen none counts. */
+int count_unchanged(struct run *r)
+{
+    const struct option_list *l = &r->config->report;
+    hnas_search_opts o;
+    int changed;
+
+    hnas_search_get_opts(r->search, &o, sizeof o);
+    changed = (double)hnas_search_get_steps(r->search) <=
+              o.bilevel.warmup * (double)o.bilevel.total_steps;
+    for (int32_t i = 0; i < l->n && r->config->patience > 0; i++) {
+        hnas_arch *arch;
+        hnas_status st =
+            hnas_search_derive(&arch, r->search, l->value[i], HNAS_RULE_ARGMAX);
+
+        if (st < 0)
+            return library_failure(r->ctx, st, 0);
+        changed |= !hnas_arch_is_equal(arch, r->last[i]);
+        hnas_arch_destroy(r->last[i]);
+        r->last[i] = arch;
+    }
+    r->n_unchanged = changed ? 0 : r->n_unchanged + 1;
+    return 0;
+}
+
 /* ---- expected cost ---- */
 
 double cost_in(const hnas_cost *cost, int32_t metric)

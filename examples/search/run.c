@@ -209,6 +209,8 @@ void run_close(struct run *r)
     free(r->logits);
     free(r->labels);
     free(r->step_ms);
+    for (int i = 0; i < OPTION_LIST_MAX; i++)
+        hnas_arch_destroy(r->last[i]);
     hnas_context_destroy(r->ctx);
 }
 
@@ -271,12 +273,22 @@ static int32_t ask_interrupt(void *user, int64_t step, int32_t pass)
 
 static int end_epoch(struct run *r, double w_rate)
 {
-    const int rc = files_after_epoch(r, w_rate);
+    int rc = files_after_epoch(r, w_rate);
 
     r->train_sum = r->valid_sum = 0;
     r->n_train_sum = r->n_valid_sum = 0;
     r->epoch_began_s = now_s();
+    if (!rc)
+        rc = count_unchanged(r);
     return rc ? rc : files_save(r);
+}
+
+/* Whether --patience is at its end. */
+static int is_settled(const struct run *r)
+{
+    const struct config *c = r->config;
+
+    return c->patience > 0 && r->n_unchanged >= c->patience;
 }
 
 int run_steps(struct run *r)
@@ -294,7 +306,7 @@ int run_steps(struct run *r)
     hnas_search_set_progress(r->search, ask_interrupt, NULL);
     progress_begin(&progress, first, r->last_step,
                    (r->last_step + r->per_epoch - 1) / r->per_epoch);
-    while (step < r->last_step && !rc && !is_interrupted()) {
+    while (step < r->last_step && !rc && !is_interrupted() && !is_settled(r)) {
         rc = one_step(r, &info);
         if (rc || hnas_search_get_steps(r->search) == step)
             break; /* a step that was done is counted, interrupted or not */

@@ -25,6 +25,11 @@ struct run {
     double train_sum, valid_sum;
     int64_t n_train_sum, n_valid_sum;
 
+    /* For --patience: the networks at the reported lambdas after the last
+     * epoch, and since how many epochs they are the same. */
+    hnas_arch *last[OPTION_LIST_MAX];
+    int64_t n_unchanged;
+
     double *step_ms; /* of this process */
     int64_t n_step_ms;
     double began_s, epoch_began_s;
@@ -46,7 +51,10 @@ int run_open(struct run *r, struct config *c, const unsigned char *given);
 int run_steps(struct run *r);
 void run_close(struct run *r);
 
-/* evaluate.c: accuracy at lambda of the supernet (arch NULL) or of a derived
+/* evaluate.c */
+int count_unchanged(struct run *r);
+
+/* Accuracy at lambda of the supernet (arch NULL) or of a derived
  * network, over the first n_images of the validation part (0: all). */
 int evaluate(struct run *r, const hnas_arch *arch, double lambda,
              int64_t n_images, double *accuracy, double *precision);

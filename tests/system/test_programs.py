@@ -252,16 +252,26 @@ def test_settings_run(room):
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
                   ["--hypernet", "piecewise", "--knots", 3],
                   ["--hypernet", "mlp"], ["--rule", "threshold"],
+                  ["--beta-decay", 2, "--l2", 1e-3],
                   ["--cells", 1], ["--report-lambda", "1e-4,3"]):
         out, _ = room.search(None, "--steps", 3, "--json", *extra)
         assert parse(out)["steps"] == 3, extra
+
+
+def test_patience_stops_a_settled_search(room):
+    still = ["--epochs", 40, "--alpha-lr", 0, "--json"]
+    out, _ = room.search(None, *still, "--warmup", 0, "--patience", 2)
+    assert parse(out)["epochs"] == 3, out
+    out, _ = room.search(None, *still, "--warmup", 0.25, "--patience", 2)
+    assert parse(out)["epochs"] == 12, out
 
 
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "second_exact"], ["--order", "third"],
                 ["--cost", "latency"], ["--cost", "table.csv"],
-                ["--beta-decay", "1"], ["--patience", "3"], ["--knots", "5"],
+                ["--beta-decay", "-1"], ["--patience", "-3"], ["--l2", "x"],
+                ["--knots", "5"],
                 ["--hypernet", "piecewise", "--knots", "1"],
                 ["--hypernet", "other"],
                 ["--rule", "best"], ["--tau", "0"], ["--tau", "1:2:x"],
