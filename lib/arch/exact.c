@@ -69,21 +69,22 @@ int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c)
     return hn_exact_sign(term, 12) <= 0;
 }
 
-/* The sign of crossing - (q + h), times the slopes' difference, which is
- * positive:
+/* The sign of crossing - (q + h), a being `low` higher, times the slopes'
+ * difference, which is positive:
  *
- *     (a.offset - b.offset) (width + rest)
+ *     (a.offset + low - b.offset) (width + rest)
  *         + (b.slope - a.slope) (origin - q - h). */
-static int compare_crossing(struct hn_line a, struct hn_line b,
+static int compare_crossing(struct hn_line a, double low, struct hn_line b,
                             const struct hn_hyper_frame *f, double q, double h)
 {
     const double at[3] = {f->origin, -q, -h}, size[2] = {f->width, f->rest};
-    double term[20];
+    double term[24];
     int n = 0;
 
-    for (int i = 0; i < 2; i++, n += 4) {
+    for (int i = 0; i < 2; i++, n += 6) {
         two_product(term + n, a.offset, size[i]);
         two_product(term + n + 2, -b.offset, size[i]);
+        two_product(term + n + 4, low, size[i]);
     }
     for (int i = 0; i < 3; i++, n += 4) {
         two_product(term + n, b.slope, at[i]);
@@ -102,12 +103,13 @@ static int is_odd(double x)
 
 /* The crossing as an unevaluated sum of two doubles: *s, and returns the
  * rest.  Its error is below 2^-98 of *size. */
-static double approximate(double *s, double *size, struct hn_line a,
+static double approximate(double *s, double *size, struct hn_line a, double low,
                           struct hn_line b, const struct hn_hyper_frame *f)
 {
     double num[2], den[2], t[2], p[2], head, tail;
 
     two_sum(&num[0], &num[1], a.offset, -b.offset);
+    num[1] += low;
     two_sum(&den[0], &den[1], b.slope, -a.slope);
     t[0] = num[0] / den[0];
     t[1] = (fma(-t[0], den[0], num[0]) + num[1] - t[0] * den[1]) / den[0];
@@ -131,21 +133,21 @@ static int is_nearest(double q, double rest, double size)
 /* Where the approximation lies next to a midpoint, walk until the crossing
  * lies between the midpoints around q; a midpoint itself goes to the even
  * neighbour. */
-double hn_line_crossing(struct hn_line a, struct hn_line b,
-                        const struct hn_hyper_frame *frame)
+static double crossing(struct hn_line a, double low, struct hn_line b,
+                       const struct hn_hyper_frame *frame)
 {
     double q, size;
-    const double rest = approximate(&q, &size, a, b, frame);
+    const double rest = approximate(&q, &size, a, low, b, frame);
 
-    if (a.offset == b.offset)
+    if (a.offset == b.offset && low == 0)
         return frame->origin;
     if (is_nearest(q, rest, size))
         return q;
     for (;;) {
         const double up = nextafter(q, INFINITY);
         const double down = nextafter(q, -INFINITY);
-        const int above = compare_crossing(a, b, frame, q, (up - q) / 2);
-        const int below = compare_crossing(a, b, frame, q, (down - q) / 2);
+        const int above = compare_crossing(a, low, b, frame, q, (up - q) / 2);
+        const int below = compare_crossing(a, low, b, frame, q, (down - q) / 2);
 
         if (above > 0 || (above == 0 && is_odd(q)))
             q = up;
@@ -154,4 +156,21 @@ double hn_line_crossing(struct hn_line a, struct hn_line b,
         else
             return q;
     }
+}
+
+double hn_line_crossing(struct hn_line a, struct hn_line b,
+                        const struct hn_hyper_frame *frame)
+{
+    return crossing(a, 0, b, frame);
+}
+
+/* A falling line and the level are turned over. */
+double hn_line_level(struct hn_line line, struct hn_dd level,
+                     const struct hn_hyper_frame *frame)
+{
+    const double sign = line.slope > 0 ? 1 : -1;
+    const struct hn_line flat = {0, sign * level.hi};
+    const struct hn_line rising = {sign * line.slope, sign * line.offset};
+
+    return crossing(flat, sign * level.lo, rising, frame);
 }

@@ -5,6 +5,7 @@
 #ifndef HN_ARCH_EXACT_H
 #define HN_ARCH_EXACT_H
 
+#include "arch/dd.h"
 #include "hyper/hyper.h"
 
 /* A line offset + t * slope. */
@@ -23,5 +24,9 @@ int hn_line_is_hidden(struct hn_line a, struct hn_line b, struct hn_line c);
  * b.slope, correctly rounded. */
 double hn_line_crossing(struct hn_line a, struct hn_line b,
                         const struct hn_hyper_frame *frame);
+
+/* The s at which a line whose slope is not 0 meets a level, likewise. */
+double hn_line_level(struct hn_line line, struct hn_dd level,
+                     const struct hn_hyper_frame *frame);
 
 #endif

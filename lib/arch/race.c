@@ -138,16 +138,49 @@ void hn_compete_raw(struct hn_race *r, int32_t a, int32_t b)
     report_lead(r, a, b, n_a, add_lines(r, n_a, b));
 }
 
-/* An edge against the threshold, which wins no tie. */
+/* Whether a line has reached the level at s, and the next s at which that
+ * changes: the crossing, or infinity. */
+static int reaches(const struct hn_race *r, struct hn_line line, double s,
+                   double *change)
+{
+    const double terms[3] = {line.offset, -r->level.hi, -r->level.lo};
+    double at;
+
+    *change = INFINITY;
+    if (isinf(r->level.hi))
+        return r->level.hi < 0;
+    if (line.slope == 0)
+        return hn_exact_sign(terms, 3) >= 0;
+    at = hn_line_level(line, r->level, &r->segment.frame);
+    if (at > s)
+        *change = at;
+    return (at <= s) == (line.slope > 0);
+}
+
+/* An edge against the threshold, along its envelope. */
 static void compete_level(struct hn_race *r, int32_t edge)
 {
-    const int32_t room = 2 * r->space->n_ops + 1;
-    const int32_t n = add_lines(r, 0, edge);
+    const int64_t row = (int64_t)edge * r->space->n_ops;
+    const double *start = r->from + row;
+    const int32_t n = r->n_best[edge];
+    int32_t k = 0;
 
-    r->room[n] = 0;
-    r->room[room + n] = r->level;
-    r->room[2 * room + n] = INFINITY;
-    report_lead(r, edge, edge, n, n + 1);
+    while (k + 1 < n && start[k + 1] <= r->begin)
+        k++;
+    for (; k < n && (start[k] < r->end || start[k] <= r->begin); k++) {
+        const int32_t o = r->best[row + k];
+        const struct hn_line line = {r->segment.slope[row + o],
+                                     r->segment.offset[row + o]};
+        const double s = start[k] > r->begin ? start[k] : r->begin;
+        const double end =
+            k + 1 < n && start[k + 1] < r->end ? start[k + 1] : r->end;
+        double change;
+        const int now = reaches(r, line, s, &change);
+
+        hn_race_lead(r, s, edge, edge, now);
+        if (change < end)
+            hn_race_lead(r, change, edge, edge, !now);
+    }
 }
 
 static void run_segment(struct hn_race *r)
@@ -250,7 +283,7 @@ hnas_status hn_race_run(struct hn_race *race, const struct hn_space *space,
     race->space = space;
     race->hyper = hyper;
     race->rule = rule;
-    race->level = log(theta / (1 - theta));
+    race->level = hn_dd_logit(theta);
     if (alloc_room(race) != 0)
         race->status = hn_fail_nomem(space->ctx, "path");
     for (int32_t k = 0; k < HNAS_N_KINDS && race->status == HNAS_OK; k++)

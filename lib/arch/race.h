@@ -26,7 +26,7 @@ struct hn_race {
     const struct hn_space *space;
     const struct hnas_hyper *hyper;
     const struct hn_arch_rule *rule;
-    double level;                              /* logit of theta */
+    struct hn_dd level;                        /* logit of theta */
     hnas_status status;                        /* the first failure stays */
     struct hn_edge_state *start[HNAS_N_KINDS]; /* [E] at the lower end */
     struct hn_event *event;                    /* [n] of [capacity] */

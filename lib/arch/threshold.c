@@ -2,9 +2,8 @@
 /* Of every node's two edges with the largest sigmoid(alpha), over operations
  * that are not the zero operation, those with sigmoid(alpha) >= theta (Fair
  * DARTS, arXiv:1911.12126).  The sigmoid rises, so alpha is compared with
- * ln(theta / (1 - theta)); where they are equal, the limit from above. */
-#include <math.h>
-
+ * ln(theta / (1 - theta)), known to twice the digits; where they are equal, the
+ * limit from above. */
 #include "arch/builtin.h"
 #include "arch/race.h"
 
@@ -12,7 +11,7 @@ enum { N_KEPT = 2 };
 
 static void threshold_keep(struct hn_selection *s)
 {
-    const double level = log(s->theta / (1 - s->theta));
+    const struct hn_dd level = hn_dd_logit(s->theta);
 
     hn_keep_best(s, N_KEPT, hn_rank_raw);
     for (int32_t e = 0; e < s->kind->n_edges; e++) {
@@ -21,7 +20,9 @@ static void threshold_keep(struct hn_selection *s)
         if (s->op[e] < 0)
             continue;
         r = hn_rank_raw(s, e);
-        if (r.weight < level || (r.weight == level && r.growth < 0))
+        if (r.weight < level.hi ||
+            (r.weight == level.hi &&
+             (level.lo > 0 || (level.lo == 0 && r.growth < 0))))
             s->op[e] = -1;
     }
 }

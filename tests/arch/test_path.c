@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/dd.h"
 #include "arch/path.h"
 #include "space.h"
 #include "support/memory.h"
@@ -316,7 +317,7 @@ END_TEST
 
 START_TEST(threshold_drops_an_edge_where_its_sigmoid_falls_below)
 {
-    const double level = log(theta / (1 - theta));
+    const double level = hn_dd_logit(theta).hi;
     hnas_path_piece p;
     hnas_path *path;
 

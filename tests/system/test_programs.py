@@ -449,7 +449,8 @@ def test_breakpoints_are_rounded_correctly(room):
     decimal.getcontext().prec = 50
     lo, hi = decimal.Decimal(1e-4), decimal.Decimal(1e-1)
     ratio = (hi / lo).ln()
-    level = (Fraction(0), Fraction(math.log(0.6 / (1 - 0.6))))
+    theta = decimal.Decimal(0.6)
+    level = (Fraction(0), Fraction((theta / (1 - theta)).ln()))
     for name in "wide", "knots":
         file = room.path(f"{name}/search.safetensors")
         for rule in "argmax", "top2_raw", "threshold":
