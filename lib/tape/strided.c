@@ -11,6 +11,14 @@ void hn_class_set(struct hn_class *c, const struct hn_window *win, int axis,
     memset(c, 0, sizeof *c);
     c->first = first;
     c->count = first < win->in[axis] ? (win->in[axis] - first - 1) / s + 1 : 0;
+    if (s == 1) { /* once an image: without the divisions below */
+        c->n_taps = win->k[axis];
+        c->tap0 = c->n_taps - 1;
+        c->tap_step = 1;
+        c->q0 = first + win->pad[axis] - c->tap0 * d;
+        c->q_step = d;
+        return;
+    }
     for (int64_t i = 0; i < win->k[axis]; i++) {
         const int64_t at = first + win->pad[axis] - i * d;
 
