@@ -156,8 +156,8 @@ static hnas_status backward(void *user, const hnas_array *in, int32_t n_in,
     return HNAS_OK;
 }
 
-static const hnas_func_table soft_sign_func = {sizeof(hnas_func_table),
-                                               "soft_sign", forward, backward};
+static const hnas_func_table soft_sign_func = {
+    sizeof(hnas_func_table), "soft_sign", forward, backward, NULL};
 
 static hnas_status soft_sign_create(void **state, hnas_op_builder *builder,
                                     const hnas_op_desc *desc)

@@ -11,7 +11,8 @@
 
 static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
                                     NULL};
-static const char *const orders[] = {"first", "second_fd", NULL};
+static const char *const orders[] = {"first", "second_fd", "second_exact",
+                                     NULL};
 static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
                                           "gumbel", "gumbel_hard", NULL};
 
@@ -32,8 +33,8 @@ static const struct option options[] = {
      0, NULL, NULL, NULL, 0},
     {"classes", "N", "(10)", OPTION_INT, AT(classes), 1, 100000, NULL, NULL,
      NULL, 0},
-    {"order", "O", "first or second_fd (the preset's)", OPTION_CHOICE,
-     AT(order), 0, 0, orders, "second_exact", NULL, 0},
+    {"order", "O", "first, second_fd or second_exact (the preset's)",
+     OPTION_CHOICE, AT(order), 0, 0, orders, "second_exact", NULL, 0},
     {"relax", "R",
      "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},

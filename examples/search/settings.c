@@ -7,7 +7,8 @@ static const char *const hypernets[] = {"linear", "constant", "piecewise",
 static const char *const scales[] = {"raw", "log", NULL};
 static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
                                           "gumbel", "gumbel_hard", NULL};
-static const char *const orders[] = {"first", "second_fd", NULL};
+static const char *const orders[] = {"first", "second_fd", "second_exact",
+                                     NULL};
 static const char *const metrics[] = {"params", "macs", "bytes", NULL};
 static const char *const samples[] = {"fixed", "uniform", "antithetic",
                                       "sandwich", NULL};
@@ -49,8 +50,8 @@ const struct option search_options[] = {
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
     {"tau", "A[:B[:linear|exp]]", "temperature, first and last", OPTION_TAU,
      AT(tau), 1e-4, 1e4, NULL, NULL, NULL, 0},
-    {"order", "KIND", "of alpha's gradient: first or second_fd", OPTION_CHOICE,
-     AT(order), 0, 0, orders, "second_exact", NULL, 0},
+    {"order", "KIND", "of alpha's gradient: first, second_fd, second_exact",
+     OPTION_CHOICE, AT(order), 0, 0, orders, "second_exact", NULL, 0},
     {"cost", "METRIC", "params, macs or bytes", OPTION_CHOICE, AT(metric), 0, 0,
      metrics, "latency", NULL, 0},
     {"cost-weight", "W", "of lambda * C in alpha's loss", OPTION_REAL,

@@ -17,8 +17,9 @@ HNAS_BEGIN_DECLS
 
 /** How u's gradient sees the weights. */
 enum {
-    HNAS_ORDER_FIRST = 0,    /**< w as it is */
-    HNAS_ORDER_SECOND_FD = 1 /**< w after a virtual step, DARTS' differences */
+    HNAS_ORDER_FIRST = 0,     /**< w as it is */
+    HNAS_ORDER_SECOND_FD = 1, /**< w after a virtual step, DARTS' differences */
+    HNAS_ORDER_SECOND_EXACT = 2 /**< likewise, by hnas_tape_tangent */
 };
 
 /** Which loss a problem is asked for. */

@@ -458,6 +458,12 @@ typedef struct hnas_func_table {
     hnas_status (*backward)(void *user, const hnas_array *in, int32_t n_in,
                             const hnas_array *out, const hnas_array *dout,
                             const hnas_array *din);
+    /** Record, with other funcs, how the result moves while in[i] moves by
+     *  move[i] (NULL: it doesn't): a new reference in *out, or NULL for not
+     *  at all.  Optional; hnas_tape_tangent needs it. */
+    hnas_status (*tangent)(void *user, hnas_tensor **out, hnas_tape *tape,
+                           hnas_tensor *const *in, hnas_tensor *const *move,
+                           int32_t n_in, hnas_tensor *result);
 } hnas_func_table;
 
 /** Shape of a host func's output. */

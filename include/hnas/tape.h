@@ -120,6 +120,37 @@ HNAS_API hnas_status hnas_tape_run(hnas_tape *tape);
 HNAS_API hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss);
 
 /**
+ * Record how a value moves while leaves move: its tangent.
+ *
+ *     *out = sum_i (dy / dx[i]) direction[i]
+ *
+ * The tangent is recorded like any value, so a sweep from that of a loss L
+ * gives the exact product of second derivatives with a direction:
+ * d/du (dL/dw v) = (d2L / du dw) v.  Record it before the run where memory and
+ * time count: then each node's tangent is computed right behind it.
+ *
+ * Shapes     y: any, recorded on this tape; direction[i]: as x[i]; *out: as y.
+ * Units      n: >= 1.
+ * Ownership  *out: new reference, the caller's.  Leaves are held until the
+ *            tape's reset.
+ * Gradient   to y's leaves and through them, as of any value; none to the
+ *            directions, and none of third order.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument or n < 1; E_STATE y is not of this tape or
+ *            depends on no x, an x or a direction is not a leaf, the tape was
+ *            swept or its mode is NO_GRADIENT; E_SHAPE a direction;
+ *            E_UNSUPPORTED a func without tangent (a host's, or a hard Gumbel
+ *            gate whose alpha moves), named; E_OP a host's func failed;
+ *            E_NOMEM.  On error *out is NULL, and only a reset makes sense.
+ * Source     forward over reverse, Pearlmutter 1994, Neural Computation 6.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_tape_tangent(hnas_tensor **out, hnas_tape *tape,
+                                       hnas_tensor *y, hnas_tensor *const *x,
+                                       hnas_tensor *const *direction,
+                                       int64_t n);
+
+/**
  * Tell the arena's bytes in use since the reset, and at most so far.
  *
  * Shapes     each output may be NULL.  tape: not NULL.

@@ -28,7 +28,7 @@ void hnas_bilevel_opts_init(hnas_bilevel_opts *opts, size_t size)
 static hnas_status check_opts(struct hnas_context *ctx,
                               const hnas_bilevel_opts *o)
 {
-    if (o->order < HNAS_ORDER_FIRST || o->order > HNAS_ORDER_SECOND_FD)
+    if (o->order < HNAS_ORDER_FIRST || o->order > HNAS_ORDER_SECOND_EXACT)
         return hn_fail(ctx, HNAS_E_RANGE, "bilevel: order %d, want HNAS_ORDER_",
                        (int)o->order);
     if (!(o->w_rate >= 0 && o->w_rate_last >= 0 && o->u_rate >= 0 &&
@@ -137,6 +137,7 @@ void hnas_bilevel_destroy(hnas_bilevel *bilevel)
     hn_copies_finish(&bilevel->u_sum, ctx);
     hn_copies_finish(&bilevel->w_saved, ctx);
     hn_copies_finish(&bilevel->v, ctx);
+    unref_list(ctx, bilevel->along, bilevel->along ? bilevel->problem.n_w : 0);
     hn_copies_finish(&bilevel->u_plus, ctx);
     hn_copies_finish(&bilevel->u_valid, ctx);
     unref_list(ctx, bilevel->w, bilevel->problem.n_w);
@@ -198,7 +199,7 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
 {
     const hnas_loss_request request = {pass->loss, pass->wants_w, pass->wants_u,
                                        pass->draw, pass->lambda,  b->step};
-    hnas_tensor *loss = NULL;
+    hnas_tensor *loss = NULL, *tangent = NULL;
     hnas_status st;
 
     if (is_stopped(b))
@@ -208,6 +209,9 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
     st = hnas_tape_reset(b->tape, 0);
     if (st == HNAS_OK)
         st = b->problem.loss(b->problem.user, b->tape, &request, &loss);
+    if (st == HNAS_OK && pass->along)
+        st = hnas_tape_tangent(&tangent, b->tape, loss, b->w, pass->along,
+                               b->problem.n_w);
     if (st == HNAS_OK)
         st = hnas_tensor_get(loss, HNAS_FLOAT64, value, 1);
     if (st == HNAS_OK && !isfinite(*value))
@@ -216,7 +220,8 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
                      pass->loss == HNAS_LOSS_TRAIN ? "training" : "validation",
                      *value);
     if (st == HNAS_OK)
-        st = hnas_tape_backward(b->tape, loss);
+        st = hnas_tape_backward(b->tape, tangent ? tangent : loss);
+    hnas_tensor_unref(tangent);
     hnas_tensor_unref(loss);
     want_all(b);
     return st;
@@ -227,7 +232,7 @@ static hnas_status u_gradient(struct hnas_bilevel *b, double lambda,
 {
     return b->opts.order == HNAS_ORDER_FIRST
                ? hn_order_first(b, lambda, draw, value)
-               : hn_order_second_fd(b, lambda, draw, value);
+               : hn_order_second(b, lambda, draw, value);
 }
 
 /* The mean of u's gradient over the draws, into u's gradients. */
@@ -289,7 +294,8 @@ static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
                           int32_t n, hnas_step_info *info)
 {
     const int32_t draw = (int32_t)(b->step % n);
-    const struct hn_pass pass = {HNAS_LOSS_TRAIN, 1, 0, draw, lambda[draw]};
+    const struct hn_pass pass = {HNAS_LOSS_TRAIN, 1,   0, draw,
+                                 lambda[draw],    NULL};
     hnas_status st = hn_bilevel_pass(b, &pass, &info->train_loss);
 
     info->lambda = lambda[draw];

@@ -25,16 +25,19 @@ struct hnas_bilevel {
     int64_t step;
     struct hn_copies u_sum;                       /* over the draws of a step */
     struct hn_copies w_saved, v, u_plus, u_valid; /* of the second order */
+    hnas_tensor **along; /* [n_w] v again, as hnas_tape_tangent reads it */
     hnas_progress_fn progress;
     void *progress_user;
     int32_t n_passes; /* of the running step */
     atomic_int cancel;
 };
 
-/* One pass: record a loss at lambda, and sweep for the gradients wanted. */
+/* One pass: record a loss at lambda, and sweep for the gradients wanted: of
+ * the loss, or of its tangent where w moves along something. */
 struct hn_pass {
     int32_t loss, wants_w, wants_u, draw;
     double lambda;
+    hnas_tensor *const *along; /* [n_w], or NULL */
 };
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
                             double *value);
@@ -43,8 +46,15 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
  * loss.  One file an order. */
 hnas_status hn_order_first(struct hnas_bilevel *b, double lambda, int32_t draw,
                            double *value);
-hnas_status hn_order_second_fd(struct hnas_bilevel *b, double lambda,
-                               int32_t draw, double *value);
+hnas_status hn_order_second(struct hnas_bilevel *b, double lambda, int32_t draw,
+                            double *value);
+
+/* (d2 L_train / du dw) v into u's gradients, at w_saved, which w returns to.
+ * v is in b->v, norm is |v| > 0.  One file each. */
+hnas_status hn_product_fd(struct hnas_bilevel *b, const struct hn_pass *train,
+                          double norm);
+hnas_status hn_product_exact(struct hnas_bilevel *b,
+                             const struct hn_pass *train);
 
 /* w's rate at the coming step. */
 double hn_bilevel_rate(const struct hnas_bilevel *b);

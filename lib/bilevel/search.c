@@ -225,9 +225,7 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
     if (st == HNAS_OK && request->loss == HNAS_LOSS_VALID)
         st = hn_search_penalty(s, tape, request->lambda, alpha, gates, out);
     hnas_tensor_unref(logits);
-    if (st == HNAS_OK)
-        st = hnas_tape_run(tape);
-    return st;
+    return st; /* not run yet: a tangent may follow */
 }
 
 static hnas_status loss(void *user, hnas_tape *tape,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* out = a + b;  da += dout, db += dout. */
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 static hnas_status forward(struct hn_node *node)
@@ -29,10 +29,23 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int i = 0; i < 2 && st == HNAS_OK; i++) {
+        struct hnas_tensor *t = hnas_tensor_ref(node->in[i]->tangent);
+
+        st = hn_tangent_add(out, node->tape, HNAS_OK, &t);
+    }
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "add",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,

@@ -39,10 +39,18 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct affine *a = node->aux;
+
+    return hnas_affine(out, node->tape, node->in[0]->tangent, a->factor, 0);
+}
+
 static const struct hn_rule rule = {
     .name = "affine",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,

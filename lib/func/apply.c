@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A func of the host's own: its table computes whole arrays on the calling
  * thread. */
+#include <stddef.h>
 #include <string.h>
 
 #include "hnas/func.h"
@@ -73,10 +74,33 @@ static hnas_status backward(struct hn_node *node)
     return st < 0 ? host_failed(node, st) : HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct host *h = node->aux;
+    struct hnas_tensor *move[MOST_INPUTS];
+    hnas_status st;
+
+    if (h->table->size < sizeof *h->table || !h->table->tangent)
+        return hn_fail(node->ctx, HNAS_E_UNSUPPORTED,
+                       "%s: the host's func has no tangent", h->table->name);
+    for (int32_t i = 0; i < node->n_in; i++)
+        move[i] = node->in[i]->tangent;
+    st = h->table->tangent(h->user, out, node->tape, node->in, move, node->n_in,
+                           node->out);
+    if (st < 0)
+        return host_failed(node, st);
+    if (*out && !hn_same_shape(*out, node->out))
+        return hn_fail(node->ctx, HNAS_E_OP,
+                       "%s: its tangent has another shape than its value",
+                       h->table->name);
+    return HNAS_OK;
+}
+
 static const struct hn_rule rule = {
     .name = "func_apply",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
@@ -115,7 +139,8 @@ hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
     if (!out || !table || !in || n_in < 1 || n_in > MOST_INPUTS || !shape ||
         !in[0])
         return HNAS_E_ARG;
-    if (table->size < sizeof *table || !table->name || !table->forward)
+    if (table->size < offsetof(hnas_func_table, tangent) || !table->name ||
+        !table->forward)
         return hn_fail(in[0]->ctx, HNAS_E_ARG,
                        "func table: size, name and forward must be set");
     for (int32_t i = 0; i < n_in && st == HNAS_OK; i++) {

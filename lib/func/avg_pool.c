@@ -50,11 +50,19 @@ static void backward(const struct hn_node *node, int64_t image,
                                p->stride);
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct pool *p = node->aux;
+
+    return hnas_avg_pool_3x3(out, node->tape, node->in[0]->tangent, p->stride);
+}
+
 static const struct hn_rule rule = {
     .name = "avg_pool_3x3",
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,
+    .tangent = tangent,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,

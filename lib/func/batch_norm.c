@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/fpmode.h"
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 #include "tensor/norm.h"
 
@@ -200,6 +200,22 @@ static hnas_status backward(struct hn_node *node)
     return node->want[Z] ? leave_gradient(node, s, x) : HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct batch_norm *b = node->aux;
+    struct hnas_tensor *weight = b->norm->weight, *bias = b->norm->bias;
+    const struct hn_norm_state state = {b->mean,
+                                        b->rstd,
+                                        weight,
+                                        bias,
+                                        weight ? weight->tangent : NULL,
+                                        bias ? bias->tangent : NULL,
+                                        b->running};
+
+    return hn_batch_norm_tangent(out, node->tape, node->in[Z],
+                                 node->in[Z]->tangent, &state);
+}
+
 static const struct hn_rule rule = {
     .name = "batch_norm",
     .forward_image = moments,
@@ -208,6 +224,7 @@ static const struct hn_rule rule = {
     .backward_begin = begin,
     .backward_image = gradient_sums,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 /* Running statistics are there already: no phase at all. */

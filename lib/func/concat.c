@@ -2,7 +2,7 @@
 /* Concatenation of images over channels; the gradient is cut back. */
 #include <string.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 enum { MOST_INPUTS = 1024 };
@@ -94,11 +94,36 @@ static void backward(const struct hn_node *node, int64_t image,
     }
 }
 
+/* Of the tangents, zeros where there is none. */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const size_t bytes = (size_t)node->n_in * sizeof(struct hnas_tensor *);
+    struct hnas_tensor **t = hn_list_take(node->tape, node->ctx, bytes);
+    hnas_status st = HNAS_OK;
+
+    if (!t)
+        return hn_fail_nomem(node->ctx, "concat");
+    for (int32_t i = 0; i < node->n_in && st == HNAS_OK; i++) {
+        struct hnas_tensor *x = node->in[i];
+
+        t[i] = hnas_tensor_ref(x->tangent);
+        if (!t[i])
+            st = hn_zeros(&t[i], node->ctx, node->tape, x->dim);
+    }
+    if (st == HNAS_OK)
+        st = hnas_concat(out, node->tape, t, node->n_in);
+    for (int32_t i = 0; i < node->n_in; i++)
+        hnas_tensor_unref(t[i]);
+    hn_list_give(node->tape, node->ctx, t, bytes);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "concat",
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,
+    .tangent = tangent,
 };
 
 static hnas_status check(hnas_tensor *const *x, int64_t n_x, int64_t *channels)

@@ -7,7 +7,7 @@
  * class of input pixels after the other (strided.h). */
 #include <string.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/strided.h"
 
 enum { X, WEIGHT };
@@ -161,7 +161,8 @@ static void backward(const struct hn_node *node, int64_t image,
     hn_view_grad(&g, w, y, image);
     if (c->relu || c->d_weight)
         src = hn_window_origin(&c->win, read_input(node, w, image));
-    dz = hn_open_dz(w, c->win.out[0], c->win.out[1], y->cp, c->win.dz_border);
+    dz =
+        hn_open_dz(w, 0, c->win.out[0], c->win.out[1], y->cp, c->win.dz_border);
     cdz = (struct hn_cplane){dz.p, dz.row, dz.pix};
     node->ctx->k.bn_grad_rows(dz, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
                               y->cp);
@@ -193,6 +194,31 @@ static hnas_status join(struct hn_node *node)
     return c->d_weight ? hn_add_partials(node, WEIGHT, c->d_weight) : HNAS_OK;
 }
 
+/* w * r' + w' * r, r' = x' where x > 0 if the input is rectified */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct conv *c = node->aux;
+    struct hnas_tensor *x = node->in[X], *w = node->in[WEIGHT];
+    struct hnas_tensor *move = hnas_tensor_ref(x->tangent), *t = NULL;
+    hnas_conv_opts opts;
+    hnas_status st = HNAS_OK;
+
+    hn_window_opts(&opts, &c->win);
+    if (move && c->relu) {
+        hnas_tensor_unref(move);
+        st = hn_mask(&move, node->tape, x->tangent, x);
+    }
+    if (st == HNAS_OK && move)
+        st = hnas_conv2d(out, node->tape, move, w, &opts);
+    opts.relu = c->relu;
+    if (st == HNAS_OK && w->tangent)
+        st = hn_tangent_add(out, node->tape,
+                            hnas_conv2d(&t, node->tape, x, w->tangent, &opts),
+                            &t);
+    hnas_tensor_unref(move);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "conv2d",
     .forward_image = forward,
@@ -201,6 +227,7 @@ static const struct hn_rule rule = {
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,
+    .tangent = tangent,
 };
 
 static hnas_status set_taps(struct hn_node *node)

@@ -79,10 +79,20 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct entropy *e = node->aux;
+
+    return hn_cross_entropy_tangent(out, node->tape, node->in[0],
+                                    node->in[0]->tangent, node->in[1],
+                                    e->smoothing);
+}
+
 static const struct hn_rule rule = {
     .name = "cross_entropy",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)

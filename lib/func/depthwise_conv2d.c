@@ -6,7 +6,7 @@
  * dk[t][c] += x[p + t][c] dz[p][c];  dx by the flipped k. */
 #include <string.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/strided.h"
 
 enum { X, WEIGHT };
@@ -89,7 +89,8 @@ static void backward(const struct hn_node *node, int64_t image,
     struct hn_grad_view g;
 
     hn_view_grad(&g, w, y, image);
-    dz = hn_open_dz(w, d->win.out[0], d->win.out[1], y->cp, d->win.dz_border);
+    dz =
+        hn_open_dz(w, 0, d->win.out[0], d->win.out[1], y->cp, d->win.dz_border);
     cdz = (struct hn_cplane){dz.p, dz.row, dz.pix};
     node->ctx->k.bn_grad_rows(dz, g.terms, g.z, g.b, g.k, y->dim[2], y->dim[3],
                               y->cp);
@@ -127,6 +128,24 @@ static hnas_status join(struct hn_node *node)
     return d->d_weight ? hn_add_partials(node, WEIGHT, d->d_weight) : HNAS_OK;
 }
 
+/* k * x' + k' * x */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct depthwise *d = node->aux;
+    struct hnas_tensor *x = node->in[X], *k = node->in[WEIGHT], *t = NULL;
+    hnas_conv_opts opts;
+    hnas_status st = HNAS_OK;
+
+    hn_window_opts(&opts, &d->win);
+    if (x->tangent)
+        st = hnas_depthwise_conv2d(out, node->tape, x->tangent, k, &opts);
+    if (st == HNAS_OK && k->tangent)
+        st = hn_tangent_add(
+            out, node->tape,
+            hnas_depthwise_conv2d(&t, node->tape, x, k->tangent, &opts), &t);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "depthwise_conv2d",
     .forward_image = forward,
@@ -135,6 +154,7 @@ static const struct hn_rule rule = {
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,
+    .tangent = tangent,
 };
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,

@@ -22,4 +22,56 @@ hnas_status hn_cross_entropy(struct hnas_tensor **out, struct hnas_tape *tape,
                              struct hnas_tensor *logits,
                              struct hnas_tensor *labels, double smoothing);
 
+/* ---- what tangents are recorded with ---- */
+
+/* *sum += *term, which is released and cleared; NULL is zero.  st: of the
+ * call that made the term; the sum is left alone where that failed. */
+hnas_status hn_tangent_add(struct hnas_tensor **sum, struct hnas_tape *tape,
+                           hnas_status st, struct hnas_tensor **term);
+
+/* t where x > 0, else 0. */
+hnas_status hn_mask(struct hnas_tensor **out, struct hnas_tape *tape,
+                    struct hnas_tensor *t, struct hnas_tensor *x);
+
+/* t where the 3x3 max pool finds the largest x. */
+hnas_status hn_max_pool_pick(struct hnas_tensor **out, struct hnas_tape *tape,
+                             struct hnas_tensor *t, struct hnas_tensor *x,
+                             int64_t stride);
+
+/* Of hn_cross_entropy, its logits moving by `tangent`. */
+hnas_status hn_cross_entropy_tangent(struct hnas_tensor **out,
+                                     struct hnas_tape *tape,
+                                     struct hnas_tensor *logits,
+                                     struct hnas_tensor *tangent,
+                                     struct hnas_tensor *labels,
+                                     double smoothing);
+
+/* Of p = softmax(alpha / tau) in rows, alpha moving by t. */
+hnas_status hn_softmax_tangent(struct hnas_tensor **out, struct hnas_tape *tape,
+                               struct hnas_tensor *p, struct hnas_tensor *t,
+                               double tau);
+
+/* Of hnas_separable_conv2d; its input and weights move by `move` (NULL: it
+ * doesn't), in their order. */
+hnas_status hn_separable_tangent(struct hnas_tensor **out,
+                                 struct hnas_tape *tape,
+                                 struct hnas_tensor *const in[3],
+                                 struct hnas_tensor *const move[3],
+                                 const hnas_conv_opts *opts);
+
+/* What batch_norm did, for its tangent. */
+struct hn_norm_state {
+    const double *mean, *rstd;                   /* [C], known after its join */
+    struct hnas_tensor *weight, *bias;           /* NULL: not affine */
+    struct hnas_tensor *weight_move, *bias_move; /* NULL: they don't */
+    int32_t running; /* mean and rstd are constants */
+};
+
+/* Of hnas_batch_norm, z moving by t (NULL: it doesn't).  t's memory is taken
+ * for the result where only batch_norm reads z. */
+hnas_status hn_batch_norm_tangent(struct hnas_tensor **out,
+                                  struct hnas_tape *tape, struct hnas_tensor *z,
+                                  struct hnas_tensor *t,
+                                  const struct hn_norm_state *state);
+
 #endif

@@ -43,11 +43,17 @@ static void backward(const struct hn_node *node, int64_t image,
             dx[c] += g[c] / (real)n_pix;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    return hnas_global_avg_pool(out, node->tape, node->in[0]->tangent);
+}
+
 static const struct hn_rule rule = {
     .name = "global_avg_pool",
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,
+    .tangent = tangent,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* out = x weight^T + bias;  dx += dout weight, dweight += dout^T x,
  * dbias += sum over n of dout. */
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 static struct hn_matrix rows_of(const real *p, int64_t n_cols)
@@ -56,10 +56,37 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* x' W^T + x W'^T + b' */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    struct hnas_tensor *const *in = node->in;
+    struct hnas_tensor *bias = node->n_in > 2 ? in[2]->tangent : NULL;
+    struct hnas_tensor *t = NULL, *still = NULL;
+    hnas_status st = HNAS_OK;
+
+    if (in[0]->tangent)
+        st = hn_tangent_add(
+            out, node->tape,
+            hnas_linear(&t, node->tape, in[0]->tangent, in[1], bias), &t);
+    if (st == HNAS_OK && in[1]->tangent)
+        st = hn_tangent_add(out, node->tape,
+                            hnas_linear(&t, node->tape, in[0], in[1]->tangent,
+                                        in[0]->tangent ? NULL : bias),
+                            &t);
+    if (st == HNAS_OK && !*out) { /* the bias alone */
+        st = hnas_affine(&still, node->tape, in[0], 0, 0);
+        if (st == HNAS_OK)
+            st = hnas_linear(out, node->tape, still, in[1], bias);
+        hnas_tensor_unref(still);
+    }
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "linear",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 static hnas_status check(hnas_tensor *x, hnas_tensor *weight, hnas_tensor *bias)

@@ -3,7 +3,7 @@
  * order takes the gradient. */
 #include <string.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 struct pool {
@@ -51,11 +51,20 @@ static void backward(const struct hn_node *node, int64_t image,
                                x->dim[2], x->dim[3], x->cp, p->stride);
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct pool *p = node->aux;
+
+    return hn_max_pool_pick(out, node->tape, node->in[0]->tangent, node->in[0],
+                            p->stride);
+}
+
 static const struct hn_rule rule = {
     .name = "max_pool_3x3",
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,
+    .tangent = tangent,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,

@@ -19,6 +19,7 @@ struct mix {
     int64_t *index;         /* into the gates of an image */
     real *sums;             /* [N][1 + n_x][cp]: G, then H of each input */
     real *dp;               /* [N][n_x] */
+    uint8_t *idle;          /* [n_x], or NULL */
 };
 
 static real gate(const struct hn_node *node, int64_t t, int64_t image)
@@ -206,12 +207,50 @@ static hnas_status backward_join(struct hn_node *node)
     return st;
 }
 
+/* sum_t p_t x_t' of the inputs that move. */
+static hnas_status mix_moves(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct mix *m = node->aux;
+    const size_t n_x = (size_t)m->n_x;
+    struct hnas_tensor **x = hn_tape_take(node->tape, n_x * sizeof *x);
+    int64_t *index = hn_tape_take(node->tape, n_x * sizeof *index), n = 0;
+    uint8_t *idle = hn_tape_take(node->tape, n_x);
+
+    if (!x || !index || !idle)
+        return hn_fail_nomem(node->ctx, "mix");
+    for (int64_t t = 0; t < m->n_x; t++) {
+        if (!node->in[t]->tangent)
+            continue;
+        x[n] = node->in[t]->tangent;
+        idle[n] = m->idle && m->idle[t];
+        index[n++] = m->index[t];
+    }
+    return n ? hn_mix(out, node->tape, x, n, node->in[m->n_x], index, idle)
+             : HNAS_OK;
+}
+
+/* ... + sum_t p_t' x_t */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct mix *m = node->aux;
+    struct hnas_tensor *gates = node->in[m->n_x]->tangent, *t = NULL;
+    hnas_status st = mix_moves(out, node);
+
+    if (st == HNAS_OK && gates)
+        st = hn_tangent_add(
+            out, node->tape,
+            hn_mix(&t, node->tape, node->in, m->n_x, gates, m->index, NULL),
+            &t);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "mix",
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,
     .backward_join = backward_join,
+    .tangent = tangent,
 };
 
 static hnas_status check(hnas_tensor *const *x, int64_t n_x, hnas_tensor *gates,
@@ -264,6 +303,12 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
         return hn_abandon(node, hn_fail_nomem(node->ctx, "mix"));
     memcpy(m->index, index, (size_t)n_x * sizeof *index);
     memset(node->manner, HN_PULL, (size_t)n_x);
+    if (idle) {
+        m->idle = hn_tape_take(node->tape, (size_t)n_x);
+        if (!m->idle)
+            return hn_abandon(node, hn_fail_nomem(node->ctx, "mix"));
+        memcpy(m->idle, idle, (size_t)n_x);
+    }
     for (int64_t t = 0; idle && t < n_x; t++)
         if (idle[t])
             node->want[t] = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* out = a * b, element by element;  da += b dout, db += a dout. */
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 static hnas_status forward(struct hn_node *node)
@@ -30,10 +30,27 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* a' b + a b' */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int i = 0; i < 2 && st == HNAS_OK; i++) {
+        struct hnas_tensor *move = node->in[i]->tangent, *t = NULL;
+
+        if (move)
+            st = hn_tangent_add(out, node->tape,
+                                hnas_mul(&t, node->tape, move, node->in[1 - i]),
+                                &t);
+    }
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "mul",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_mul(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,

@@ -5,7 +5,7 @@
  * Backward as softmax; with a draw an image, dalpha sums over images. */
 #include <math.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 enum { ALPHA, NOISE };
@@ -82,10 +82,23 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* A straight-through argmax has a gradient by decree, but no tangent. */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct relax *r = node->aux;
+
+    if (r->hard)
+        return hn_fail(node->ctx, HNAS_E_UNSUPPORTED,
+                       "relax_gumbel: hard gates have no tangent in alpha");
+    return hn_softmax_tangent(out, node->tape, node->out,
+                              node->in[ALPHA]->tangent, r->tau);
+}
+
 static const struct hn_rule rule = {
     .name = "relax_gumbel",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 static hnas_status check(hnas_tensor *alpha, hnas_tensor *noise, double tau)

@@ -29,10 +29,26 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* p (1 - p) alpha' */
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    hnas_tensor *rest = NULL, *slope = NULL;
+    hnas_status st = hnas_affine(&rest, node->tape, node->out, -1, 1);
+
+    if (st == HNAS_OK)
+        st = hnas_mul(&slope, node->tape, node->out, rest);
+    if (st == HNAS_OK)
+        st = hnas_mul(out, node->tape, slope, node->in[0]->tangent);
+    hnas_tensor_unref(rest);
+    hnas_tensor_unref(slope);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "relax_sigmoid",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_relax_sigmoid(hnas_tensor **out, hnas_tape *tape,

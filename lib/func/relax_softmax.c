@@ -3,7 +3,7 @@
  * dalpha += p (dp - s) / tau. */
 #include <math.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 struct relax {
@@ -51,10 +51,19 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct relax *r = node->aux;
+
+    return hn_softmax_tangent(out, node->tape, node->out, node->in[0]->tangent,
+                              r->tau);
+}
+
 static const struct hn_rule rule = {
     .name = "relax_softmax",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* out = max(x, 0);  dx += dout where x > 0. */
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 static hnas_status forward(struct hn_node *node)
@@ -27,10 +27,16 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    return hn_mask(out, node->tape, node->in[0]->tangent, node->in[0]);
+}
+
 static const struct hn_rule rule = {
     .name = "relu",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 /* Images run through the image phase, like every reader of images. */
@@ -77,6 +83,7 @@ static const struct hn_rule image_rule = {
     .forward_image = image_forward,
     .backward_begin = image_begin,
     .backward_image = image_backward,
+    .tangent = tangent,
 };
 
 static hnas_status relu_image(hnas_tensor **out, hnas_tape *tape,

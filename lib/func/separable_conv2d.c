@@ -8,7 +8,7 @@
  * dr = dd K (turned round), and dx = dr where x > 0. */
 #include <string.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/strided.h"
 
 enum { X, DEPTHWISE, POINTWISE };
@@ -174,7 +174,8 @@ static void backward(const struct hn_node *node, int64_t image,
 
     hn_view_grad(&g, w, node->out, image);
     src = tap_origin(s, hn_read_relu(w, x, image, s->win.border));
-    dd = hn_open_dz(w, s->win.out[0], s->win.out[1], x->cp, s->win.dz_border);
+    dd =
+        hn_open_dz(w, 0, s->win.out[0], s->win.out[1], x->cp, s->win.dz_border);
     cdd = (struct hn_cplane){dd.p, dd.row, dd.pix};
     for (int64_t h = 0; h < s->win.out[0]; h += s->group) {
         const int64_t left = s->win.out[0] - h;
@@ -220,6 +221,18 @@ static hnas_status join(struct hn_node *node)
     return st;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct separable *s = node->aux;
+    struct hnas_tensor *const move[3] = {node->in[X]->tangent,
+                                         node->in[DEPTHWISE]->tangent,
+                                         node->in[POINTWISE]->tangent};
+    hnas_conv_opts opts;
+
+    hn_window_opts(&opts, &s->win);
+    return hn_separable_tangent(out, node->tape, node->in, move, &opts);
+}
+
 static const struct hn_rule rule = {
     .name = "separable_conv2d",
     .forward_image = forward,
@@ -228,6 +241,7 @@ static const struct hn_rule rule = {
     .backward_image = backward,
     .backward_reduce = reduce,
     .backward_join = join,
+    .tangent = tangent,
 };
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,

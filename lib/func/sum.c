@@ -32,10 +32,16 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    return hnas_sum(out, node->tape, node->in[0]->tangent);
+}
+
 static const struct hn_rule rule = {
     .name = "sum",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_sum(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x)

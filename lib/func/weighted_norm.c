@@ -3,7 +3,7 @@
  * dx += dout weight sign(x), or dout weight 2 x. */
 #include <math.h>
 
-#include "hnas/func.h"
+#include "func/func.h"
 #include "tape/image.h"
 
 struct norm {
@@ -44,10 +44,51 @@ static hnas_status backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* Half the derivative of x^2, or sign(x), times x'. */
+static hnas_status slope(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct norm *p = node->aux;
+    hnas_tensor *x = node->in[0], *minus = NULL, *t = NULL, *below = NULL;
+    hnas_status st;
+
+    if (p->power == 2)
+        return hnas_mul(out, node->tape, x, x->tangent);
+    st = hn_mask(out, node->tape, x->tangent, x);
+    if (st == HNAS_OK)
+        st = hnas_affine(&minus, node->tape, x, -1, 0);
+    if (st == HNAS_OK)
+        st = hn_mask(&t, node->tape, x->tangent, minus);
+    if (st == HNAS_OK)
+        st = hn_tangent_add(out, node->tape,
+                            hnas_affine(&below, node->tape, t, -1, 0), &below);
+    hnas_tensor_unref(minus);
+    hnas_tensor_unref(t);
+    return st;
+}
+
+static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
+{
+    const struct norm *p = node->aux;
+    hnas_tensor *s = NULL, *weighed = NULL, *sum = NULL;
+    hnas_status st = slope(&s, node);
+
+    if (st == HNAS_OK)
+        st = hnas_mul(&weighed, node->tape, s, node->in[1]);
+    if (st == HNAS_OK)
+        st = hnas_sum(&sum, node->tape, weighed);
+    if (st == HNAS_OK)
+        st = hnas_affine(out, node->tape, sum, p->power, 0);
+    hnas_tensor_unref(s);
+    hnas_tensor_unref(weighed);
+    hnas_tensor_unref(sum);
+    return st;
+}
+
 static const struct hn_rule rule = {
     .name = "weighted_norm",
     .forward_join = forward,
     .backward_join = backward,
+    .tangent = tangent,
 };
 
 hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,

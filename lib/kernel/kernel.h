@@ -136,6 +136,11 @@ struct hn_kernels {
     void (*avg_pool)(real *dst, struct hn_cplane src, int64_t h, int64_t w,
                      int64_t cp, int64_t stride);
 
+    /* dst = t where the max pool of src finds the first of its largest values;
+     * t padded like src, its border is never taken. */
+    void (*max_pool_pick)(real *dst, struct hn_cplane src, struct hn_cplane t,
+                          int64_t h, int64_t w, int64_t cp, int64_t stride);
+
     /* Their data gradients, added to dx dense [h][w]; g dense [ho][wo].  The
      * first of equal values in scan order takes the gradient.  tmp is scratch
      * of (h + 2) * (w + 2) * cp reals. */

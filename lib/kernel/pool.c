@@ -42,6 +42,53 @@ static void max_pool(real *dst, struct hn_cplane src, int64_t h, int64_t w,
     }
 }
 
+/* Where s is larger than top, take s and its t. */
+static void pick_into(real *restrict top, real *restrict y,
+                      const real *restrict s, const real *restrict t,
+                      int64_t cp)
+{
+    for (int64_t c = 0; c < cp; c++) {
+        const int more = s[c] > top[c];
+
+        y[c] = more ? t[c] : y[c];
+        top[c] = more ? s[c] : top[c];
+    }
+}
+
+/* A block of channels of one output pixel. */
+static void pick_pixel(real *dst, struct hn_cplane src, struct hn_cplane t,
+                       int64_t n)
+{
+    enum { BLOCK = 64 };
+    real top[BLOCK];
+
+    for (int64_t c0 = 0; c0 < n; c0 += BLOCK) {
+        const int64_t width = n - c0 < BLOCK ? n - c0 : BLOCK;
+
+        for (int64_t c = 0; c < width; c++) {
+            top[c] = src.p[c0 + c];
+            dst[c0 + c] = t.p[c0 + c];
+        }
+        for (int k = 1; k < 9; k++)
+            pick_into(top, dst + c0,
+                      src.p + c0 + k / 3 * src.row + k % 3 * src.pix,
+                      t.p + c0 + k / 3 * t.row + k % 3 * t.pix, width);
+    }
+}
+
+static void max_pool_pick(real *dst, struct hn_cplane src, struct hn_cplane t,
+                          int64_t h, int64_t w, int64_t cp, int64_t stride)
+{
+    for (int64_t r = 0; r < h; r += stride)
+        for (int64_t x = 0; x < w; x += stride, dst += cp) {
+            struct hn_cplane s0 = src, t0 = t;
+
+            s0.p += r * src.row + x * src.pix;
+            t0.p += r * t.row + x * t.pix;
+            pick_pixel(dst, s0, t0, cp);
+        }
+}
+
 /* y[c] += a * x[c] */
 static void add_scaled(real *restrict y, real a, const real *restrict x,
                        int64_t cp)
@@ -140,6 +187,7 @@ static void avg_pool_grad(real *dx, const real *g, real *tmp, int64_t h,
 void hn_kernels_add_pool(struct hn_kernels *k)
 {
     k->max_pool = max_pool;
+    k->max_pool_pick = max_pool_pick;
     k->avg_pool = avg_pool;
     k->max_pool_grad = max_pool_grad;
     k->avg_pool_grad = avg_pool_grad;

@@ -75,11 +75,18 @@ static void to_image_backward(const struct hn_node *node, int64_t image,
                 x->grad[image * s[0] + c * s[1] + h * s[2] + w * s[3]] += g[c];
 }
 
+static hnas_status to_image_tangent(struct hnas_tensor **out,
+                                    struct hn_node *node)
+{
+    return hn_as_image(out, node->tape, node->in[0]->tangent);
+}
+
 static const struct hn_rule to_image_rule = {
     .name = "to_image",
     .forward_image = to_image_forward,
     .backward_begin = to_image_begin,
     .backward_image = to_image_backward,
+    .tangent = to_image_tangent,
 };
 
 hnas_status hn_as_image(struct hnas_tensor **out, struct hnas_tape *tape,
@@ -142,11 +149,18 @@ static void to_dense_backward(const struct hn_node *node, int64_t image,
         memcpy(dx, g, (size_t)n * sizeof(real));
 }
 
+static hnas_status to_dense_tangent(struct hnas_tensor **out,
+                                    struct hn_node *node)
+{
+    return hn_copy_image(out, node->tape, node->in[0]->tangent);
+}
+
 static const struct hn_rule to_dense_rule = {
     .name = "to_dense",
     .forward_image = to_dense_forward,
     .backward_begin = to_dense_begin,
     .backward_image = to_dense_backward,
+    .tangent = to_dense_tangent,
 };
 
 hnas_status hn_copy_image(struct hnas_tensor **out, struct hnas_tape *tape,
@@ -200,10 +214,14 @@ static hnas_status relayout_backward(struct hn_node *node)
     return HNAS_OK;
 }
 
+static hnas_status relayout_tangent(struct hnas_tensor **out,
+                                    struct hn_node *node);
+
 static const struct hn_rule relayout_rule = {
     .name = "relayout",
     .forward_join = relayout_forward,
     .backward_join = relayout_backward,
+    .tangent = relayout_tangent,
 };
 
 static hnas_status relayout(struct hnas_tensor **out, struct hnas_tape *tape,
@@ -215,6 +233,12 @@ static hnas_status relayout(struct hnas_tensor **out, struct hnas_tape *tape,
     hnas_status st = hn_append(&node, tape, &make);
 
     return st < 0 ? st : hn_finish(out, node);
+}
+
+static hnas_status relayout_tangent(struct hnas_tensor **out,
+                                    struct hn_node *node)
+{
+    return relayout(out, node->tape, node->in[0]->tangent, node->out->layout);
 }
 
 hnas_status hn_as_kernel(struct hnas_tensor **out, struct hnas_tape *tape,

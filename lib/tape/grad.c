@@ -93,47 +93,72 @@ static real *dense_grad(struct hnas_tensor *x, int64_t image, int *flags)
     return x->grad + image * x->stride[0];
 }
 
+/* Whether a rectifier's accumulator holds a part of x's gradient. */
+static int is_behind_mask(const struct hn_worker *w,
+                          const struct hnas_tensor *x)
+{
+    return w->acc.tensor == x || w->tangent_acc.tensor == x;
+}
+
 real *hn_push_grad(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
                    int *flags)
 {
-    if (w->acc.tensor == x)
+    if (is_behind_mask(w, x))
         hn_flush_relu_grad(w);
     return dense_grad(x, image, flags);
+}
+
+static real *open_masked(struct hn_worker *w, struct hn_masked_grad *acc,
+                         struct hnas_tensor *x, int64_t image, int *flags)
+{
+    *flags = HN_ACCUMULATE;
+    if (acc->tensor == x && acc->image == image)
+        return acc->memory;
+    if (acc->tensor)
+        hn_flush_relu_grad(w);
+    acc->tensor = x;
+    acc->image = image;
+    *flags = 0;
+    return acc->memory;
 }
 
 real *hn_open_relu_grad(struct hn_worker *w, struct hnas_tensor *x,
                         int64_t image, int *flags)
 {
-    *flags = HN_ACCUMULATE;
-    if (w->acc.tensor == x && w->acc.image == image)
-        return w->acc.memory;
-    hn_flush_relu_grad(w);
-    w->acc.tensor = x;
-    w->acc.image = image;
-    *flags = 0;
-    return w->acc.memory;
+    return open_masked(w, &w->acc, x, image, flags);
 }
 
-void hn_flush_relu_grad(struct hn_worker *w)
+real *hn_open_tangent_grad(struct hn_worker *w, struct hnas_tensor *tangent,
+                           int64_t image, int *flags)
 {
-    struct hnas_tensor *x = w->acc.tensor;
+    return open_masked(w, &w->tangent_acc, tangent, image, flags);
+}
+
+/* Through the mask into the dense gradient. */
+static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
+{
+    struct hnas_tensor *x = acc->tensor;
     const struct hn_padded *p = &w->relu;
     const int64_t row = (p->w + 2 * p->pad) * p->cp;
-    struct hn_cplane mask;
+    const struct hn_cplane mask = {p->memory + p->pad * (row + p->cp), row,
+                                   p->cp};
     real *sums = NULL, *dx;
     int flags;
 
     if (!x)
         return;
-    w->acc.tensor = NULL;
-    mask.p = p->memory + p->pad * (row + p->cp);
-    mask.row = row;
-    mask.pix = p->cp;
-    dx = dense_grad(x, w->acc.image, &flags);
+    acc->tensor = NULL;
+    dx = dense_grad(x, acc->image, &flags);
     if (x->record && x->record->grad_sums)
-        sums = x->record->grad_sums + w->acc.image * 2 * x->cp;
-    w->ctx->k.relu_grad(dx, w->acc.memory, mask, hn_image_at(x, w->acc.image),
-                        sums, x->dim[2], x->dim[3], x->cp, flags);
+        sums = x->record->grad_sums + acc->image * 2 * x->cp;
+    w->ctx->k.relu_grad(dx, acc->memory, mask, hn_image_at(x, acc->image), sums,
+                        x->dim[2], x->dim[3], x->cp, flags);
+}
+
+void hn_flush_relu_grad(struct hn_worker *w)
+{
+    close_masked(w, &w->acc);
+    close_masked(w, &w->tangent_acc);
 }
 
 hnas_status hn_add_term(struct hnas_tensor *t, struct hnas_tensor *base,
@@ -224,13 +249,14 @@ void hn_view_grad(struct hn_grad_view *view, struct hn_worker *w,
     l.vec = w->vec;
     l.z = (const real **)(void *)(w->vec + n * t->cp);
     l.scale = l.z + n;
-    if (w->acc.tensor == t || (r->norm && w->acc.tensor == r->norm->v))
+    if (is_behind_mask(w, t) || (r->norm && is_behind_mask(w, r->norm->v)))
         hn_flush_relu_grad(w);
     add_record(&l, t, image, NULL);
     view->z = view->b = view->k = NULL;
     if (r->norm && !(r->grad_set && (r->grad_set[image] & 2))) {
         add_record(&l, r->norm->v, image, r->norm->scale);
-        view->z = r->norm->b ? hn_image_at(t, image) : NULL;
+        view->z =
+            r->norm->b ? hn_image_at(r->norm->z ? r->norm->z : t, image) : NULL;
         view->b = r->norm->b;
         view->k = r->norm->k;
     }

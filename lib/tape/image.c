@@ -16,8 +16,9 @@ static int64_t area(int64_t reals)
 static size_t need_bytes(const struct hn_need *n)
 {
     const int64_t reals = area(n->relu) + area(n->plain) + area(n->low) +
-                          area(n->dz) + area(n->acc) + 2 * area(n->rows) +
-                          2 * area(n->image) + area(n->vec);
+                          area(n->dz) + area(n->acc) + area(n->masked) +
+                          area(n->dz2) + area(n->tangent_acc) +
+                          2 * area(n->rows) + 2 * area(n->image) + area(n->vec);
 
     return HEAD_BYTES + (size_t)reals * sizeof(real);
 }
@@ -34,6 +35,9 @@ void hn_need_max(struct hn_need *a, const struct hn_need *b)
     a->low = max64(a->low, b->low);
     a->dz = max64(a->dz, b->dz);
     a->acc = max64(a->acc, b->acc);
+    a->masked = max64(a->masked, b->masked);
+    a->dz2 = max64(a->dz2, b->dz2);
+    a->tangent_acc = max64(a->tangent_acc, b->tangent_acc);
     a->rows = max64(a->rows, b->rows);
     a->image = max64(a->image, b->image);
     a->vec = max64(a->vec, b->vec);
@@ -56,8 +60,11 @@ static void lay_out(struct hn_worker *w, const struct hn_need *need)
     w->relu.memory = lay(&at, need->relu);
     w->plain.memory = lay(&at, need->plain);
     w->low.memory = lay(&at, need->low);
-    w->dz.memory = lay(&at, need->dz);
+    w->dz[0].memory = lay(&at, need->dz);
     w->acc.memory = lay(&at, need->acc);
+    w->masked.memory = lay(&at, need->masked);
+    w->dz[1].memory = lay(&at, need->dz2);
+    w->tangent_acc.memory = lay(&at, need->tangent_acc);
     w->rows[0] = lay(&at, need->rows);
     w->rows[1] = lay(&at, need->rows);
     w->image[0] = lay(&at, need->image);
@@ -80,7 +87,8 @@ struct hn_worker *hn_worker_get(struct hnas_tape *tape, int32_t index)
         lay_out(w, &tape->need);
     w->ctx = tape->ctx;
     w->relu.tensor = w->plain.tensor = w->low.tensor = NULL;
-    w->acc.tensor = NULL;
+    w->masked.tensor = NULL;
+    w->acc.tensor = w->tangent_acc.tensor = NULL;
     return w;
 }
 
@@ -168,8 +176,7 @@ struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
                               int64_t image, int64_t pad)
 {
     /* the mask of a waiting gradient is what would be overwritten */
-    if (w->acc.tensor &&
-        (w->acc.tensor != x || w->acc.image != image || w->relu.pad != pad))
+    if (w->relu.tensor != x || w->relu.image != image || w->relu.pad != pad)
         hn_flush_relu_grad(w);
     return fill(w, &w->relu, x, image, pad, 0, 1);
 }
@@ -186,10 +193,33 @@ struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
     return fill(w, &w->low, x, image, pad, -HN_REAL_MAX, 0);
 }
 
-struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
+struct hn_cplane hn_read_masked(struct hn_worker *w,
+                                struct hnas_tensor *tangent,
+                                const struct hnas_tensor *x, int64_t image,
+                                int64_t pad)
+{
+    struct hn_padded *p = &w->masked;
+    const int64_t h = x->dim[2], wd = x->dim[3], cp = x->cp;
+    const struct hn_plane inside = open_padded(p, h, wd, cp, pad, 0);
+    const struct hn_padded *r = &w->relu;
+    const int64_t row = (r->w + 2 * r->pad) * r->cp;
+    const struct hn_cplane mask = {r->memory + r->pad * (row + r->cp), row,
+                                   r->cp};
+
+    if (p->tensor == tangent && p->image == image)
+        return read_only(inside);
+    w->ctx->k.relu_grad(w->image[0], hn_image_at(tangent, image), mask, NULL,
+                        NULL, h, wd, cp, 0);
+    w->ctx->k.affine_pad(inside, w->image[0], h, wd, cp, NULL, NULL, 0);
+    p->tensor = tangent;
+    p->image = image;
+    return read_only(inside);
+}
+
+struct hn_plane hn_open_dz(struct hn_worker *w, int i, int64_t h, int64_t wd,
                            int64_t cp, int64_t pad)
 {
-    return open_padded(&w->dz, h, wd, cp, pad, 0);
+    return open_padded(&w->dz[i], h, wd, cp, pad, 0);
 }
 
 void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,

@@ -20,12 +20,14 @@ struct hn_worker {
     struct hnas_context *ctx;
     struct hn_need laid; /* what the areas below were laid for */
     int64_t chunk;       /* whose partial sums to add to */
-    struct hn_padded relu, plain, low, dz;
-    struct { /* gradient behind the rectifier of acc.tensor */
-        struct hnas_tensor *tensor;
+    struct hn_padded relu, plain, low, masked, dz[2];
+    /* Gradients behind the rectifier of relu.tensor: of that tensor, and of
+     * its tangent, which the same mask lets through. */
+    struct hn_masked_grad {
+        struct hnas_tensor *tensor; /* NULL: closed */
         int64_t image;
         real *memory;
-    } acc;
+    } acc, tangent_acc;
     real *rows[2], *image[2], *vec;
     struct { /* what the next node will read, to be fetched beside this one's
               * arithmetic: its own loads would find only memory to wait for */
@@ -70,9 +72,16 @@ struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
 struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
                              int64_t image, int64_t pad);
 
+/* A dense tangent of x where x > 0, else 0, in a border of zeros; x must have
+ * been read rectified just now. */
+struct hn_cplane hn_read_masked(struct hn_worker *w,
+                                struct hnas_tensor *tangent,
+                                const struct hnas_tensor *x, int64_t image,
+                                int64_t pad);
+
 /* An all-zero border around h x w pixels of cp channels to write a gradient
- * into. */
-struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
+ * into; i: 0, or 1 for a second one. */
+struct hn_plane hn_open_dz(struct hn_worker *w, int i, int64_t h, int64_t wd,
                            int64_t cp, int64_t pad);
 
 /* Where to add the gradient behind the rectifier of x: a dense image; *flags
@@ -80,6 +89,8 @@ struct hn_plane hn_open_dz(struct hn_worker *w, int64_t h, int64_t wd,
  * to another input or image. */
 real *hn_open_relu_grad(struct hn_worker *w, struct hnas_tensor *x,
                         int64_t image, int *flags);
+real *hn_open_tangent_grad(struct hn_worker *w, struct hnas_tensor *tangent,
+                           int64_t image, int *flags);
 void hn_flush_relu_grad(struct hn_worker *w);
 
 /* See that x has a dense gradient to push to (backward_begin). */

@@ -51,18 +51,24 @@ struct hn_rule {
     /* Sum partial results; may run beside other nodes' reductions. */
     void (*backward_reduce)(const struct hn_node *node);
     hnas_status (*backward_join)(struct hn_node *node);
+    /* Record how the output moves while inputs move by their tangents (NULL:
+     * they don't); *out NULL: not at all.  NULL: the func can't tell. */
+    hnas_status (*tangent)(struct hnas_tensor **out, struct hn_node *node);
 };
 
 /* Scratch that a node needs of a worker, in reals. */
 struct hn_need {
-    int64_t relu;  /* padded, rectified input */
-    int64_t plain; /* padded input, border 0 */
-    int64_t low;   /* padded input, border -HN_REAL_MAX */
-    int64_t dz;    /* padded gradient of an output */
-    int64_t acc;   /* dense gradient behind a rectifier */
-    int64_t rows;  /* each of two row buffers */
-    int64_t image; /* each of two dense images */
-    int64_t vec;   /* channel vectors and pointers */
+    int64_t relu;        /* padded, rectified input */
+    int64_t plain;       /* padded input, border 0 */
+    int64_t low;         /* padded input, border -HN_REAL_MAX */
+    int64_t dz;          /* padded gradient of an output */
+    int64_t acc;         /* dense gradient behind a rectifier */
+    int64_t masked;      /* padded tangent of a rectified input */
+    int64_t dz2;         /* a second padded gradient */
+    int64_t tangent_acc; /* gradient of a tangent behind a rectifier */
+    int64_t rows;        /* each of two row buffers */
+    int64_t image;       /* each of two dense images */
+    int64_t vec;         /* channel vectors and pointers */
 };
 
 enum { MOST_PARTIALS = 2 };
@@ -86,6 +92,7 @@ struct hn_node {
     uint8_t fimage, fjoin, fdelay; /* delay: readers wait for the join */
     uint8_t bimage, bjoin, bdelay;
     uint8_t active, done;
+    uint8_t marked;       /* while a tangent is recorded: it takes part */
     struct hn_node *next; /* of the same stage, while one runs */
 };
 
@@ -107,6 +114,7 @@ struct hn_term {
 struct hn_norm_grad {
     struct hnas_tensor *v;
     const real *scale, *b, *k; /* [cp] */
+    struct hnas_tensor *z;     /* that b multiplies; NULL: the input */
 };
 
 struct hn_record {
@@ -130,6 +138,8 @@ struct hn_record {
     int32_t pins;     /* terms that still need this gradient */
     uint8_t finished; /* the producer's backward is done */
     uint8_t normed;   /* a batch-norm reads it */
+    uint8_t is_moved; /* it has a tangent, which reads it soon */
+    int32_t n_uses;   /* nodes that read it when its tangent was recorded */
 };
 
 struct hnas_tape {

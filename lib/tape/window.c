@@ -111,6 +111,17 @@ hnas_status hn_window_set(struct hn_window *win, struct hnas_tensor *x,
     return HNAS_OK;
 }
 
+void hn_window_opts(hnas_conv_opts *opts, const struct hn_window *win)
+{
+    hnas_conv_opts_init(opts, sizeof *opts);
+    for (int i = 0; i < 2; i++) {
+        opts->stride[i] = win->stride[i];
+        opts->dilation[i] = win->dilation[i];
+        opts->pad[i] = win->pad[i];
+        opts->out[i] = win->out[i];
+    }
+}
+
 struct hn_cplane hn_window_origin(const struct hn_window *win,
                                   struct hn_cplane inside)
 {
@@ -132,6 +143,8 @@ int hn_stream_flag(const struct hnas_tensor *t)
 {
     const size_t bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
 
+    if (t->record && t->record->is_moved)
+        return 0; /* its tangent reads it next */
     return bytes > STREAM_BYTES ? HN_STREAM : 0;
 }
 

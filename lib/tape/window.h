@@ -18,6 +18,9 @@ hnas_status hn_window_set(struct hn_window *win, struct hnas_tensor *x,
                           int64_t kh, int64_t kw, const hnas_conv_opts *opts,
                           const char *what);
 
+/* The options that make this window of this input. */
+void hn_window_opts(hnas_conv_opts *opts, const struct hn_window *win);
+
 /* The pixel under tap (0, 0) of output (0, 0), strides applied. */
 struct hn_cplane hn_window_origin(const struct hn_window *win,
                                   struct hn_cplane inside);

@@ -43,7 +43,8 @@ struct hnas_tensor {
     struct hnas_tensor *base; /* a view's */
     hnas_release_fn release;
     void *release_user, *release_data;
-    struct hn_record *record; /* NULL: a leaf */
+    struct hn_record *record;    /* NULL: a leaf */
+    struct hnas_tensor *tangent; /* while one is recorded (tape/tangent.c) */
     /* Compute a value that a tape holds back; set with record. */
     hnas_status (*settle)(struct hnas_tensor *t);
 };

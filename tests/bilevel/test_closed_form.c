@@ -183,6 +183,15 @@ START_TEST(second_order_is_2_at_a_virtual_weight_of_2)
 }
 END_TEST
 
+START_TEST(exact_second_order_is_2_and_leaves_w_alone)
+{
+    ck_assert_int_eq(try_make(HNAS_ORDER_SECOND_EXACT), HNAS_OK);
+    ck_assert(gradient() == 2);
+    ck_assert(seen.w_valid == 2);
+    ck_assert(value_of(w) == -2 && value_of(a) == 2);
+}
+END_TEST
+
 START_TEST(without_its_second_term_it_is_0)
 {
     ck_assert_int_eq(try_make(HNAS_ORDER_FIRST), HNAS_OK);
@@ -238,7 +247,8 @@ static void keep(struct state *s)
 static void check_fault(int32_t order, enum fault fault, hnas_status want)
 {
     const double lambda[3] = {0.01, 0.02, 0.03};
-    const int64_t n_calls = order == HNAS_ORDER_FIRST ? 4 : 13;
+    static const int64_t calls[3] = {4, 13, 10}; /* 3 lambda: 1, 4, 3 each */
+    const int64_t n_calls = calls[order];
     struct state before, after;
 
     ck_assert_int_eq(try_make(order), HNAS_OK);
@@ -269,7 +279,7 @@ static void check_fault(int32_t order, enum fault fault, hnas_status want)
 
 START_TEST(a_failed_pass_leaves_everything_as_it_was)
 {
-    for (int32_t order = HNAS_ORDER_FIRST; order <= HNAS_ORDER_SECOND_FD;
+    for (int32_t order = HNAS_ORDER_FIRST; order <= HNAS_ORDER_SECOND_EXACT;
          order++) {
         check_fault(order, FAIL, HNAS_E_OP);
         check_fault(order, GIVE_NAN, HNAS_E_NAN);
@@ -282,6 +292,7 @@ START_TEST(a_cancelled_step_leaves_everything_as_it_was)
 {
     check_fault(HNAS_ORDER_FIRST, CANCEL, HNAS_STOPPED);
     check_fault(HNAS_ORDER_SECOND_FD, CANCEL, HNAS_STOPPED);
+    check_fault(HNAS_ORDER_SECOND_EXACT, CANCEL, HNAS_STOPPED);
 }
 END_TEST
 
@@ -358,7 +369,7 @@ START_TEST(progress_stops_a_step_at_any_pass)
 }
 END_TEST
 
-START_TEST(every_failing_allocation_leaves_everything_as_it_was)
+static void check_allocations(int32_t order)
 {
     const double lambda = 0.01;
     struct state before, after;
@@ -367,7 +378,7 @@ START_TEST(every_failing_allocation_leaves_everything_as_it_was)
 
     for (n = 0; st != HNAS_OK; n++) {
         hooks.left = n;
-        st = try_make(HNAS_ORDER_SECOND_FD);
+        st = try_make(order);
         hooks.left = -1;
         ck_assert(st == HNAS_OK || (st == HNAS_E_NOMEM && !bilevel));
     }
@@ -386,6 +397,17 @@ START_TEST(every_failing_allocation_leaves_everything_as_it_was)
     }
     ck_assert_int_gt(n, 4);
     ck_assert_double_eq_tol(after.a, 1.75, bound);
+}
+
+START_TEST(every_failing_allocation_leaves_everything_as_it_was)
+{
+    check_allocations(HNAS_ORDER_SECOND_FD);
+}
+END_TEST
+
+START_TEST(likewise_in_exact_second_order)
+{
+    check_allocations(HNAS_ORDER_SECOND_EXACT);
 }
 END_TEST
 
@@ -411,7 +433,7 @@ START_TEST(bad_arguments_are_refused)
     }
     for (int i = 0; i < 6; i++)
         hnas_bilevel_opts_init(&o[i], sizeof o[i]);
-    o[0].order = 2;
+    o[0].order = 3;
     o[1].w_rate = (double)NAN;
     o[2].u_rate = -1;
     o[3].total_steps = -1;
@@ -437,6 +459,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, first_order_is_minus_4);
     tcase_add_test(t, second_order_is_2_at_a_virtual_weight_of_2);
+    tcase_add_test(t, exact_second_order_is_2_and_leaves_w_alone);
     tcase_add_test(t, without_its_second_term_it_is_0);
     tcase_add_test(t, a_step_moves_a_then_w);
     tcase_add_test(t, a_failed_pass_leaves_everything_as_it_was);
@@ -445,6 +468,7 @@ int main(void)
     tcase_add_test(t, an_after_u_that_fails_leaves_everything_as_it_was);
     tcase_add_test(t, progress_stops_a_step_at_any_pass);
     tcase_add_test(t, every_failing_allocation_leaves_everything_as_it_was);
+    tcase_add_test(t, likewise_in_exact_second_order);
     tcase_add_test(t, bad_arguments_are_refused);
     suite_add_tcase(s, t);
     return run_suite(s);

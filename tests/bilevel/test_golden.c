@@ -200,6 +200,12 @@ START_TEST(second_order_gradient_agrees_with_pytorch)
 }
 END_TEST
 
+START_TEST(exact_second_order_gradient_agrees_with_pytorch)
+{
+    check_order(HNAS_ORDER_SECOND_EXACT, "start/second_exact", first_bound);
+}
+END_TEST
+
 static void compare_values(const hnas_params *params, const char *run)
 {
     for (int64_t i = 0; i < hnas_params_get_count(params); i++) {
@@ -276,6 +282,7 @@ int main(void)
     tcase_add_test(t, loss_and_weight_gradients_agree_with_pytorch);
     tcase_add_test(t, first_order_gradient_agrees_with_pytorch);
     tcase_add_test(t, second_order_gradient_agrees_with_pytorch);
+    tcase_add_test(t, exact_second_order_gradient_agrees_with_pytorch);
     tcase_add_test(t, ten_first_order_steps_agree_with_pytorch);
     tcase_add_test(t, ten_second_order_steps_agree_with_pytorch);
     tcase_add_test(t, ten_steps_with_every_option_agree_with_pytorch);

@@ -4,6 +4,7 @@
 
 #include "support/check_main.h"
 #include "support/gradcheck.h"
+#include "support/tangentcheck.h"
 
 static hnas_context *ctx;
 static struct random rnd;
@@ -80,8 +81,39 @@ static hnas_status backward(void *user, const hnas_array *in, int32_t n_in,
     return h->backward_answer;
 }
 
+/* (x0^2 x1)' = 2 x0 x1 x0' + x0^2 x1' */
+static hnas_status tangent(void *user, hnas_tensor **out, hnas_tape *tape,
+                           hnas_tensor *const *in, hnas_tensor *const *move,
+                           int32_t n_in, hnas_tensor *result)
+{
+    hnas_tensor *t[4] = {NULL, NULL, NULL, NULL};
+    hnas_status st = hnas_mul(&t[0], tape, in[0], in[move[0] ? 1 : 0]);
+
+    (void)user, (void)n_in, (void)result;
+    if (st == HNAS_OK && !move[0])
+        st = hnas_mul(out, tape, t[0], move[1]);
+    if (st == HNAS_OK && move[0])
+        st = hnas_mul(&t[1], tape, t[0], move[0]);
+    if (st == HNAS_OK && move[0])
+        st = hnas_affine(move[1] ? &t[2] : out, tape, t[1], 2, 0);
+    if (st == HNAS_OK && move[0] && move[1]) {
+        hnas_tensor_unref(t[0]);
+        t[0] = NULL;
+        hnas_tensor_unref(t[1]);
+        t[1] = NULL;
+        st = hnas_mul(&t[0], tape, in[0], in[0]);
+        if (st == HNAS_OK)
+            st = hnas_mul(&t[1], tape, t[0], move[1]);
+        if (st == HNAS_OK)
+            st = hnas_add(out, tape, t[1], t[2]);
+    }
+    for (int i = 0; i < 4; i++)
+        hnas_tensor_unref(t[i]);
+    return st;
+}
+
 static const hnas_func_table table = {sizeof table, "square_times", forward,
-                                      backward};
+                                      backward, tangent};
 
 struct use {
     struct host host;
@@ -130,10 +162,12 @@ START_TEST(a_host_func_computes_and_gives_gradients)
                 c.leaf[k].hi = 1;
             }
             c.leaf[1].constant = round & 1;
+            c.no_tangent = 1; /* it would count too */
             gradcheck(ctx, &c, &rnd);
             ck_assert_int_eq(u.host.n_forward, 2); /* on a tape and without */
             ck_assert_int_eq(u.host.n_backward, 1);
             ck_assert_int_eq(u.host.wants_b, !(round & 1));
+            tangentcheck(ctx, &c, &rnd);
         }
 }
 END_TEST
@@ -186,7 +220,8 @@ END_TEST
 START_TEST(a_failing_or_missing_backward_is_named)
 {
     struct host h = {.n = 3, .backward_answer = HNAS_E_NAN};
-    const hnas_func_table one_way = {sizeof one_way, "one_way", forward, NULL};
+    const hnas_func_table one_way = {sizeof one_way, "one_way", forward, NULL,
+                                     NULL};
     const hnas_func_table *const tables[2] = {&table, &one_way};
     const hnas_status want[2] = {HNAS_E_OP, HNAS_E_UNSUPPORTED};
     const hnas_shape shape = {1, {3}};

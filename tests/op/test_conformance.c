@@ -179,7 +179,7 @@ static hnas_status cube_backward(void *user, const hnas_array *in, int32_t n_in,
 }
 
 static const hnas_func_table cube_func = {sizeof cube_func, "cube",
-                                          cube_forward, cube_backward};
+                                          cube_forward, cube_backward, NULL};
 
 static hnas_status cube_apply(hnas_tensor **out, hnas_tape *tape, void *state,
                               hnas_tensor *x)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/tangentcheck.h"
 #include "tensor/tensor.h"
 
 /* Elements of a leaf whose differences are taken. */
@@ -285,4 +286,6 @@ void gradcheck(hnas_context *ctx, const struct grad_case *c, struct random *r)
     hnas_tape_destroy(tape);
     free(got);
     finish(&k);
+    if (!c->no_tangent)
+        tangentcheck(ctx, c, r);
 }

@@ -46,6 +46,7 @@ struct grad_case {
     void *user;
     double float_bound; /* relative to the largest value; 0: 2e-5 */
     int32_t mode;       /* HNAS_TAPE_ */
+    int32_t no_tangent; /* the func has none: second order is not checked */
 };
 
 /* Check one case; fails the running test. */

@@ -247,7 +247,7 @@ def test_settings_run(room):
                   ["--relax", "gumbel", "--sample", "sandwich", "--draws", 3],
                   ["--hypernet", "constant", "--sample", "fixed", "--draws", 1,
                    "--lambda", 1e-3, "--l1"],
-                  ["--order", "second_fd", "--cost", "macs", "--zero-one", 2],
+                  ["--order", "second_exact", "--cost", "macs", "--zero-one", 2],
                   ["--scale", "raw", "--monotone", "off", "--tau", "1:.5:exp"],
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
                   ["--hypernet", "piecewise", "--knots", 3],
