@@ -16,10 +16,9 @@ struct conv {
     struct hn_window win;
     int32_t relu;
     int64_t n_taps;
-    int32_t gaps;          /* hn_window_has_gaps */
-    int64_t *forth, *back; /* tap offsets in the padded input and gradient */
-    real *transposed;      /* [tap, by class][O][cp of x] */
-    real *d_weight;        /* partial sums, one a chunk */
+    int64_t *forth;           /* tap offsets in the padded input */
+    struct hn_conv_back back; /* weights NULL: not needed */
+    real *d_weight;           /* partial sums, one a chunk */
 };
 
 static struct hn_cplane read_input(const struct hn_node *node,
@@ -49,67 +48,23 @@ static void forward(const struct hn_node *node, int64_t image,
                            hn_stream_flag(y));
 }
 
-/* One class of input pixels: rows a / s1, columns a % s1. */
-static void get_class(struct hn_class *y, struct hn_class *x,
-                      const struct hn_window *win, int64_t a)
-{
-    hn_class_set(y, win, 0, a / win->stride[1]);
-    hn_class_set(x, win, 1, a % win->stride[1]);
-}
-
-/* dst[o][i] = w[tap][i][o] */
-static void transpose_tap(real *dst, const struct hnas_tensor *w, int64_t tap,
-                          int64_t cp)
-{
-    const int64_t n_o = w->dim[0], n_i = w->dim[1];
-    const real *src = hn_real(w) + tap * n_i * w->cp;
-
-    for (int64_t o = 0; o < n_o; o++)
-        for (int64_t i = 0; i < n_i; i++)
-            dst[o * cp + i] = src[i * w->cp + o];
-}
-
-/* The taps of each class one after the other: weights, and where they look. */
 static void prepare(const struct hn_node *node)
 {
     const struct conv *c = node->aux;
-    const struct hn_window *win = &c->win;
-    const struct hnas_tensor *w = node->in[WEIGHT];
-    const int64_t cp = node->in[X]->cp, cy = node->out->cp;
-    const int64_t row = (win->out[1] + 2 * win->dz_border) * cy;
-    int64_t n = 0;
 
-    if (!c->transposed)
-        return;
-    for (int64_t a = 0; a < win->stride[0] * win->stride[1]; a++) {
-        struct hn_class y, x;
-
-        get_class(&y, &x, win, a);
-        for (int64_t t = 0; t < y.n_taps * x.n_taps; t++, n++) {
-            const int64_t i = t / x.n_taps, j = t % x.n_taps;
-            const int64_t ky = y.tap0 - i * y.tap_step;
-            const int64_t kx = x.tap0 - j * x.tap_step;
-
-            c->back[n] =
-                (y.q0 + i * y.q_step) * row + (x.q0 + j * x.q_step) * cy;
-            transpose_tap(c->transposed + n * w->dim[0] * cp, w,
-                          ky * win->k[1] + kx, cp);
-        }
-    }
+    if (c->back.weights)
+        hn_conv_back_weights(&c->back, &c->win, node->in[WEIGHT],
+                             node->in[X]->cp);
 }
 
 static hnas_status begin(struct hn_node *node)
 {
     struct conv *c = node->aux;
-    const int64_t cp = node->in[X]->cp;
 
-    if (node->want[X]) {
-        const int64_t n = c->n_taps * node->out->dim[1] * cp;
-
-        c->transposed = hn_tape_take(node->tape, (size_t)n * sizeof(real));
-        if (!c->transposed || hn_grad_reserve(node->in[X]) < 0)
-            return hn_fail_nomem(node->ctx, "conv2d");
-    }
+    if (node->want[X] && (hn_conv_back_take(&c->back, node, node->in[WEIGHT],
+                                            node->in[X]->cp) < 0 ||
+                          hn_grad_reserve(node->in[X]) < 0))
+        return hn_fail_nomem(node->ctx, "conv2d");
     if (node->want[WEIGHT]) {
         c->d_weight =
             hn_take_partials(node, hn_tensor_extent(node->in[WEIGHT]));
@@ -123,30 +78,13 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
                           struct hn_cplane dz, int64_t image)
 {
     const struct conv *c = node->aux;
-    const int64_t *s = c->win.stride, n_o = node->out->dim[1];
     struct hnas_tensor *x = node->in[X];
     int flags;
     real *dx = c->relu ? hn_open_relu_grad(w, x, image, &flags)
                        : hn_push_grad(w, x, image, &flags);
-    const int64_t row = x->dim[3] * x->cp;
-    struct hn_taps taps = {c->back, 0, n_o, x->cp, NULL};
-    const real *weights = c->transposed;
 
-    if (c->gaps && !(flags & HN_ACCUMULATE))
-        memset(dx, 0, (size_t)x->stride[0] * sizeof(real));
-    for (int64_t a = 0; a < s[0] * s[1]; a++) {
-        const struct hn_plane dst = {dx + a / s[1] * row + a % s[1] * x->cp,
-                                     row * s[0], x->cp * s[1]};
-        struct hn_class cy, cx;
-
-        get_class(&cy, &cx, &c->win, a);
-        taps.n_taps = cy.n_taps * cx.n_taps;
-        if (taps.n_taps && cy.count && cx.count)
-            node->ctx->k.conv_rows(dst, dz, weights, taps, cy.count, cx.count,
-                                   NULL, flags);
-        taps.offset += taps.n_taps;
-        weights += taps.n_taps * n_o * x->cp;
-    }
+    hn_conv_back(node->ctx, dx, x, dz, &c->back, &c->win, node->out->dim[1],
+                 flags);
 }
 
 static void backward(const struct hn_node *node, int64_t image,
@@ -194,29 +132,16 @@ static hnas_status join(struct hn_node *node)
     return c->d_weight ? hn_add_partials(node, WEIGHT, c->d_weight) : HNAS_OK;
 }
 
-/* w * r' + w' * r, r' = x' where x > 0 if the input is rectified */
 static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
 {
     const struct conv *c = node->aux;
-    struct hnas_tensor *x = node->in[X], *w = node->in[WEIGHT];
-    struct hnas_tensor *move = hnas_tensor_ref(x->tangent), *t = NULL;
+    struct hnas_tensor *const move[2] = {node->in[X]->tangent,
+                                         node->in[WEIGHT]->tangent};
     hnas_conv_opts opts;
-    hnas_status st = HNAS_OK;
 
     hn_window_opts(&opts, &c->win);
-    if (move && c->relu) {
-        hnas_tensor_unref(move);
-        st = hn_mask(&move, node->tape, x->tangent, x);
-    }
-    if (st == HNAS_OK && move)
-        st = hnas_conv2d(out, node->tape, move, w, &opts);
     opts.relu = c->relu;
-    if (st == HNAS_OK && w->tangent)
-        st = hn_tangent_add(out, node->tape,
-                            hnas_conv2d(&t, node->tape, x, w->tangent, &opts),
-                            &t);
-    hnas_tensor_unref(move);
-    return st;
+    return hn_conv2d_tangent(out, node->tape, node->in, move, &opts);
 }
 
 static const struct hn_rule rule = {
@@ -229,29 +154,6 @@ static const struct hn_rule rule = {
     .backward_join = join,
     .tangent = tangent,
 };
-
-static hnas_status set_taps(struct hn_node *node)
-{
-    struct conv *c = node->aux;
-    const struct hn_window *win = &c->win;
-    const int64_t cx = node->in[X]->cp;
-    const int64_t row_x = (win->in[1] + 2 * win->border) * cx;
-
-    c->n_taps = win->k[0] * win->k[1];
-    c->forth =
-        hn_tape_take(node->tape, 2 * (size_t)c->n_taps * sizeof *c->forth);
-    if (!c->forth)
-        return hn_fail_nomem(node->ctx, "conv2d");
-    c->back = c->forth + c->n_taps;
-    for (int64_t i = 0; i < win->k[0]; i++)
-        for (int64_t j = 0; j < win->k[1]; j++) {
-            const int64_t t = i * win->k[1] + j;
-
-            c->forth[t] =
-                i * win->dilation[0] * row_x + j * win->dilation[1] * cx;
-        }
-    return HNAS_OK;
-}
 
 static void set_need(struct hn_node *node)
 {
@@ -285,13 +187,12 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     c = node->aux;
     c->win = *win;
     c->relu = relu;
-    c->gaps = hn_window_has_gaps(win);
     node->manner[X] = relu ? HN_RELU : HN_PUSH;
     node->bdelay = 0;
-    st = set_taps(node);
+    c->n_taps = win->k[0] * win->k[1];
+    c->forth = hn_conv_taps(node, win, in[X]->cp);
     set_need(node);
-    if (st == HNAS_OK)
-        st = hn_emit_sums(node);
+    st = c->forth ? hn_emit_sums(node) : hn_fail_nomem(node->ctx, "conv2d");
     return st < 0 ? hn_abandon(node, st) : hn_finish(out, node);
 }
 

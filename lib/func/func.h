@@ -59,6 +59,12 @@ hnas_status hn_separable_tangent(struct hnas_tensor **out,
                                  struct hnas_tensor *const move[3],
                                  const hnas_conv_opts *opts);
 
+/* Of hnas_conv2d, likewise. */
+hnas_status hn_conv2d_tangent(struct hnas_tensor **out, struct hnas_tape *tape,
+                              struct hnas_tensor *const in[2],
+                              struct hnas_tensor *const move[2],
+                              const hnas_conv_opts *opts);
+
 /* What batch_norm did, for its tangent. */
 struct hn_norm_state {
     const double *mean, *rstd;                   /* [C], known after its join */

@@ -123,3 +123,99 @@ void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
         ctx->k.dw_rows(dst, src, weights, square, y.count, x.count, cp, flags);
     }
 }
+
+/* ---- dense ---- */
+
+int64_t *hn_conv_taps(struct hn_node *node, const struct hn_window *win,
+                      int64_t cp)
+{
+    const int64_t row = (win->in[1] + 2 * win->border) * cp;
+    const size_t n = (size_t)(win->k[0] * win->k[1]);
+    int64_t *taps = hn_tape_take(node->tape, n * sizeof *taps);
+
+    for (int64_t t = 0; taps && t < win->k[0] * win->k[1]; t++)
+        taps[t] = t / win->k[1] * win->dilation[0] * row +
+                  t % win->k[1] * win->dilation[1] * cp;
+    return taps;
+}
+
+/* One class of input pixels: rows a / s1, columns a % s1. */
+static void get_class(struct hn_class *y, struct hn_class *x,
+                      const struct hn_window *win, int64_t a)
+{
+    hn_class_set(y, win, 0, a / win->stride[1]);
+    hn_class_set(x, win, 1, a % win->stride[1]);
+}
+
+hnas_status hn_conv_back_take(struct hn_conv_back *back, struct hn_node *node,
+                              const struct hnas_tensor *weight, int64_t cp)
+{
+    const size_t n = (size_t)(weight->dim[2] * weight->dim[3]);
+    const size_t reals = n * (size_t)(weight->dim[0] * cp);
+
+    back->weights = hn_tape_take(node->tape, reals * sizeof(real));
+    back->offset = hn_tape_take(node->tape, n * sizeof *back->offset);
+    return back->weights && back->offset ? HNAS_OK : HNAS_E_NOMEM;
+}
+
+/* dst[o][i] = w[tap][i][o] */
+static void transpose_tap(real *dst, const struct hnas_tensor *w, int64_t tap,
+                          int64_t cp)
+{
+    const int64_t n_o = w->dim[0], n_i = w->dim[1];
+    const real *src = hn_real(w) + tap * n_i * w->cp;
+
+    for (int64_t o = 0; o < n_o; o++)
+        for (int64_t i = 0; i < n_i; i++)
+            dst[o * cp + i] = src[i * w->cp + o];
+}
+
+void hn_conv_back_weights(const struct hn_conv_back *back,
+                          const struct hn_window *win,
+                          const struct hnas_tensor *weight, int64_t cp)
+{
+    const int64_t row = (win->out[1] + 2 * win->dz_border) * weight->cp;
+    int64_t n = 0;
+
+    for (int64_t a = 0; a < win->stride[0] * win->stride[1]; a++) {
+        struct hn_class y, x;
+
+        get_class(&y, &x, win, a);
+        for (int64_t t = 0; t < y.n_taps * x.n_taps; t++, n++) {
+            const int64_t i = t / x.n_taps, j = t % x.n_taps;
+            const int64_t ky = y.tap0 - i * y.tap_step;
+            const int64_t kx = x.tap0 - j * x.tap_step;
+
+            back->offset[n] = (y.q0 + i * y.q_step) * row +
+                              (x.q0 + j * x.q_step) * weight->cp;
+            transpose_tap(back->weights + n * weight->dim[0] * cp, weight,
+                          ky * win->k[1] + kx, cp);
+        }
+    }
+}
+
+void hn_conv_back(const struct hnas_context *ctx, real *dx,
+                  const struct hnas_tensor *x, struct hn_cplane dz,
+                  const struct hn_conv_back *back, const struct hn_window *win,
+                  int64_t n_o, int flags)
+{
+    const int64_t *s = win->stride, row = x->dim[3] * x->cp;
+    struct hn_taps taps = {back->offset, 0, n_o, x->cp, NULL};
+    const real *weights = back->weights;
+
+    if (hn_window_has_gaps(win) && !(flags & HN_ACCUMULATE))
+        memset(dx, 0, (size_t)x->stride[0] * sizeof(real));
+    for (int64_t a = 0; a < s[0] * s[1]; a++) {
+        const struct hn_plane dst = {dx + a / s[1] * row + a % s[1] * x->cp,
+                                     row * s[0], x->cp * s[1]};
+        struct hn_class cy, cx;
+
+        get_class(&cy, &cx, win, a);
+        taps.n_taps = cy.n_taps * cx.n_taps;
+        if (taps.n_taps && cy.count && cx.count)
+            ctx->k.conv_rows(dst, dz, weights, taps, cy.count, cx.count, NULL,
+                             flags);
+        taps.offset += taps.n_taps;
+        weights += taps.n_taps * n_o * x->cp;
+    }
+}

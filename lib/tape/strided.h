@@ -33,4 +33,28 @@ void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
                 const struct hn_window *win, int64_t cp, int flags,
                 const real *ahead);
 
+/* Dense convolution: tap offsets in an input of cp channels inside the
+ * window's border (NULL without memory); and the data gradient, class after
+ * class. */
+int64_t *hn_conv_taps(struct hn_node *node, const struct hn_window *win,
+                      int64_t cp);
+
+struct hn_conv_back {
+    real *weights;   /* [tap, by class][O][cp] */
+    int64_t *offset; /* where each looks in the padded gradient */
+};
+
+hnas_status hn_conv_back_take(struct hn_conv_back *back, struct hn_node *node,
+                              const struct hnas_tensor *weight, int64_t cp);
+void hn_conv_back_weights(const struct hn_conv_back *back,
+                          const struct hn_window *win,
+                          const struct hnas_tensor *weight, int64_t cp);
+
+/* x's gradient at an image, dense, from dz inside its border of zeros, n_o
+ * channels.  flags: HN_ACCUMULATE. */
+void hn_conv_back(const struct hnas_context *ctx, real *dx,
+                  const struct hnas_tensor *x, struct hn_cplane dz,
+                  const struct hn_conv_back *back, const struct hn_window *win,
+                  int64_t n_o, int flags);
+
 #endif
