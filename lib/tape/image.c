@@ -121,22 +121,30 @@ void hn_pending(const struct hnas_tensor *t, const real **scale,
     *shift = *scale ? t->record->shift : NULL;
 }
 
-/* Give the area a geometry; its border is filled only when that changes. */
+static void put_border(real *p, int64_t n, real border)
+{
+    if (border == 0)
+        memset(p, 0, (size_t)n * sizeof(real));
+    else
+        for (int64_t i = 0; i < n; i++)
+            p[i] = border;
+}
+
+/* Give the area a geometry; its border is filled only when that changes.  The
+ * right end of a row and the left one of the next lie side by side. */
 static struct hn_plane open_padded(struct hn_padded *p, int64_t h, int64_t w,
                                    int64_t cp, int64_t pad, real border)
 {
-    const int64_t row = (w + 2 * pad) * cp;
-    const struct hn_plane inside = {p->memory + pad * row + pad * cp, row, cp};
+    const int64_t row = (w + 2 * pad) * cp, side = pad * cp;
+    const struct hn_plane inside = {p->memory + pad * row + side, row, cp};
 
     if (p->h != h || p->w != w || p->cp != cp || p->pad != pad ||
         p->border != border) {
-        const int64_t n = (h + 2 * pad) * row;
-
-        if (border == 0)
-            memset(p->memory, 0, (size_t)n * sizeof(real));
-        else
-            for (int64_t i = 0; i < n; i++)
-                p->memory[i] = border;
+        put_border(p->memory, pad * row + side, border);
+        for (int64_t y = 1; y < h; y++)
+            put_border(p->memory + (pad + y) * row - side, 2 * side, border);
+        put_border(p->memory + (pad + h) * row - side, pad * row + side,
+                   border);
         p->h = h;
         p->w = w;
         p->cp = cp;
