@@ -346,24 +346,26 @@ HNAS_API hnas_status hnas_model_evaluate(hnas_model *model,
 HNAS_API void hnas_confusion_measure(const int64_t *confusion, int64_t classes,
                                      double *accuracy, double *precision);
 
-/** A frozen copy of a network, to predict with; opaque. */
+/** A frozen network to predict with; opaque. */
 typedef struct hnas_predictor hnas_predictor;
 
 /**
  * Freeze a network for predictions.
  *
  * Batch-norm becomes a scale and a shift that the next operation applies where
- * it reads; all buffers are planned for one image a worker.
+ * it reads.  The memory between image and logits is planned once: it is what
+ * is live together, for one image a worker.
  *
  * Shapes     model: not NULL.
  * Units      n_threads: workers that share the images of a call, 1..256.
  * Ownership  *out: the caller's, released with hnas_predictor_destroy.
- *            Weights are copied: model may change or go.  The context's
- *            allocator is called by create and destroy alone.
+ *            Weights are copied: model and its context may change or go.  The
+ *            context's allocator is called by create, share and destroy alone,
+ *            on the thread that calls them.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_RANGE n_threads; E_NOMEM; E_THREAD; E_OP a
- *            host's operation failed.  On error *out is NULL.
+ * Errors     E_ARG NULL argument; E_RANGE n_threads; E_NOMEM; E_OP a host's
+ *            operation failed.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -372,13 +374,31 @@ HNAS_API hnas_status hnas_predictor_create(hnas_predictor **out,
                                            int32_t n_threads);
 
 /**
+ * Make another predictor of the same frozen network, for another thread.
+ *
+ * Shapes     predictor: not NULL.
+ * Units      n_threads as hnas_predictor_create.
+ * Ownership  *out: the caller's, released with hnas_predictor_destroy, in any
+ *            order.  The weights are shared, and go with the last of them.
+ * Gradient   none.
+ * Threads    one predictor, one thread at a time; *out is free afterwards.
+ * Errors     as hnas_predictor_create, told by hnas_predictor_message of
+ *            predictor.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_predictor_share(hnas_predictor **out,
+                                          hnas_predictor *predictor,
+                                          int32_t n_threads);
+
+/**
  * Release a predictor.
  *
  * Shapes     predictor NULL: nothing is done.
  * Units      none.
- * Ownership  what it copied is gone.
+ * Ownership  what it copied is gone, once no other predictor shares it.
  * Gradient   none.
- * Threads    as its context: the allocator of the model's is called.
+ * Threads    one predictor, one thread at a time.
  * Errors     none.
  * Source     own.
  * Since      0.1

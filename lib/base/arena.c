@@ -23,6 +23,7 @@ void hn_arena_init(struct hn_arena *arena, struct hn_allocator *alloc)
 {
     memset(arena, 0, sizeof *arena);
     arena->alloc = alloc;
+    arena->block_bytes = FIRST_BLOCK;
 }
 
 static size_t round_up(size_t n, size_t unit)
@@ -48,7 +49,7 @@ static struct hn_arena_block *add_block(struct hn_arena *arena, size_t need)
     struct hn_arena_block *b;
     size_t size = arena->held_bytes / 2, total;
 
-    size = size < FIRST_BLOCK ? FIRST_BLOCK : size;
+    size = size < arena->block_bytes ? arena->block_bytes : size;
     size = size > LARGEST_BLOCK ? LARGEST_BLOCK : size;
     size = size < need ? need : size;
     if (size >= HUGE_PAGE)

@@ -20,6 +20,7 @@ struct hn_arena {
         struct hn_arena_free *head;
     } sizes[HN_ARENA_SIZES]; /* pieces given back, by size */
     size_t now_bytes, peak_bytes, held_bytes;
+    size_t block_bytes; /* of the smallest block */
 };
 
 void hn_arena_init(struct hn_arena *arena, struct hn_allocator *alloc);

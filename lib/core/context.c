@@ -71,7 +71,8 @@ hnas_status hn_scratch_reserve(struct hnas_context *ctx, size_t size_bytes)
 {
     if (size_bytes <= ctx->scratch_bytes)
         return HNAS_OK;
-    size_bytes += size_bytes / 4; /* the next need is often a little more */
+    if (ctx->scratch_bytes)
+        size_bytes += size_bytes / 4; /* the next need may be a little more */
     for (int32_t i = 0; i < ctx->n_threads; i++) {
         void *p = hn_zalloc(&ctx->alloc, size_bytes);
 

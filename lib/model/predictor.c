@@ -1,116 +1,167 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Predictions from a frozen copy.  Through running statistics no image depends
- * on another, so every worker has a tape of one image, recorded once and
- * replayed: its buffers stay in cache and nothing is allocated. */
+/* Predictions from frozen networks.  Through running statistics no image
+ * depends on another, so every worker has a tape of one image, recorded once
+ * and replayed: its buffers stay in cache and nothing is allocated.  The tapes
+ * of a worker, one a network, lie in the same memory. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/fpmode.h"
-#include "core/context.h"
-#include "model/model.h"
-#include "tape/tape.h"
+#include "model/frozen.h"
+#include "tape/image.h"
 
-/* What a worker computes an image with. */
+struct worker {
+    hnas_tensor *image; /* [1, C, H, W], a leaf */
+    void *memory;       /* of all values between image and logits */
+};
+
+/* What a worker computes a network with. */
 struct plan {
     hnas_tape *tape;
-    hnas_tensor *image;  /* [1, C, H, W], a leaf */
     hnas_tensor *logits; /* [1, classes] */
 };
 
 struct hnas_predictor {
-    struct hnas_context *owner; /* the model's */
-    struct hnas_context *ctx;   /* its own */
-    struct hnas_model *model;   /* a copy without anything to train */
-    struct plan *plan;          /* [n_threads] */
+    struct hnas_context *ctx; /* its own */
+    struct hn_frozen *frozen;
+    struct worker *worker; /* [n_threads] */
+    struct plan *plan;     /* [networks][n_threads] */
+    int32_t current;       /* network */
 };
 
-/* A context like the model's, with its operations. */
-static hnas_status open_context(struct hnas_context **out,
-                                struct hnas_context *from, int32_t n_threads)
+static struct plan *plan_of(const struct hnas_predictor *p, int32_t network,
+                            int32_t worker)
 {
-    hnas_context_opts o;
-    hnas_status st;
-
-    hnas_context_opts_init(&o, sizeof o);
-    o.alloc = from->alloc.alloc;
-    o.free = from->alloc.free;
-    o.alloc_user = from->alloc.user;
-    o.n_threads = n_threads;
-    st = hn_context_open(out, &o);
-    if (st < 0)
-        return hn_fail(from, st, "predictor: no context of its own");
-    (*out)->k = from->k;
-    (*out)->gemm = from->gemm;
-    (*out)->seed = from->seed;
-    for (int64_t i = 0; i < hnas_op_get_count(from) && st == HNAS_OK; i++)
-        st = hnas_op_register(*out, hnas_op_get(from, i));
-    return st < 0 ? hn_fail_nomem(from, "predictor") : HNAS_OK;
+    return &p->plan[(int64_t)network * p->ctx->n_threads + worker];
 }
 
-static hnas_status copy_model(struct hnas_predictor *p,
+/* ---- making ---- */
+
+static hnas_status copy_model(struct hn_frozen *frozen,
                               const struct hnas_model *from)
 {
+    struct hnas_model **m = &frozen->model[0];
     hnas_model_opts o = from->opts;
     hnas_status st;
 
     o.auxiliary = 0;
-    st = hn_model_make(&p->model, p->ctx, from->kind, &o);
+    st = hn_model_make(m, frozen->ctx, from->kind, &o);
     if (st == HNAS_OK)
-        st = hnas_model_inherit(p->model, &from->params);
-    for (int64_t i = 0; st == HNAS_OK && i < p->model->params.n; i++)
-        p->model->params.entry[i].tensor->wanted = 0;
+        st = hnas_model_inherit(*m, &from->params);
+    for (int64_t i = 0; st == HNAS_OK && i < (*m)->params.n; i++)
+        (*m)->params.entry[i].tensor->wanted = 0;
     return st;
 }
 
-/* Record and compute once, which reserves all that a replay needs. */
-static hnas_status make_plan(struct plan *plan, struct hnas_predictor *p)
+/* Record a network for a worker; *bytes is what its values need. */
+static hnas_status make_plan(size_t *bytes, struct hnas_predictor *p,
+                             int32_t network, int32_t worker)
 {
-    struct hn_network_pass pass = {p->model->ones, NULL, 0, 0, NULL};
-    const int64_t *d = p->model->opts.image;
-    const int64_t dims[4] = {1, d[0], d[1], d[2]};
-    hnas_status st;
+    struct hnas_model *m = p->frozen->model[network];
+    struct hn_network_pass pass = {m->ones, NULL, 0, 0, NULL};
+    struct plan *plan = plan_of(p, network, worker);
+    hnas_status st = hnas_tape_create(&plan->tape, p->ctx);
 
-    st = hn_tensor_new(&plan->image, p->ctx, HN_STRIDED, 4, dims);
-    if (st == HNAS_OK)
-        st = hnas_tape_create(&plan->tape, p->ctx);
+    *bytes = 0;
     if (st == HNAS_OK)
         st = hnas_tape_reset(plan->tape, HNAS_TAPE_RUNNING_STATS);
-    if (st == HNAS_OK)
-        st = hn_network_apply(&plan->logits, plan->tape, &p->model->net,
-                              plan->image, &pass);
+    if (st < 0)
+        return st;
+    hn_tape_record_late(plan->tape);
+    st = hn_network_apply(&plan->logits, plan->tape, &m->net,
+                          p->worker[worker].image, &pass);
+    return st < 0 ? st : hn_tape_lay_out(bytes, plan->tape, plan->logits);
+}
+
+static hnas_status make_worker(struct hnas_predictor *p, int32_t worker)
+{
+    struct worker *w = &p->worker[worker];
+    const int64_t *d = p->frozen->model[0]->opts.image;
+    const int64_t dims[4] = {1, d[0], d[1], d[2]};
+    size_t most = 0, bytes;
+    hnas_status st = hn_tensor_new(&w->image, p->ctx, HN_STRIDED, 4, dims);
+
+    for (int32_t i = 0; i < p->frozen->n && st == HNAS_OK; i++) {
+        st = make_plan(&bytes, p, i, worker);
+        most = bytes > most ? bytes : most;
+    }
+    if (st < 0)
+        return st;
+    w->memory = hn_alloc(&p->ctx->alloc, most);
+    if (!w->memory)
+        return hn_fail_nomem(p->ctx, "predictor");
+    for (int32_t i = 0; i < p->frozen->n; i++)
+        hn_tape_place(plan_of(p, i, worker)->tape, w->memory);
+    return HNAS_OK;
+}
+
+/* Equal scratch for all tapes, so that nothing is laid anew after a switch. */
+static hnas_status reserve_scratch(struct hnas_predictor *p)
+{
+    const int32_t n = p->frozen->n * p->ctx->n_threads;
+    struct hn_need need = {0};
+    hnas_status st = HNAS_OK;
+
+    for (int32_t i = 0; i < n; i++)
+        hn_need_max(&need, &p->plan[i].tape->need);
+    for (int32_t i = 0; i < n && st == HNAS_OK; i++)
+        st = hn_workers_reserve(p->plan[i].tape, &need);
     return st;
 }
 
-hnas_status hnas_predictor_create(hnas_predictor **out, const hnas_model *model,
-                                  int32_t n_threads)
+/* Compute every network once: a host's operation may refuse. */
+static hnas_status try_all(struct hnas_predictor *p)
+{
+    const uint64_t mode = hn_fp_enter();
+    hnas_status st = HNAS_OK;
+
+    for (int32_t i = 0; i < p->frozen->n && st == HNAS_OK; i++)
+        st = hn_tape_replay(plan_of(p, i, 0)->tape, 0);
+    hn_fp_leave(mode);
+    return st;
+}
+
+static hnas_status fill(struct hnas_predictor *p)
+{
+    struct hn_allocator *alloc = &p->ctx->alloc;
+    const size_t n = (size_t)p->ctx->n_threads;
+    hnas_status st = HNAS_OK;
+
+    p->worker = hn_alloc_array(alloc, n, sizeof *p->worker);
+    p->plan = hn_alloc_array(alloc, n * (size_t)p->frozen->n, sizeof *p->plan);
+    if (!p->worker || !p->plan)
+        return hn_fail_nomem(p->ctx, "predictor");
+    for (int32_t i = 0; i < p->ctx->n_threads && st == HNAS_OK; i++)
+        st = make_worker(p, i);
+    if (st == HNAS_OK)
+        st = reserve_scratch(p);
+    return st == HNAS_OK ? try_all(p) : st;
+}
+
+hnas_status hn_predictor_make(hnas_predictor **out, struct hn_frozen *frozen,
+                              int32_t n_threads, struct hnas_context *report)
 {
     struct hnas_context *ctx;
     struct hnas_predictor *p;
     hnas_status st;
 
-    if (out)
-        *out = NULL;
-    if (!out || !model)
-        return HNAS_E_ARG;
-    ctx = model->ctx;
+    *out = NULL;
     if (n_threads < 1 || n_threads > 256)
-        return hn_fail(ctx, HNAS_E_RANGE, "predictor: %d threads, want 1..256",
-                       (int)n_threads);
+        return hn_fail(report, HNAS_E_RANGE,
+                       "predictor: %d threads, want 1..256", (int)n_threads);
+    st = hn_context_like(&ctx, frozen->ctx, n_threads);
+    if (st < 0)
+        return hn_fail(report, st, "predictor: no context of its own");
     p = hn_zalloc(&ctx->alloc, sizeof *p);
-    if (!p)
-        return hn_fail_nomem(ctx, "predictor");
-    p->owner = ctx;
-    st = open_context(&p->ctx, ctx, n_threads);
-    if (st == HNAS_OK) {
-        p->plan =
-            hn_alloc_array(&p->ctx->alloc, (size_t)n_threads, sizeof *p->plan);
-        st = p->plan ? copy_model(p, model) : HNAS_E_NOMEM;
-        for (int32_t i = 0; i < n_threads && st == HNAS_OK; i++)
-            st = make_plan(&p->plan[i], p);
-        if (st < 0)
-            hn_fail(ctx, st, "%s", p->ctx->message);
+    if (!p) {
+        hn_context_close(ctx);
+        return hn_fail_nomem(report, "predictor");
     }
+    p->ctx = ctx;
+    p->frozen = hn_frozen_ref(frozen);
+    st = fill(p);
     if (st < 0) {
+        hn_fail(report, st, "%s", ctx->message);
         hnas_predictor_destroy(p);
         return st;
     }
@@ -118,23 +169,66 @@ hnas_status hnas_predictor_create(hnas_predictor **out, const hnas_model *model,
     return HNAS_OK;
 }
 
+hnas_status hnas_predictor_create(hnas_predictor **out, const hnas_model *model,
+                                  int32_t n_threads)
+{
+    struct hn_frozen *frozen;
+    struct hnas_context *ctx;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !model)
+        return HNAS_E_ARG;
+    ctx = model->ctx;
+    st = hn_frozen_create(&frozen, ctx, 1, 1);
+    if (st < 0)
+        return hn_fail(ctx, st, "predictor: no context for its network");
+    st = copy_model(frozen, model);
+    if (st < 0)
+        hn_fail(ctx, st, "%s", frozen->ctx->message);
+    else
+        st = hn_predictor_make(out, frozen, n_threads, ctx);
+    hn_frozen_unref(frozen); /* the predictor holds it */
+    return st;
+}
+
+hnas_status hnas_predictor_share(hnas_predictor **out,
+                                 hnas_predictor *predictor, int32_t n_threads)
+{
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !predictor)
+        return HNAS_E_ARG;
+    st = hn_predictor_make(out, predictor->frozen, n_threads, predictor->ctx);
+    if (st == HNAS_OK)
+        (*out)->current = predictor->current;
+    return st;
+}
+
 void hnas_predictor_destroy(hnas_predictor *predictor)
 {
     struct hnas_predictor *p = predictor;
+    struct hnas_context *ctx;
 
     if (!p)
         return;
-    for (int32_t i = 0; p->plan && i < p->ctx->n_threads; i++) {
+    ctx = p->ctx;
+    for (int32_t i = 0; p->plan && i < p->frozen->n * ctx->n_threads; i++) {
         hnas_tensor_unref(p->plan[i].logits);
         hnas_tape_destroy(p->plan[i].tape);
-        hnas_tensor_unref(p->plan[i].image);
     }
-    if (p->ctx) {
-        hn_free(&p->ctx->alloc, p->plan);
-        hnas_model_destroy(p->model);
-        hn_context_close(p->ctx);
+    for (int32_t i = 0; p->worker && i < ctx->n_threads; i++) {
+        hnas_tensor_unref(p->worker[i].image);
+        hn_free(&ctx->alloc, p->worker[i].memory);
     }
-    hn_free(&p->owner->alloc, p);
+    hn_free(&ctx->alloc, p->plan);
+    hn_free(&ctx->alloc, p->worker);
+    hn_frozen_unref(p->frozen);
+    hn_free(&ctx->alloc, p);
+    hn_context_close(ctx);
 }
 
 /* ---- running ---- */
@@ -150,13 +244,13 @@ struct run {
 static void run_image(void *user, int64_t index, int32_t worker)
 {
     struct run *r = user;
-    const struct plan *plan = &r->p->plan[worker];
-    const int64_t n = r->p->model->opts.classes;
+    const struct plan *plan = plan_of(r->p, r->p->current, worker);
+    const int64_t n = plan->logits->dim[1];
     const int64_t one[4] = {1, r->dim[1], r->dim[2], r->dim[3]};
     hnas_status st;
 
-    hn_copy_out(plan->image->data, HN_REAL, r->images + index * r->stride[0],
-                HNAS_FLOAT32, one, r->stride);
+    hn_copy_out(r->p->worker[worker].image->data, HN_REAL,
+                r->images + index * r->stride[0], HNAS_FLOAT32, one, r->stride);
     st = hn_tape_replay(plan->tape, worker);
     if (st < 0)
         atomic_store(&r->status, st);
@@ -167,7 +261,7 @@ static void run_image(void *user, int64_t index, int32_t worker)
 static hnas_status check(struct hnas_predictor *p, const hnas_array *a,
                          int64_t count)
 {
-    const hnas_model_opts *o = &p->model->opts;
+    const hnas_model_opts *o = &p->frozen->model[0]->opts;
 
     if (a->size < sizeof *a || !a->data)
         return hn_fail(p->ctx, HNAS_E_ARG, "predictor: size or data not set");

@@ -190,7 +190,8 @@ hnas_status hn_network_apply(hnas_tensor **out, hnas_tape *tape,
     hnas_status st = HNAS_OK;
 
     *out = pass->tapped = NULL;
-    each_norm(net, clear, 0);
+    if (!(tape->mode & HNAS_TAPE_RUNNING_STATS))
+        each_norm(net, clear, 0); /* others may read the network meanwhile */
     if (pass->flags & HNAS_CELL_HARD)
         st = hnas_tape_run(tape); /* hard gates decide what is recorded */
     hnas_tape_defer(tape);

@@ -256,23 +256,3 @@ hnas_status hn_tape_compute(struct hnas_tape *tape)
         recycle(tape);
     return HNAS_OK;
 }
-
-hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
-{
-    struct hn_worker *worker = hn_worker_get(tape, worker_index);
-    hnas_status st = HNAS_OK;
-
-    hn_ahead_set(worker, NULL, NULL, 0); /* all of it stays in cache */
-    for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
-        struct hn_node *node = tape->node[i];
-
-        for (int64_t n = 0; node->fimage && n < node->n_images; n++) {
-            worker->chunk = n / hn_chunk_images(node->n_images);
-            node->rule->forward_image(node, n, worker);
-        }
-        if (node->fjoin)
-            st = node->rule->forward_join(node);
-    }
-    worker->ctx->k.drain();
-    return st;
-}

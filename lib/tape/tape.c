@@ -75,7 +75,7 @@ hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
     forget_all(tape);
     hn_arena_reset(&tape->arena);
     tape->mode = mode;
-    tape->deferred = tape->swept = 0;
+    tape->deferred = tape->swept = tape->late = 0;
     return HNAS_OK;
 }
 
@@ -200,7 +200,8 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
         r->source = hnas_tensor_ref(make->pending);
     } else if (r) {
         r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
-        t->data = hn_arena_take(&tape->arena, r->data_bytes);
+        t->data = tape->late ? (void *)tape /* not NULL, until it is placed */
+                             : hn_arena_take(&tape->arena, r->data_bytes);
     }
     if (!t->data) {
         hnas_tensor_unref(t);

@@ -132,14 +132,16 @@ struct hn_record {
     uint8_t *grad_set; /* [N] bits: 1 written, 2 terms and norm folded in */
     struct hn_term *terms, **last_term;
     struct hn_norm_grad *norm;
-    real *grad_sums;  /* [N][2][cp] sum g, sum g z of a pending value */
-    double *s1, *s2;  /* [cp] the same over the batch, from mixes */
-    int32_t last_use; /* the last stage whose nodes read the value */
-    int32_t pins;     /* terms that still need this gradient */
-    uint8_t finished; /* the producer's backward is done */
-    uint8_t normed;   /* a batch-norm reads it */
-    uint8_t is_moved; /* it has a tangent, which reads it soon */
-    int32_t n_uses;   /* nodes that read it when its tangent was recorded */
+    real *grad_sums;    /* [N][2][cp] sum g, sum g z of a pending value */
+    double *s1, *s2;    /* [cp] the same over the batch, from mixes */
+    int32_t last_use;   /* the last stage whose nodes read the value */
+    int32_t pins;       /* terms that still need this gradient */
+    int64_t born, dies; /* first and last node that touch it (layout.c) */
+    size_t offset;      /* where its memory lies then */
+    uint8_t finished;   /* the producer's backward is done */
+    uint8_t normed;     /* a batch-norm reads it */
+    uint8_t is_moved;   /* it has a tangent, which reads it soon */
+    int32_t n_uses;     /* nodes that read it when its tangent was recorded */
 };
 
 struct hnas_tape {
@@ -147,6 +149,7 @@ struct hnas_tape {
     struct hn_arena arena;
     int32_t mode;
     int32_t deferred, swept;
+    int32_t late; /* outputs get their memory from hn_tape_place */
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
     struct hn_need need; /* the largest so far: the layout of scratch */
@@ -202,9 +205,23 @@ hnas_status hn_add_partials(struct hn_node *node, int32_t input,
 /* Compute all nodes that are not computed yet (run.c). */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
 
-/* Compute all nodes once more, in record order, on one worker's scratch: no
- * memory is taken.  For leaves that changed, after a run that kept its values;
- * several tapes of a context may do so at once on different workers. */
+/* ---- replay (layout.c): the same forward pass again and again ---- */
+
+/* After a reset: what is recorded from now on is not computed, and gets its
+ * memory last. */
+void hn_tape_record_late(struct hnas_tape *tape);
+
+/* Plan the memory of a record: bytes, a multiple of HN_ALIGN.  Values that are
+ * never alive together share it; `kept` lives to the end. */
+hnas_status hn_tape_lay_out(size_t *bytes, struct hnas_tape *tape,
+                            const struct hnas_tensor *kept);
+
+/* Put a planned record's values there, on a cache line. */
+void hn_tape_place(struct hnas_tape *tape, void *memory);
+
+/* Compute all nodes in record order on one worker's scratch, which
+ * hn_workers_reserve has made for tape->need: no memory is taken.  Several
+ * tapes of a context may do so at once on different workers. */
 hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker);
 
 /* ---- chunks of images ---- */

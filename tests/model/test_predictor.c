@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frozen networks: the model's own logits, from any number of threads, without
- * memory. */
+/* Frozen networks: the model's own logits, from any number of threads that
+ * share them, without memory. */
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "hnas/hnas.h"
 #include "support/check_main.h"
+#include "support/gradcheck.h"
 #include "world.h"
 
 enum { PIXELS = 2 * WORLD_SIZE * WORLD_SIZE, LOGITS = WORLD_IMAGES * 3 };
@@ -87,6 +88,95 @@ START_TEST(logits_are_the_models_for_any_threads)
 }
 END_TEST
 
+/* A network of one operation on every edge, trained a little. */
+static hnas_model *model_of(const char *op, const int64_t image[3],
+                            int32_t affine, const hnas_batch *batch)
+{
+    hnas_supernet_opts s;
+    hnas_supernet *net;
+    double alpha[2][WORLD_EDGES] = {{0}, {0}};
+    const double *const tables[2] = {alpha[0], alpha[1]};
+    hnas_arch *arch;
+    hnas_model *m;
+
+    hnas_supernet_opts_init(&s, sizeof s);
+    memcpy(s.image, image, sizeof s.image);
+    s.classes = WORLD_CLASSES;
+    s.channels = w.opts.channels;
+    s.cells = w.opts.cells;
+    s.nodes = WORLD_NODES;
+    s.ops = &op;
+    s.n_ops = 1;
+    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &s), 0);
+    ck_assert_int_eq(hnas_arch_from_alpha(&arch, net, tables, HNAS_RULE_ARGMAX,
+                                          HNAS_COST_PARAMS),
+                     0);
+    memcpy(w.opts.image, image, sizeof w.opts.image);
+    w.opts.affine = affine;
+    m = world_model(&w, arch);
+    hnas_arch_destroy(arch);
+    hnas_supernet_destroy(net);
+    ck_assert_int_eq(hnas_model_train(m, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(hnas_model_step(m, batch, NULL), 0);
+    return m;
+}
+
+static void compare_with_model(hnas_model *m, hnas_tensor *images,
+                               const int64_t image[3], const char *op)
+{
+    const int64_t n = WORLD_IMAGES * image[0] * image[1] * image[2];
+    float *data = malloc((size_t)n * sizeof *data);
+    hnas_array a = array_of(data, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_predictor *p;
+
+    memcpy(a.dims + 1, image, 3 * sizeof *image);
+    ck_assert_int_eq(hnas_tensor_get(images, HNAS_FLOAT32, data, n), 0);
+    ck_assert_int_eq(hnas_model_predict(m, images, want, LOGITS), 0);
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 2), 0);
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), 0);
+    for (int k = 0; k < LOGITS; k++)
+        ck_assert_msg(fabs(got[k] - want[k]) <= 1e-5 * (1 + fabs(want[k])),
+                      "%s: logit %d is %g, want %g", op, k, got[k], want[k]);
+    hnas_predictor_destroy(p);
+    free(data);
+}
+
+static hnas_batch batch_of(const int64_t image[3])
+{
+    const struct grad_leaf l = {
+        .kind = LEAF_PLAIN,
+        .rank = 4,
+        .dims = {WORLD_IMAGES, image[0], image[1], image[2]},
+        .lo = -1,
+        .hi = 1,
+        .constant = 1};
+    double v[WORLD_IMAGES * 2 * 12 * 12];
+    hnas_batch b = w.batch;
+
+    b.images = grad_leaf_make(w.ctx, &l, &w.random, v);
+    return b;
+}
+
+/* Cells 1 and 2 halve the image, so that every operation has both strides. */
+START_TEST(every_operation_gives_the_models_logits_at_odd_sizes)
+{
+    static const int64_t sizes[3][3] = {{2, 9, 9}, {1, 7, 12}, {2, 5, 3}};
+
+    for (int64_t i = 0; i < hnas_op_get_count(w.ctx); i++)
+        for (int k = 0; k < 6; k++) {
+            const char *op = hnas_op_get(w.ctx, i)->name;
+            hnas_batch b = batch_of(sizes[k / 2]);
+            hnas_model *m = model_of(op, sizes[k / 2], k % 2, &b);
+
+            compare_with_model(m, b.images, sizes[k / 2], op);
+            hnas_model_destroy(m);
+            hnas_tensor_unref(b.images);
+        }
+}
+END_TEST
+
 START_TEST(a_prediction_takes_no_memory_and_needs_no_model)
 {
     hnas_array a = array_of(pixels, WORLD_IMAGES);
@@ -160,8 +250,9 @@ START_TEST(predictors_of_one_model_run_side_by_side)
     struct caller c[3] = {{NULL, {0}, 0}};
     pthread_t thread[3];
 
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(hnas_predictor_create(&c[i].p, m, 1 + i % 2), 0);
+    ck_assert_int_eq(hnas_predictor_create(&c[0].p, m, 1), 0);
+    ck_assert_int_eq(hnas_predictor_share(&c[1].p, c[0].p, 2), 0);
+    ck_assert_int_eq(hnas_predictor_create(&c[2].p, m, 1), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, call, &c[i]), 0);
     for (int i = 0; i < 3; i++) {
@@ -174,17 +265,90 @@ START_TEST(predictors_of_one_model_run_side_by_side)
 }
 END_TEST
 
+struct visitor {
+    hnas_predictor *p;
+    hnas_array images;
+    float got[LOGITS];
+    hnas_status st;
+};
+
+/* Share, ask, let go: all on a thread of its own. */
+static void *visit(void *user)
+{
+    struct visitor *v = user;
+    hnas_predictor *p;
+
+    v->st = hnas_predictor_share(&p, v->p, 1);
+    hnas_predictor_destroy(v->p);
+    for (int i = 0; i < 5 && v->st == HNAS_OK; i++)
+        v->st = hnas_predictor_run(p, &v->images, v->got, LOGITS);
+    hnas_predictor_destroy(p);
+    return NULL;
+}
+
+START_TEST(the_last_predictor_may_go_on_any_thread_after_model_and_context)
+{
+    hnas_model *m = trained(1);
+    struct visitor v[3];
+    hnas_predictor *p;
+    pthread_t thread[3];
+    float want[LOGITS];
+
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
+    for (int i = 0; i < 3; i++) {
+        v[i].images = array_of(pixels, WORLD_IMAGES);
+        ck_assert_int_eq(hnas_predictor_share(&v[i].p, p, 1), 0);
+    }
+    ck_assert_int_eq(hnas_predictor_run(p, &v[0].images, want, LOGITS), 0);
+    hnas_predictor_destroy(p);
+    hnas_model_destroy(m);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, visit, &v[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(thread[i], NULL);
+        ck_assert_int_eq(v[i].st, 0);
+        ck_assert_mem_eq(v[i].got, want, sizeof want);
+    }
+}
+END_TEST
+
+START_TEST(a_shared_predictor_has_no_weights_of_its_own)
+{
+    hnas_model *m = trained(0);
+    hnas_predictor *first, *second;
+    int64_t live[3];
+
+    live[0] = w.hooks.n_live;
+    ck_assert_int_eq(hnas_predictor_create(&first, m, 1), 0);
+    live[1] = w.hooks.n_live;
+    ck_assert_int_eq(hnas_predictor_share(&second, first, 1), 0);
+    live[2] = w.hooks.n_live;
+    /* a network is hundreds of blocks, a plan is but a few beside its handles
+     */
+    ck_assert_int_lt(3 * (live[2] - live[1]), 2 * (live[1] - live[0]));
+    hnas_predictor_destroy(first);
+    hnas_predictor_destroy(second);
+    ck_assert_int_eq(w.hooks.n_live, live[0]);
+    ck_assert_int_eq(hnas_predictor_share(&second, NULL, 1), HNAS_E_ARG);
+    ck_assert_ptr_null(second);
+    hnas_model_destroy(m);
+}
+END_TEST
+
 START_TEST(bad_images_are_named)
 {
     hnas_array a = array_of(pixels, WORLD_IMAGES);
     hnas_model *m = trained(0);
-    hnas_predictor *p;
+    hnas_predictor *p, *other;
     float got[LOGITS];
 
     ck_assert_int_eq(hnas_predictor_create(&p, m, 0), HNAS_E_RANGE);
     ck_assert_int_eq(hnas_predictor_create(&p, NULL, 1), HNAS_E_ARG);
     ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
     ck_assert_str_eq(hnas_predictor_message(p), "");
+    ck_assert_int_eq(hnas_predictor_share(&other, p, 257), HNAS_E_RANGE);
+    ck_assert_ptr_null(other);
+    ck_assert_ptr_nonnull(strstr(hnas_predictor_message(p), "257"));
     ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS - 1), HNAS_E_SHAPE);
     ck_assert_ptr_nonnull(strstr(hnas_predictor_message(p), "logits"));
     a.dtype = HNAS_FLOAT64;
@@ -205,7 +369,7 @@ START_TEST(create_survives_every_failing_allocation)
 {
     hnas_model *m = trained(0);
     hnas_status st = HNAS_E_NOMEM;
-    hnas_predictor *p;
+    hnas_predictor *p, *other;
 
     for (int64_t n = 0; st != HNAS_OK; n++) {
         const int64_t live = w.hooks.n_live;
@@ -216,6 +380,17 @@ START_TEST(create_survives_every_failing_allocation)
         ck_assert(st == HNAS_OK || (st == HNAS_E_NOMEM && !p));
         ck_assert(st == HNAS_OK || w.hooks.n_live == live);
     }
+    st = HNAS_E_NOMEM;
+    for (int64_t n = 0; st != HNAS_OK; n++) {
+        const int64_t live = w.hooks.n_live;
+
+        w.hooks.left = n;
+        st = hnas_predictor_share(&other, p, 2);
+        w.hooks.left = -1;
+        ck_assert(st == HNAS_OK || (st == HNAS_E_NOMEM && !other));
+        ck_assert(st == HNAS_OK || w.hooks.n_live == live);
+    }
+    hnas_predictor_destroy(other);
     hnas_predictor_destroy(p);
     hnas_model_destroy(m);
 }
@@ -229,9 +404,13 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, logits_are_the_models_for_any_threads);
+    tcase_add_test(t, every_operation_gives_the_models_logits_at_odd_sizes);
     tcase_add_test(t, a_prediction_takes_no_memory_and_needs_no_model);
     tcase_add_test(t, images_are_read_by_their_strides);
     tcase_add_test(t, predictors_of_one_model_run_side_by_side);
+    tcase_add_test(
+        t, the_last_predictor_may_go_on_any_thread_after_model_and_context);
+    tcase_add_test(t, a_shared_predictor_has_no_weights_of_its_own);
     tcase_add_test(t, bad_images_are_named);
     tcase_add_test(t, create_survives_every_failing_allocation);
     suite_add_tcase(s, t);
