@@ -3,7 +3,8 @@
 
 By default DARTS-CC's Fashion-MNIST setting on random data, single precision. Prints one
 JSON object; a step is an alpha step and a w step on fresh batches, after one to warm up.
-With --arch it is a training step of that discrete network.
+With --arch it is a training step of that discrete network; with --predict too, a prediction
+by its frozen TorchScript, batch-norm folded into the convolutions.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def parse_arguments():
     parser.add_argument("--draws", type=int, default=1, help="of lambda, for alpha")
     parser.add_argument("--cost-weight", type=float, default=1.0)
     parser.add_argument("--arch", type=Path, help="as hnas-query prints it")
+    parser.add_argument("--predict", action="store_true", help="with --arch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cells", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=4)
@@ -117,14 +119,48 @@ def edge_ops(cell):
     return ops
 
 
-def training_step(args):
-    """As search_step, of the discrete network of --arch."""
-    from model_torch import Network, train_step
+def discrete_network(args):
+    """The network of --arch with fresh weights."""
+    from model_torch import Network
 
     arch = json.loads(args.arch.read_text())
     normal, reduce = edge_ops(arch["normal"]), edge_ops(arch["reduce"])
     sizes = (args.image, args.classes, args.channels, args.cells, len(arch["normal"]))
-    net = Network(*sizes, normal, reduce).to(memory_format=LAYOUTS[args.layout])
+    return Network(*sizes, normal, reduce).to(memory_format=LAYOUTS[args.layout])
+
+
+class Logits(torch.nn.Module):
+    """A network's logits alone."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x)[0]
+
+
+def prediction(args):
+    """As search_step, of a prediction by frozen TorchScript."""
+    x, _ = make_batch(args)
+    with torch.inference_mode():
+        net = torch.jit.trace(Logits(discrete_network(args).make_affine()).eval(), x)
+        net = torch.jit.optimize_for_inference(torch.jit.freeze(net))
+        for _ in range(3):  # the executor specialises in its first calls
+            net(x)
+
+    def forward():
+        with torch.inference_mode():
+            net(x)
+
+    return lambda: forward
+
+
+def training_step(args):
+    """As search_step, of the discrete network of --arch."""
+    from model_torch import train_step
+
+    net = discrete_network(args)
     sgd = torch.optim.SGD(net.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
 
     def prepare():
@@ -148,7 +184,10 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
     random.seed(0)
-    prepare = training_step(args) if args.arch else search_step(args)
+    if args.predict:
+        prepare = prediction(args)
+    else:
+        prepare = training_step(args) if args.arch else search_step(args)
     timed(prepare)
     times = [timed(prepare) for _ in range(args.repeat)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

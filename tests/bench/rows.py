@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 LAYOUTS = ("channels_last", "nchw")
 ARCH = "examples/archs/darts-cc-fmnist-0.json"
+SMALL = "examples/archs/mnist-small.json"
 STEP = "step --preset darts_cc --order first"
 
 
@@ -154,6 +155,31 @@ def _search_rows():
     )
 
 
+def _predict_rows():
+    for batch, repeats in ((1, (400, 100)), (64, (30, 20))):
+        yield beside(
+            f"predict_{batch}",
+            f"prediction, batch {batch}, against frozen TorchScript with folded batch-norm: "
+            "DARTS-CC's toy Fashion-MNIST cells",
+            f"forward --arch {ARCH}",
+            f"--predict --arch {ARCH}",
+            shape(batch=batch, threads=min(batch, 2)),
+            2,
+            2,
+            repeats,
+        )
+        yield beside(
+            f"predict_small_{batch}",
+            f"the same of a small network, batch {batch}: 8 channels, cells of a short MNIST search",
+            f"forward --arch {SMALL}",
+            f"--predict --arch {SMALL}",
+            shape(batch=batch, channels=8, nodes=2, threads=min(batch, 2)),
+            2,
+            2,
+            repeats,
+        )
+
+
 def _thread_rows():
     for name, order, repeat in (("first", "first", 7), ("second_fd", "second_fd", 5)):
         commands = {
@@ -222,7 +248,7 @@ def _kernel_rows():
     yield Row("products", "Matrix products", "products", words, key="kernels")
 
 
-_PARTS = (_search_rows, _thread_rows, _query_rows, _scale_rows, _kernel_rows)
+_PARTS = (_search_rows, _predict_rows, _thread_rows, _query_rows, _scale_rows, _kernel_rows)
 ROWS = {row.name: row for part in _PARTS for row in part()}
 TABLES = ("scale", "kernels", "products")
 
