@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "kernel/gemm.h"
 #include "kernel/peak.h"
 
@@ -256,30 +256,22 @@ enum {
 
 /* ---- time ---- */
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The best of several times of a run, in seconds. */
 static double best_time(struct measure *b, void (*run)(struct measure *b))
 {
-    double best = 1e30, start = now_s();
+    double best = 1e30, start = hn_now_s();
     int repeats = 0;
 
     do
         run(b);
-    while (++repeats < 1000000 && now_s() - start < run_s);
+    while (++repeats < 1000000 && hn_now_s() - start < run_s);
     for (int i = 0; i < N_RUNS; i++) {
         double s;
 
-        start = now_s();
+        start = hn_now_s();
         for (int r = 0; r < repeats; r++)
             run(b);
-        s = (now_s() - start) / repeats;
+        s = (hn_now_s() - start) / repeats;
         best = s > 0 && s < best ? s : best;
     }
     return best;
@@ -292,9 +284,9 @@ static double peak_flops(const struct hn_peak *peak)
     double best = 0;
 
     for (int i = 0; i < N_RUNS; i++) {
-        const double start = now_s();
+        const double start = hn_now_s();
         const double flops = peak->multiply_add(sink, 4000);
-        const double s = now_s() - start;
+        const double s = hn_now_s() - start;
 
         best = s > 0 && flops / s > best ? flops / s : best;
     }

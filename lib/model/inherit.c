@@ -13,18 +13,11 @@ static int is_optional(const struct hn_param *e)
            (is_cell && e->kind == HNAS_PARAM_WEIGHT && e->tensor->rank == 1);
 }
 
-static hnas_tensor *look_up(const hnas_params *from, const char *name)
-{
-    for (int64_t i = 0; i < from->n; i++)
-        if (!strcmp(from->entry[i].name, name))
-            return from->entry[i].tensor;
-    return NULL;
-}
-
 static hnas_status check(const struct hn_param *e, const hnas_params *from)
 {
     struct hnas_context *ctx = e->tensor->ctx;
-    hnas_tensor *t = look_up(from, e->name);
+    const struct hn_param *source = hn_params_find(from, e->name);
+    hnas_tensor *t = source ? source->tensor : NULL;
     char want[96], got[96];
 
     if (!t && is_optional(e))
@@ -66,10 +59,10 @@ hnas_status hnas_model_inherit(hnas_model *model, const hnas_params *from)
         return st;
     for (int64_t i = 0; i < model->params.n; i++) {
         const struct hn_param *e = &model->params.entry[i];
-        const hnas_tensor *t = look_up(from, e->name);
+        const struct hn_param *source = hn_params_find(from, e->name);
 
-        if (t)
-            copy(e->tensor, t);
+        if (source)
+            copy(e->tensor, source->tensor);
     }
     model->n_calibrated = 0;
     return HNAS_OK;

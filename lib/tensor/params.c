@@ -40,8 +40,8 @@ static hnas_status grow(struct hnas_params *params)
     return HNAS_OK;
 }
 
-static const struct hn_param *find(const struct hnas_params *params,
-                                   const char *name)
+const struct hn_param *hn_params_find(const struct hnas_params *params,
+                                      const char *name)
 {
     for (int64_t i = 0; i < params->n; i++)
         if (!strcmp(params->entry[i].name, name))
@@ -66,7 +66,7 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
     if (!full)
         return hn_fail_nomem(params->ctx, "name of a parameter");
     snprintf(full, bytes, "%s%s", prefix, name);
-    if (find(params, full)) {
+    if (hn_params_find(params, full)) {
         hnas_status st = hn_fail(params->ctx, HNAS_E_NAME,
                                  "parameter %s: exists already", full);
 
@@ -173,7 +173,7 @@ hnas_status hnas_params_find(hnas_tensor **out, const hnas_params *params,
         *out = NULL;
     if (!out || !params || !name)
         return HNAS_E_ARG;
-    e = find(params, name);
+    e = hn_params_find(params, name);
     if (!e)
         return hn_fail(params->ctx, HNAS_E_NAME, "parameter %.200s: unknown",
                        name);

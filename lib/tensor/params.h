@@ -23,6 +23,10 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
                           const char *name, int32_t kind,
                           struct hnas_tensor *tensor);
 
+/* The entry of a name, or NULL. */
+const struct hn_param *hn_params_find(const struct hnas_params *params,
+                                      const char *name);
+
 /* Append all entries of another list under a prefix. */
 hnas_status hn_params_add_all(struct hnas_params *params, const char *prefix,
                               const struct hnas_params *other);

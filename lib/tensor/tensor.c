@@ -142,6 +142,14 @@ hnas_status hn_tensor_new(struct hnas_tensor **out, struct hnas_context *ctx,
     return st;
 }
 
+void hn_tensor_borrow(struct hnas_tensor *t, struct hnas_tensor *from)
+{
+    hn_free(&t->ctx->alloc, t->memory);
+    t->memory = NULL;
+    t->data = from->data;
+    t->base = hnas_tensor_ref(from);
+}
+
 hnas_status hnas_tensor_create(hnas_tensor **out, hnas_context *ctx,
                                int32_t dtype, int32_t rank, const int64_t *dims)
 {

@@ -54,6 +54,10 @@ hnas_status hn_tensor_new(struct hnas_tensor **out, struct hnas_context *ctx,
                           enum hn_layout layout, int32_t rank,
                           const int64_t *dims);
 
+/* Let a leaf read another one's memory from now on, of equal layout and dims;
+ * its own is released. */
+void hn_tensor_borrow(struct hnas_tensor *t, struct hnas_tensor *from);
+
 /* A handle without memory, for a tape.  Sets dims, strides and layout. */
 hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,
                            enum hn_layout layout, int32_t rank,
