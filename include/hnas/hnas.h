@@ -22,6 +22,8 @@
  *     while (more batches)
  *         hnas_model_step(model, &batch, &info);
  *
+ * To predict with it: model.h; with all networks of a path in turn: set.h.
+ *
  * Every call that can fail returns an hnas_status (status.h); the context
  * keeps one line about the last failure.
  */
@@ -43,6 +45,7 @@
 #include "optim.h"
 #include "path.h"
 #include "search.h"
+#include "set.h"
 #include "status.h"
 #include "tape.h"
 #include "tensor.h"

@@ -212,6 +212,15 @@ hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
     return HNAS_OK;
 }
 
+void hn_model_kinds(struct hn_model_kind kind[HNAS_N_KINDS],
+                    const hnas_arch *arch)
+{
+    for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
+        kind[k].edge = arch->edge[k];
+        kind[k].n_edges = arch->edge[k] ? arch->n_edges[k] : -1;
+    }
+}
+
 hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
                               const hnas_arch *arch,
                               const hnas_model_opts *opts)
@@ -228,10 +237,7 @@ hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
         return hn_fail(ctx, st, "model: opts.size is not set");
-    for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
-        kind[k].edge = arch->edge[k];
-        kind[k].n_edges = arch->edge[k] ? arch->n_edges[k] : -1;
-    }
+    hn_model_kinds(kind, arch);
     st = hn_model_make(out, ctx, kind, &o);
     if (st == HNAS_OK)
         (*out)->rule = arch->rule;

@@ -53,6 +53,10 @@ struct hnas_model {
     int64_t n_calibrated;         /* 0: the next call begins anew */
 };
 
+/* The listed edges of an architecture, borrowed. */
+void hn_model_kinds(struct hn_model_kind kind[HNAS_N_KINDS],
+                    const hnas_arch *arch);
+
 /* Make a model of listed edges, ordered by target, then source. */
 hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
                           const struct hn_model_kind kind[HNAS_N_KINDS],

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fpmode.h"
+#include "hnas/set.h"
 #include "model/frozen.h"
 #include "tape/image.h"
 
@@ -229,6 +230,23 @@ void hnas_predictor_destroy(hnas_predictor *predictor)
     hn_frozen_unref(p->frozen);
     hn_free(&ctx->alloc, p);
     hn_context_close(ctx);
+}
+
+hnas_status hnas_predictor_switch(hnas_predictor *predictor, int32_t index)
+{
+    if (!predictor)
+        return HNAS_E_ARG;
+    if (index < 0 || index >= predictor->frozen->n)
+        return hn_fail(predictor->ctx, HNAS_E_RANGE,
+                       "predictor: network %d, want 0..%d", (int)index,
+                       (int)predictor->frozen->n - 1);
+    predictor->current = index;
+    return HNAS_OK;
+}
+
+int32_t hnas_predictor_get_current(const hnas_predictor *predictor)
+{
+    return predictor->current;
 }
 
 /* ---- running ---- */
