@@ -24,7 +24,8 @@ enum {
     BENCH_FORWARD,
     BENCH_TRAINING,
     BENCH_KERNELS,
-    BENCH_PATH
+    BENCH_PATH,
+    BENCH_SWITCH
 };
 
 struct bench_result {

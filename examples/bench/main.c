@@ -38,8 +38,8 @@ static const struct option options[] = {
     {"relax", "R",
      "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
-    {"rule", "RULE", "of a path (the preset's)", OPTION_CHOICE, AT(rule), 0, 0,
-     rules, NULL, NULL, 0},
+    {"rule", "RULE", "of path and switch (the preset's)", OPTION_CHOICE,
+     AT(rule), 0, 0, rules, NULL, NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
      NULL, NULL, NULL, 0},
     {"arch", "FILE", "as hnas-query prints it: of forward and train-step",
@@ -144,7 +144,7 @@ static const struct {
     {"step", BENCH_STEP, 0},           {"wpass", BENCH_WPASS, 0},
     {"query", BENCH_QUERY, 0},         {"forward", BENCH_FORWARD, 1},
     {"train-step", BENCH_TRAINING, 1}, {"kernels", BENCH_KERNELS, 0},
-    {"path", BENCH_PATH, 0},
+    {"path", BENCH_PATH, 0},           {"switch", BENCH_SWITCH, 0},
 };
 
 static int check_word(const struct command_line *line, struct bench *b)
@@ -161,7 +161,8 @@ static int check_word(const struct command_line *line, struct bench *b)
             return 0;
         }
     return usage_error(
-        "%.80s: want step, wpass, query, path, forward, train-step or kernels",
+        "%.80s: want step, wpass, query, path, switch, forward, train-step or "
+        "kernels",
         *word ? word : "what to measure: missing");
 }
 
@@ -180,8 +181,8 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
-    if (!rc && b->what == BENCH_PATH) {
-        rc = bench_path(b);
+    if (!rc && (b->what == BENCH_PATH || b->what == BENCH_SWITCH)) {
+        rc = b->what == BENCH_PATH ? bench_path(b) : bench_switch(b);
         if (fflush(stdout) && !rc)
             rc = failure("standard output: can't be written");
         return rc;
@@ -206,9 +207,10 @@ int main(int argc, char **argv)
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|wpass|query|path|forward|train-step|kernels [OPTION]...",
+        "step|wpass|query|path|switch|forward|train-step|kernels [OPTION]...",
         "Measures, on random data, a step of a search, its w pass alone or a "
-        "query of it; a prediction or a step of training of a discrete "
+        "query of it; a path of random lines, and a switch between its "
+        "networks; a prediction or a step of training of a discrete "
         "network; what each kernel reaches.",
         options,
         N_OPTIONS,

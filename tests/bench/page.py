@@ -65,7 +65,7 @@ def figure(row, result):
         return min(values[1:]) / values[0], True
     if row.kind in ("ratio", "speedup"):
         return values[1] / values[0], row.kind == "speedup"
-    return (values[0] / 1e3 if row.key == "ns_per_query" else values[0]), False
+    return (values[0] / 1e3 if row.key.startswith("ns_") else values[0]), False
 
 
 def line(row, result):

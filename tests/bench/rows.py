@@ -214,6 +214,16 @@ def _query_rows():
         key="us_per_path",
         unit="us",
     )
+    yield of_ours(
+        "switch",
+        "a switch between the networks of a path, found by lambda",
+        "value",
+        {"ours": "switch --preset default --threads 1"},
+        1,
+        10,
+        key="ns_per_switch",
+        unit="us",
+    )
 
 
 SCALES = {

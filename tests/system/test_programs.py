@@ -514,6 +514,17 @@ def test_bench_measures(room):
         assert result["us_per_path"] > 0 and result["pieces"] > 5, result
 
 
+def test_bench_measures_switches(room):
+    sizes = ["--channels", 2, "--nodes", 1, "--cells", 2]
+    for rule in "argmax", "top2":
+        out, _ = room.run("hnas-bench", "switch", "--json", *sizes, "--rule", rule)
+        result = parse(out)
+        path = parse(room.run("hnas-bench", "path", "--json", *sizes, "--rule", rule)[0])
+        assert 0 < result["ns_per_switch"] < 1e5, result
+        assert result["members"] == path["pieces"] >= 1, result
+    room.run("hnas-bench", "switch", "--arch", "x.json", status=2)
+
+
 def test_bench_measures_kernels(room):
     out, _ = room.run("hnas-bench", "kernels", "--json")
     kernels = parse(out)["kernels"]
