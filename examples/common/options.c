@@ -403,6 +403,10 @@ int option_restore(const struct option *o, void *target, char *value)
     if (*value == '[') {
         memmove(value, value + 1, strlen(value));
         value[strcspn(value, "]")] = '\0';
+        if (!*value) {
+            ((struct option_list *)field(o, target))->n = 0;
+            return 0;
+        }
     }
     text = strdup(value); /* lives as long as the program */
     return text ? option_set(o, target, text) : failure("out of memory");

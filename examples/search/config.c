@@ -65,6 +65,7 @@ static void set_defaults(struct config *c)
     c->cells = 3;
     c->nodes = 4;
     c->channels = 16;
+    c->eval_every = 1;
     c->report.n = 4;
     memcpy(c->report.value, report, sizeof report);
 }
@@ -130,6 +131,10 @@ static int check(const struct config *c, const unsigned char *given)
     if (!(c->range[0] < c->range[1]))
         return usage_error("--lambda-range %g:%g: want LO < HI", c->range[0],
                            c->range[1]);
+    for (int32_t i = 0; i < c->marks.n; i++)
+        if (c->marks.value[i] != floor(c->marks.value[i]))
+            return usage_error("--marks: %g, want whole epochs",
+                               c->marks.value[i]);
     if (c->resume && !c->out)
         return usage_error("--resume: needs --out DIR, where the search is");
     return 0;
@@ -174,19 +179,30 @@ int config_read(struct config *c, struct command_line *line, int argc,
 
 /* ---- resuming ---- */
 
+/* Files of before lack these; each is then as it is without the option. */
+static int is_newer(const char *name)
+{
+    static const char *const names[] = {
+        "knots", "beta-decay", "l2", "eval-every", "marks", "keep-marks"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name))
+            return 1;
+    return 0;
+}
+
 static int take_saved(struct config *c, const struct option *o, int was_given,
                       const char *text)
 {
     char saved[PATH_SIZE], now[PATH_SIZE];
 
-    if (json_member(text, o->name, saved, sizeof saved) < 0 &&
-        (!strcmp(o->name, "knots") || !strcmp(o->name, "beta-decay") ||
-         !strcmp(o->name, "l2")))
-        return 0; /* files of before had none */
-    if (json_member(text, o->name, saved, sizeof saved) < 0)
+    if (json_member(text, o->name, saved, sizeof saved) < 0) {
+        if (is_newer(o->name))
+            return 0;
         return failure("%s/search.safetensors: setting %s: missing, want a "
                        "file of hnas-search",
                        c->out, o->name);
+    }
     option_write(o, c, now, sizeof now);
     if (was_given && strcmp(saved, now))
         return failure("--%s: is %s, the saved search has %s; only epochs, "

@@ -47,8 +47,9 @@ static hnas_status count_batch(struct run *r, const hnas_arch *arch,
     return st;
 }
 
-int evaluate(struct run *r, const hnas_arch *arch, double lambda,
-             int64_t n_images, double *accuracy, double *precision)
+/* Accuracy at lambda of the supernet (arch NULL) or of a derived network. */
+static int evaluate(struct run *r, const hnas_arch *arch, double lambda,
+                    int64_t n_images, double *accuracy, double *precision)
 {
     const int64_t all = hnas_batches_get_count(r->check);
     const int64_t wanted = (n_images + r->config->batch - 1) / r->config->batch;
@@ -75,7 +76,8 @@ int evaluate(struct run *r, const hnas_arch *arch, double lambda,
     return is_interrupted() ? EXIT_INTERRUPTED : 0;
 }
 
-int report_at(struct run *r, double lambda, struct report *out)
+int report_at(struct run *r, double lambda, int64_t n_images,
+              struct report *out)
 {
     hnas_cost total, fixed;
     hnas_arch *arch;
@@ -89,10 +91,13 @@ int report_at(struct run *r, double lambda, struct report *out)
     out->lambda = lambda;
     out->params = total.params;
     out->macs = total.macs;
-    rc = evaluate(r, NULL, lambda, 0, &out->valid_accuracy,
-                  &out->valid_precision);
+    out->true_cost = cost_in(&total, r->config->metric);
+    rc = measure_gates(r, lambda, out);
     if (!rc)
-        rc = evaluate(r, arch, lambda, 0, &out->inherited_accuracy,
+        rc = evaluate(r, NULL, lambda, n_images, &out->valid_accuracy,
+                      &out->valid_precision);
+    if (!rc)
+        rc = evaluate(r, arch, lambda, n_images, &out->inherited_accuracy,
                       &out->inherited_precision);
     hnas_arch_destroy(arch);
     return rc;
@@ -124,97 +129,4 @@ int count_unchanged(struct run *r)
     }
     r->n_unchanged = changed ? 0 : r->n_unchanged + 1;
     return 0;
-}
-
-/* ---- expected cost ---- */
-
-double cost_in(const hnas_cost *cost, int32_t metric)
-{
-    const int64_t value[HNAS_N_COSTS] = {cost->params, cost->macs, cost->bytes};
-
-    return (double)value[metric];
-}
-
-/* The temperature of the step to come. */
-static double tau_now(const struct run *r)
-{
-    const struct option_tau *tau = &r->config->tau;
-    hnas_search_opts o;
-    double t;
-
-    o.size = sizeof o;
-    hnas_search_get_opts(r->search, &o, sizeof o);
-    if (tau->schedule == HNAS_TAU_CONSTANT || o.bilevel.total_steps <= 0)
-        return tau->first;
-    t = fmin((double)hnas_search_get_steps(r->search) /
-                 (double)o.bilevel.total_steps,
-             1);
-    return tau->schedule == HNAS_TAU_EXP
-               ? tau->first * pow(tau->last / tau->first, t)
-               : tau->first + (tau->last - tau->first) * t;
-}
-
-/* p of one row as the penalty sees it, times its costs. */
-static double row_cost(int32_t relax, double tau, const double *alpha,
-                       const double *cost, int32_t n)
-{
-    const int is_soft = relax != HNAS_RELAX_RAW && relax != HNAS_RELAX_SIGMOID;
-    double sum = 0, weight = 0, top = -INFINITY;
-
-    for (int32_t o = 0; o < n; o++)
-        top = fmax(top, alpha[o]);
-    for (int32_t o = 0; o < n; o++) {
-        double p = fabs(alpha[o]);
-
-        if (relax == HNAS_RELAX_SIGMOID)
-            p = 1 / (1 + exp(-alpha[o]));
-        if (is_soft)
-            p = exp((alpha[o] - top) / tau);
-        weight += p;
-        sum += p * cost[o];
-    }
-    return is_soft ? sum / weight : sum;
-}
-
-static hnas_status table_cost(struct run *r, int32_t kind, int32_t table,
-                              double lambda, double *sum)
-{
-    const struct config *c = r->config;
-    const double tau = c->relax == HNAS_RELAX_SOFTMAX ? tau_now(r) : 1;
-    int32_t n_cells, n_edges, n_ops;
-    double *alpha, *cost;
-    hnas_status st = HNAS_E_NOMEM;
-
-    hnas_supernet_get_kind(r->net, kind, &n_cells, &n_edges, &n_ops);
-    alpha = malloc((size_t)(n_edges * n_ops) * sizeof *alpha);
-    cost = malloc((size_t)(n_edges * n_ops) * sizeof *cost);
-    if (alpha && cost) {
-        st = hnas_hyper_eval(alpha, n_edges * n_ops, r->hyper, table, lambda);
-        if (st >= 0)
-            st = hnas_supernet_get_costs(r->net, kind, c->metric, cost,
-                                         n_edges * n_ops);
-        for (int32_t e = 0; e < n_edges && st >= 0; e++)
-            *sum += row_cost(c->relax, tau, alpha + e * n_ops, cost + e * n_ops,
-                             n_ops);
-    }
-    free(alpha);
-    free(cost);
-    return st;
-}
-
-int expected_cost(struct run *r, double lambda, double *cost)
-{
-    hnas_cost fixed;
-    int32_t table = 0;
-    hnas_status st = hnas_supernet_get_fixed_cost(r->net, &fixed);
-
-    *cost = cost_in(&fixed, r->config->metric);
-    for (int32_t kind = 0; kind < HNAS_N_KINDS && st >= 0; kind++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(r->net, kind, &n_cells, &n_edges, &n_ops);
-        if (n_cells)
-            st = table_cost(r, kind, table++, lambda, cost);
-    }
-    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
 }

@@ -121,7 +121,7 @@ static int report_all(struct run *r, struct report *reports, int32_t *n)
     progress_begin(&progress, 0, l->n, 0);
     for (*n = 0; *n < l->n && !rc; *n += !rc) {
         progress_note(&progress, "measuring at lambda", l->value[*n]);
-        rc = report_at(r, l->value[*n], &reports[*n]);
+        rc = report_at(r, l->value[*n], 0, &reports[*n]);
     }
     progress_end(&progress);
     return rc;

@@ -241,6 +241,7 @@ static int one_step(struct run *r, hnas_step_info *info)
         return 0;
     if (st < 0)
         return library_failure(r->ctx, st, 0);
+    r->w_rate = info->w_rate;
     r->step_ms[r->n_step_ms++] = 1e3 * (now_s() - began_s);
     r->train_sum += info->train_loss;
     r->n_train_sum++;
@@ -271,16 +272,26 @@ static int32_t ask_interrupt(void *user, int64_t step, int32_t pass)
     return is_interrupted();
 }
 
-static int end_epoch(struct run *r, double w_rate)
+/* Its row, its mark, its checkpoint.  An interrupted row leaves the sums as
+ * they are: the next run writes it first. */
+static int end_epoch(struct run *r)
 {
-    int rc = files_after_epoch(r, w_rate);
+    int rc = log_after_epoch(r);
 
+    if (rc)
+        return rc;
     r->train_sum = r->valid_sum = 0;
     r->n_train_sum = r->n_valid_sum = 0;
-    r->epoch_began_s = now_s();
-    if (!rc)
-        rc = count_unchanged(r);
+    rc = count_unchanged(r);
+    if (!rc && is_mark(r))
+        rc = files_keep_mark(r);
     return rc ? rc : files_save(r);
+}
+
+static int is_end_of_epoch(const struct run *r)
+{
+    return hnas_search_get_steps(r->search) % r->per_epoch == 0 &&
+           r->n_train_sum;
 }
 
 /* Whether --patience is at its end. */
@@ -299,13 +310,15 @@ int run_steps(struct run *r)
     hnas_step_info info = {0};
     int rc = 0;
 
-    r->began_s = r->epoch_began_s = now_s();
+    r->began_s = r->row_began_s = now_s();
     r->step_ms = calloc((size_t)(n > 0 ? n : 1), sizeof *r->step_ms);
     if (!r->step_ms)
         return failure("%lld steps: out of memory", (long long)n);
     hnas_search_set_progress(r->search, ask_interrupt, NULL);
     progress_begin(&progress, first, r->last_step,
                    (r->last_step + r->per_epoch - 1) / r->per_epoch);
+    if (is_end_of_epoch(r))
+        rc = end_epoch(r);
     while (step < r->last_step && !rc && !is_interrupted() && !is_settled(r)) {
         rc = one_step(r, &info);
         if (rc || hnas_search_get_steps(r->search) == step)
@@ -315,12 +328,12 @@ int run_steps(struct run *r)
                       info.train_loss, info.w_rate,
                       step == r->last_step ||
                           (!progress.is_terminal && step % r->per_epoch == 0));
-        if (step % r->per_epoch == 0)
-            rc = end_epoch(r, info.w_rate);
+        if (is_end_of_epoch(r))
+            rc = end_epoch(r);
     }
     progress_end(&progress);
     hnas_search_set_progress(r->search, NULL, NULL);
-    if (!rc && is_interrupted())
+    if ((!rc || rc == EXIT_INTERRUPTED) && is_interrupted())
         return stop_when_interrupted(r);
     if (!rc && step % r->per_epoch && r->config->out)
         rc = files_save(r); /* it ended within an epoch */

@@ -22,7 +22,7 @@ struct run {
     hnas_search *search;
 
     /* Sums over the epoch so far, kept in the file. */
-    double train_sum, valid_sum;
+    double train_sum, valid_sum, w_rate;
     int64_t n_train_sum, n_valid_sum;
 
     /* For --patience: the networks at the reported lambdas after the last
@@ -32,18 +32,20 @@ struct run {
 
     double *step_ms; /* of this process */
     int64_t n_step_ms;
-    double began_s, epoch_began_s;
+    double began_s, row_began_s;
     struct confusion confusion;
     float *logits;
     int32_t *labels;
 };
 
-/* What is reported at one lambda. */
+/* What is reported at one lambda; costs in the search's metric. */
 struct report {
     double lambda;
     double valid_accuracy, valid_precision;
     double inherited_accuracy, inherited_precision;
     int64_t params, macs;
+    double true_cost, expected_cost;
+    double entropy; /* of the gates, nats an edge; NaN for raw ones */
 };
 
 /* run.c: all return 0 or an exit status after a message. */
@@ -54,20 +56,29 @@ void run_close(struct run *r);
 /* evaluate.c */
 int count_unchanged(struct run *r);
 
-/* Accuracy at lambda of the supernet (arch NULL) or of a derived
- * network, over the first n_images of the validation part (0: all). */
-int evaluate(struct run *r, const hnas_arch *arch, double lambda,
-             int64_t n_images, double *accuracy, double *precision);
-int report_at(struct run *r, double lambda, struct report *out);
+/* Measure at lambda on the first n_images of the validation part (0: all). */
+int report_at(struct run *r, double lambda, int64_t n_images,
+              struct report *out);
 
-/* Expected cost of the whole network at lambda in the search's metric. */
-int expected_cost(struct run *r, double lambda, double *cost);
+/* gates.c: expected cost of the whole network, and the gates' entropy. */
+int measure_gates(struct run *r, double lambda, struct report *out);
 double cost_in(const hnas_cost *cost, int32_t metric);
 
 /* files.c */
 int files_prepare(struct run *r);
-int files_after_epoch(struct run *r, double w_rate);
 int files_save(struct run *r);
+int files_keep_mark(struct run *r);
 int files_read_sums(struct run *r);
+int files_path(char path[PATH_SIZE], const struct run *r, const char *name);
+int files_failure(const char *path);
+
+/* Replace a text file at once: write what is begun, then end it. */
+FILE *files_begin(char part[PATH_SIZE + 8], const char *path);
+int files_end(FILE *f, const char *part, const char *path);
+
+/* log.c */
+int log_begin(struct run *r);
+int log_after_epoch(struct run *r);
+int is_mark(const struct run *r); /* whether the epoch done is one of --marks */
 
 #endif

@@ -72,9 +72,18 @@ class Room:
             return file.read()
 
     def log(self, name):
-        """The rows of a log, without their last column, the seconds."""
+        """The rows of a log, without the seconds."""
         with open(os.path.join(self.folder, name, "log.csv")) as file:
-            return [row[:-1] for row in csv.reader(file)]
+            head, *rows = csv.reader(file)
+        at = head.index("seconds")
+        return [row[:at] + row[at + 1:] for row in (head, *rows)]
+
+    def table(self, name):
+        """The rows of a log by epoch, each a dict of its numbers."""
+        head, *rows = self.log(name)
+        rows = [dict(zip(head, row, strict=True)) for row in rows]
+        return {int(row["epoch"]): {key: float(row[key]) if row[key] else None
+                                    for key in head} for row in rows}
 
 
 def write_images(folder, n=96, side=8, classes=3):
@@ -129,6 +138,64 @@ def test_search_writes_its_files(room):
     head, *rows = room.log("a")
     assert head[:2] == ["epoch", "step"] and "accuracy_0.001" in head
     assert [row[:2] for row in rows] == [["1", "6"], ["2", "12"]]
+
+
+def test_log_compares_relaxed_and_inherited(room):
+    out, _ = room.search("a2", "--epochs", 2, "--json")
+    rows = room.table("a2")
+    for report in parse(out)["lambda"]:
+        at = f"{report['lambda']:g}"
+        for key, name in (("valid_accuracy", "accuracy"),
+                          ("valid_precision", "precision"),
+                          ("inherited_accuracy", "inherited_accuracy"),
+                          ("inherited_precision", "inherited_precision"),
+                          ("params", "true_cost")):
+            assert rows[2][f"{name}_{at}"] == report[key], (at, name)
+        for row in rows.values():
+            assert row[f"gap_{at}"] == (row[f"accuracy_{at}"] -
+                                        row[f"inherited_accuracy_{at}"])
+            assert 0 < row[f"entropy_{at}"] <= math.log(3)
+            assert row[f"expected_cost_{at}"] > 0
+    # alpha starts at 1e-3 N(0, 1) and is frozen in the first step
+    room.search("a1", "--steps", 6, "--warmup", 1)
+    row = room.table("a1")[1]
+    assert abs(row["entropy_0.1"] - math.log(3)) < 1e-5, row
+
+
+def test_marks_and_rows_of_every_few_epochs(room):
+    few = ["--epochs", 7, "--eval-every", 3, "--marks", "2,6",
+           "--eval-images", 8, "--keep-marks"]
+    room.search("few", *few)
+    rows = room.table("few")
+    assert list(rows) == [2, 3, 6], rows
+    room.search("every", "--epochs", 7)
+    every = room.table("every")
+    assert list(every) == [1, 2, 3, 4, 5, 6, 7]
+    for epoch in 2, 6:  # a mark sees all images
+        assert rows[epoch] == every[epoch], epoch
+    assert rows[3]["train_loss"] == every[3]["train_loss"]
+    assert rows[3]["accuracy_0.1"] * 8 == round(rows[3]["accuracy_0.1"] * 8)
+    names = sorted(os.listdir(room.path("few")))
+    assert names == ["config.json", "log.csv", "search-2.safetensors",
+                     "search-6.safetensors", "search.safetensors"], names
+    room.search("upto", *few, "--steps", 12)
+    assert room.read("upto", "search.safetensors") == room.read(
+        "upto", "search-2.safetensors") == room.read(
+        "few", "search-2.safetensors")
+    for cut in 12, 14, 36, 41:
+        room.search("cut", *few, "--steps", cut)
+        kept = os.path.exists(room.path("cut/search-6.safetensors"))
+        assert kept == (cut >= 36), cut
+        with open(room.path("cut/log.csv"), "a") as file:
+            file.write("7,42,1,2,3,4\n9,54,half a row")
+        room.search("cut", *few, "--resume")
+        assert_same_search(room, "few", "cut")
+        for name in "search-2.safetensors", "search-6.safetensors":
+            assert room.read("few", name) == room.read("cut", name)
+    for name, value in (("eval-every", 2), ("marks", "2"),
+                        ("eval-images", 9)):
+        _, err = room.search("few", "--resume", f"--{name}={value}", status=1)
+        assert f"--{name}" in err, err
 
 
 def test_search_is_the_same_for_any_threads(room):
@@ -236,6 +303,34 @@ def test_interrupt_saves_and_resumes(room):
     assert room.log("stop") == room.log("straight")
 
 
+def test_interrupted_row_is_written_by_the_next_run(room):
+    """Ctrl-C while the row of an epoch is measured: nothing is lost."""
+    slow = ["--data", room.data, "--channels", 2, "--nodes", 1, "--batch", 4,
+            "--epochs", 3, "--report-lambda", ",".join(["1e-3"] * 60)]
+    room.run("hnas-search", *slow, "--out", room.path("whole"))
+    with open(room.path("whole/log.csv")) as file:
+        seconds = float(next(csv.DictReader(file))["seconds"])
+    for attempt in range(5):  # a row takes far longer than an epoch's steps
+        folder = f"half{attempt}"
+        saved = room.path(folder + "/search.safetensors")
+        process = room.start("hnas-search", *slow, "--out", room.path(folder),
+                             "--json")
+        deadline = time.time() + 60
+        while not os.path.exists(saved):
+            assert time.time() < deadline and process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.5 * seconds)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, process.returncode
+        if parse(out)["steps"] == 24 and list(room.table(folder)) == [1]:
+            break  # epoch 2 is done, its row is not
+    else:
+        raise AssertionError("no interrupt met a row")
+    room.run("hnas-search", "--out", room.path(folder), "--resume")
+    assert_same_search(room, "whole", folder)
+
+
 def test_presets_run(room):
     for preset in "seed", "darts", "darts_l1", "fair_darts", "darts_cc":
         out, _ = room.search(None, "--preset", preset, "--steps", 3, "--json")
@@ -278,7 +373,8 @@ def test_bad_usage_is_refused(room):
                 ["--lambda-range", "2:1"], ["--lambda-range", "-1:1"],
                 ["--monotone", "maybe"], ["--json=1"], ["--preset", "best"],
                 ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
-                ["--report-lambda", "1,,2"], ["--seed", "-1"]):
+                ["--report-lambda", "1,,2"], ["--marks", "1.5"],
+                ["--marks", "0"], ["--marks", ""], ["--eval-every", "0"], ["--seed", "-1"]):
         room.run("hnas-search", *bad, status=2)
     for bad in ([], ["nothing"], ["step", "--image", "1x2"],
                 ["step", "--repeat", "0"], ["step", "--preset", "x"],
