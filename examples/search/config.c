@@ -52,6 +52,7 @@ static void take_preset(struct config *c)
     c->w_lr[0] = s->bilevel.w_rate;
     c->w_lr[1] = s->bilevel.w_rate_last;
     c->alpha_lr = s->bilevel.u_rate;
+    c->alpha_paths = s->alpha_paths;
     c->rule = s->rule;
 }
 
@@ -128,6 +129,11 @@ static int check(const struct config *c, const unsigned char *given)
 {
     if (is_given(given, "knots") && c->hypernet != HNAS_HYPER_PIECEWISE)
         return usage_error("--knots: want --hypernet piecewise");
+    if (c->alpha_paths == 1 ||
+        (c->alpha_paths && c->relax != HNAS_RELAX_GUMBEL_HARD))
+        return usage_error("--alpha-paths %lld: want 0, or 2 and more with "
+                           "--relax gumbel_hard",
+                           (long long)c->alpha_paths);
     if (!(c->range[0] < c->range[1]))
         return usage_error("--lambda-range %g:%g: want LO < HI", c->range[0],
                            c->range[1]);
@@ -183,7 +189,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots", "beta-decay", "l2", "eval-every", "marks", "keep-marks"};
+        "knots", "beta-decay", "l2",         "eval-every",
+        "marks", "keep-marks", "alpha-paths"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
@@ -265,6 +272,7 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->zero_one = c->zero_one;
     opts->l2 = c->l2;
     opts->beta_decay = c->beta_decay;
+    opts->alpha_paths = (int32_t)c->alpha_paths;
     opts->rule = c->rule;
     opts->bilevel.warmup = c->warmup;
     opts->bilevel.w_rate = c->w_lr[0];

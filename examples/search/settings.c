@@ -48,6 +48,8 @@ const struct option search_options[] = {
      -1e30, 1e30, NULL, NULL, NULL, 0},
     {"relax", "KIND", "raw, softmax, sigmoid, gumbel or gumbel_hard",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
+    {"alpha-paths", "M", "drawn ops an edge in alpha's pass (0: all)",
+     OPTION_INT, AT(alpha_paths), 0, 64, NULL, NULL, NULL, 0},
     {"tau", "A[:B[:linear|exp]]", "temperature, first and last", OPTION_TAU,
      AT(tau), 1e-4, 1e4, NULL, NULL, NULL, 0},
     {"order", "KIND", "of alpha's gradient: first, second_fd, second_exact",

@@ -65,6 +65,8 @@ typedef struct hnas_search_opts {
     double theta;              /**< of THRESHOLD; default 0.85 */
     double beta_decay;         /**< k t mean_e ln sum_o exp alpha, t = 0 .. 1 */
     double l2;                 /**< of l2 * |alpha|_2^2 */
+    int32_t alpha_paths;       /**< with GUMBEL_HARD: drawn operations an edge
+                                    evaluates for u; default 0: all */
 } hnas_search_opts;
 
 /**
@@ -90,7 +92,8 @@ typedef struct hnas_search hnas_search;
  * Shapes     hyper: a table E x O for each kind that has cells, normal first.
  * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
  *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, l2,
- *            zero_one, beta_decay >= 0; norm_momentum 0..1.
+ *            zero_one, beta_decay >= 0; norm_momentum 0..1; alpha_paths 0 or
+ *            2..64.
  * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
  *            hyper are borrowed and must outlive it.  opts is copied.
  * Gradient   its steps set what weights and architecture parameters want.

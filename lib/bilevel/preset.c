@@ -189,6 +189,13 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: tau %g to %g, want 1e-4..1e4", o->tau,
                        o->tau_last);
+    if (o->alpha_paths && (o->alpha_paths < 2 || o->alpha_paths > 64 ||
+                           o->relax != HNAS_RELAX_GUMBEL_HARD))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "search: alpha_paths %d with relax %d, want 0, or 2..64 "
+                       "with %d, gumbel_hard",
+                       (int)o->alpha_paths, (int)o->relax,
+                       HNAS_RELAX_GUMBEL_HARD);
     if (!is_rate(o->beta_decay) || !is_rate(o->l2))
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: beta_decay %g, l2 %g: want finite and >= 0",

@@ -127,9 +127,14 @@ static hnas_status relax(struct hnas_search *s, hnas_tape *tape, int k,
         st = draw_noise(s, k, draw, n_images);
         if (st < 0)
             return st;
-        return hnas_relax_gumbel(gates, tape, alpha, s->kind[k].noise,
-                                 hn_search_tau(s),
-                                 s->opts.relax == HNAS_RELAX_GUMBEL_HARD);
+        if (s->n_paths) {
+            st = hn_search_draw_paths(s, tape, k, alpha);
+            if (st < 0)
+                return st;
+        }
+        return hnas_relax_gumbel(
+            gates, tape, alpha, s->n_paths ? s->kind[k].few : s->kind[k].noise,
+            hn_search_tau(s), s->opts.relax == HNAS_RELAX_GUMBEL_HARD);
     }
 }
 

@@ -189,6 +189,7 @@ void hnas_search_destroy(hnas_search *search)
         hnas_tensor_unref(search->kind[k].cost);
         hnas_tensor_unref(search->kind[k].ones);
         hnas_tensor_unref(search->kind[k].noise);
+        hnas_tensor_unref(search->kind[k].few);
     }
     hn_free(&ctx->alloc, search->w);
     hn_free(&ctx->alloc, search->u);
@@ -212,14 +213,18 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
     int32_t flags = 0;
     hnas_status st;
 
+    s->n_paths = request->wants_u ? s->opts.alpha_paths : 0;
+    s->kind[0].left_out = s->kind[1].left_out = NULL;
     if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD)
         flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
     hnas_tape_defer(tape);
     st = hn_search_gates(s, tape, request->lambda, -1, batch->images->dim[0],
                          alpha, gates);
+    s->n_paths = 0;
     if (st == HNAS_OK)
-        st = hnas_supernet_apply(&logits, tape, s->net, batch->images, gates,
-                                 flags);
+        st = hn_supernet_apply(
+            &logits, tape, s->net, batch->images, gates, flags,
+            (const uint8_t *[2]){s->kind[0].left_out, s->kind[1].left_out});
     if (st == HNAS_OK)
         st = hnas_cross_entropy(out, tape, logits, batch->labels);
     if (st == HNAS_OK && request->loss == HNAS_LOSS_VALID)

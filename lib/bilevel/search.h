@@ -16,6 +16,8 @@ struct hn_search_kind {
     hnas_tensor *noise; /* [E, O] or [N, E, O] */
     int64_t noise_step; /* what the noise was drawn for */
     uint32_t noise_purpose;
+    hnas_tensor *few;  /* [E, O] the noise, -inf where an op is left out */
+    uint8_t *left_out; /* [E, O] of the pass that is recorded; NULL: none */
 };
 
 struct hnas_search {
@@ -30,7 +32,8 @@ struct hnas_search {
     hnas_tensor **w, **u;
     struct hn_search_kind kind[HNAS_N_KINDS];
     const hnas_batch *train, *valid; /* of the running step */
-    hnas_tape *tape;                 /* of evaluations */
+    int32_t n_paths; /* of the pass: drawn ops of an edge; 0: all */
+    hnas_tape *tape; /* of evaluations */
 
     /* batch-norm statistics: the search's own are kept here while the
      * buffers hold those of a calibration */
@@ -45,6 +48,12 @@ struct hnas_search {
 hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
                             double lambda, int64_t draw, int64_t n_images,
                             hnas_tensor *alpha[2], hnas_tensor *gates[2]);
+
+/* Leave all but the n_paths best of alpha + noise of each edge out of the
+ * pass: noise becomes -inf where they are, so that the soft gates of the
+ * others sum to 1. */
+hnas_status hn_search_draw_paths(struct hnas_search *s, hnas_tape *tape, int k,
+                                 const hnas_tensor *alpha);
 
 /* Record cost penalty and regularisers and add them to *loss. */
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,

@@ -75,6 +75,7 @@ static const struct hn_field search_later[] = {
     {"theta", HN_F64, offsetof(hnas_search_opts, theta)},
     {"beta_decay", HN_F64, offsetof(hnas_search_opts, beta_decay)},
     {"l2", HN_F64, offsetof(hnas_search_opts, l2)},
+    {"alpha_paths", HN_I32, offsetof(hnas_search_opts, alpha_paths)},
     {NULL, HN_I32, 0},
 };
 

@@ -28,12 +28,13 @@ hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
                          uint64_t *stream);
 
 /* hnas_cell_apply where the shape of nodes is known: inputs that no edge
- * leaves may be NULL, and the gates of a cell without edges. */
+ * leaves may be NULL, and the gates of a cell without edges.  left_out marks
+ * operations, [E, O], that are not recorded; NULL: none. */
 hnas_status hn_cell_apply(struct hnas_tensor **out, struct hnas_tape *tape,
                           struct hnas_cell *cell,
                           struct hnas_tensor *const *inputs,
                           struct hnas_tensor *gates, int32_t flags,
-                          const int64_t shape[4]);
+                          const uint8_t *left_out, const int64_t shape[4]);
 
 /* Visit the norms of its operations, each once. */
 void hn_cell_each_norm(struct hnas_cell *cell,

@@ -11,6 +11,7 @@ struct pass {
     struct hnas_tape *tape;
     struct hnas_tensor *gates;
     int32_t flags;
+    const uint8_t *left_out;    /* [edges * ops], or NULL */
     struct hnas_tensor **value; /* [nodes]; NULL: known to be zeros */
     struct hnas_tensor **term;  /* [edges * ops]: what edges deliver */
     int64_t shape[4];           /* of intermediate nodes, from the first */
@@ -52,6 +53,8 @@ static hnas_status apply_edge(struct pass *p, int32_t e)
         if (op->table->flags & HNAS_OP_ZERO)
             continue;
         if ((p->flags & HNAS_CELL_DRAWN_ONLY) && !is_on(p, e, o))
+            continue;
+        if (p->left_out && p->left_out[e * p->cell->n_ops + o])
             continue;
         *term = hnas_tensor_ref(find_done(p, e, op));
         if (!*term)
@@ -200,9 +203,11 @@ static void finish(struct pass *p)
 
 hnas_status hn_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
                           hnas_tensor *const *inputs, hnas_tensor *gates,
-                          int32_t flags, const int64_t shape[4])
+                          int32_t flags, const uint8_t *left_out,
+                          const int64_t shape[4])
 {
-    struct pass p = {cell, tape, gates, flags, NULL, NULL, {0, 0, 0, 0}};
+    struct pass p = {cell,     tape, gates, flags,
+                     left_out, NULL, NULL,  {0, 0, 0, 0}};
     hnas_status st = check(cell, inputs, gates, flags, shape != NULL);
 
     if (shape)
@@ -225,5 +230,5 @@ hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
         *out = NULL;
     if (!out || !tape || !cell || !inputs || !gates)
         return HNAS_E_ARG;
-    return hn_cell_apply(out, tape, cell, inputs, gates, flags, NULL);
+    return hn_cell_apply(out, tape, cell, inputs, gates, flags, NULL, NULL);
 }

@@ -77,7 +77,8 @@ struct hn_network_pass {
     hnas_tensor *const *cell_gates; /* [cells] */
     int32_t flags;                  /* HNAS_CELL_ */
     int32_t wants_tap;
-    hnas_tensor *tapped; /* out: a reference to the tap's output */
+    hnas_tensor *tapped;            /* out: a reference to the tap's output */
+    const uint8_t *const *left_out; /* [HNAS_N_KINDS], as hn_cell_apply's */
 };
 
 /* Record on images whose shape was checked; *out logits [N, classes].  What

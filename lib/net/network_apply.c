@@ -43,10 +43,11 @@ static hnas_status apply_stem(hnas_tensor **out, hnas_tape *tape,
 static hnas_status apply_cell(hnas_tensor **out, hnas_tape *tape,
                               const struct hn_network_cell *c, int64_t n_images,
                               hnas_tensor *const s[2], hnas_tensor *gates,
-                              int32_t flags)
+                              const struct hn_network_pass *pass)
 {
     const int64_t shape[4] = {n_images, c->channels, c->out_size[0],
                               c->out_size[1]};
+    const uint8_t *left_out = pass->left_out ? pass->left_out[c->kind] : NULL;
     hnas_tensor *in[2] = {NULL, NULL};
     hnas_status st = HNAS_OK;
 
@@ -54,7 +55,8 @@ static hnas_status apply_cell(hnas_tensor **out, hnas_tape *tape,
         if (c->reads[k])
             st = preprocess(&in[k], tape, &c->preprocess[k], s[k]);
     if (st == HNAS_OK)
-        st = hn_cell_apply(out, tape, c->cell, in, gates, flags, shape);
+        st = hn_cell_apply(out, tape, c->cell, in, gates, pass->flags, left_out,
+                           shape);
     hnas_tensor_unref(in[0]);
     hnas_tensor_unref(in[1]);
     return st;
@@ -86,7 +88,7 @@ static hnas_status apply_cells(hnas_tape *tape, struct hn_network *net,
         hnas_tensor *next = NULL;
 
         if (c->is_read)
-            st = apply_cell(&next, tape, c, n_images, s, gates, pass->flags);
+            st = apply_cell(&next, tape, c, n_images, s, gates, pass);
         hnas_tensor_unref(s[0]);
         s[0] = s[1];
         s[1] = next;

@@ -191,17 +191,14 @@ void hnas_supernet_get_opts(const hnas_supernet *net, hnas_supernet_opts *opts,
     memcpy(opts, &o, o.size);
 }
 
-hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
-                                hnas_supernet *net, hnas_tensor *x,
-                                hnas_tensor *const gates[2], int32_t flags)
+hnas_status hn_supernet_apply(hnas_tensor **out, hnas_tape *tape,
+                              hnas_supernet *net, hnas_tensor *x,
+                              hnas_tensor *const gates[2], int32_t flags,
+                              const uint8_t *const left_out[2])
 {
-    struct hn_network_pass pass = {gates, NULL, flags, 0, NULL};
+    struct hn_network_pass pass = {gates, NULL, flags, 0, NULL, left_out};
     hnas_status st;
 
-    if (out)
-        *out = NULL;
-    if (!out || !tape || !net || !x || !gates)
-        return HNAS_E_ARG;
     st = hn_network_check_images(&net->network, x, "supernet");
     if (st < 0)
         return st;
@@ -211,6 +208,17 @@ hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                            "supernet: no gates for the %s cells",
                            k == HNAS_NORMAL ? "normal" : "reduction");
     return hn_network_apply(out, tape, &net->network, x, &pass);
+}
+
+hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
+                                hnas_supernet *net, hnas_tensor *x,
+                                hnas_tensor *const gates[2], int32_t flags)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !tape || !net || !x || !gates)
+        return HNAS_E_ARG;
+    return hn_supernet_apply(out, tape, net, x, gates, flags, NULL);
 }
 
 void hnas_supernet_update_norms(hnas_supernet *net, double momentum)

@@ -16,6 +16,13 @@ struct hnas_supernet {
     double *cost[HNAS_N_KINDS][HNAS_N_COSTS];
 };
 
+/* hnas_supernet_apply that does not record the operations marked in left_out,
+ * [E, O] a kind or NULL. */
+hnas_status hn_supernet_apply(hnas_tensor **out, hnas_tape *tape,
+                              hnas_supernet *net, hnas_tensor *x,
+                              hnas_tensor *const gates[2], int32_t flags,
+                              const uint8_t *const left_out[2]);
+
 /* Fill the space of a network that is complete otherwise. */
 hnas_status hn_supernet_fill_space(struct hnas_supernet *net);
 

@@ -240,6 +240,16 @@ def test_search_resumes_second_order_gumbel(room):
     assert_same_search(room, "b", "cut")
 
 
+def test_search_resumes_few_paths(room):
+    extra = ["--alpha-paths", 2, "--epochs", 2]
+    room.search("p", *extra)
+    assert room.read("p", "search.safetensors") != room.read(
+        "a", "search.safetensors")
+    room.search("cut", *extra, "--steps", 8)
+    room.search("cut", *extra, "--resume")
+    assert_same_search(room, "p", "cut")
+
+
 def test_resume_takes_over_what_is_not_given(room):
     room.search("cut", "--epochs", 2, "--steps", 6)
     out, _ = room.run("hnas-search", "--out", room.path("cut"), "--resume",
@@ -347,7 +357,7 @@ def test_settings_run(room):
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
                   ["--hypernet", "piecewise", "--knots", 3],
                   ["--hypernet", "mlp"], ["--rule", "threshold"],
-                  ["--beta-decay", 2, "--l2", 1e-3],
+                  ["--beta-decay", 2, "--l2", 1e-3], ["--alpha-paths", 2],
                   ["--cells", 1], ["--report-lambda", "1e-4,3"]):
         out, _ = room.search(None, "--steps", 3, "--json", *extra)
         assert parse(out)["steps"] == 3, extra
@@ -374,6 +384,7 @@ def test_bad_usage_is_refused(room):
                 ["--monotone", "maybe"], ["--json=1"], ["--preset", "best"],
                 ["--ops", "none,nothing"], ["--draws", "3"], ["--resume"],
                 ["--report-lambda", "1,,2"], ["--marks", "1.5"],
+                ["--alpha-paths", "1"], ["--alpha-paths", "2", "--relax", "raw"],
                 ["--marks", "0"], ["--marks", ""], ["--eval-every", "0"], ["--seed", "-1"]):
         room.run("hnas-search", *bad, status=2)
     for bad in ([], ["nothing"], ["step", "--image", "1x2"],
