@@ -8,7 +8,7 @@
 #include "common/options.h"
 
 struct bench {
-    const char *preset, *image, *arch;
+    const char *preset, *image, *arch, *ops, *out;
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
     int64_t dims[3];
     int32_t order, relax, json; /* order, relax -1: the preset's */
@@ -25,7 +25,8 @@ enum {
     BENCH_TRAINING,
     BENCH_KERNELS,
     BENCH_PATH,
-    BENCH_SWITCH
+    BENCH_SWITCH,
+    BENCH_LATENCY
 };
 
 struct bench_result {
@@ -42,6 +43,10 @@ int bench_run(const struct bench *b, struct bench_result *r);
 /* Measure predictions, or training steps, of the network of b->arch. */
 int bench_network(const struct bench *b, int is_training,
                   struct bench_result *r);
+
+/* Measure what each edge and operation takes and write the table to b->out, or
+ * to standard output: an exit status. */
+int bench_latency(const struct bench *b);
 
 /* A batch of random images and labels. */
 hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,

@@ -44,6 +44,10 @@ static const struct option options[] = {
      NULL, NULL, NULL, 0},
     {"arch", "FILE", "as hnas-query prints it: of forward and train-step",
      OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 0},
+    {"ops", "A,B,C", "of a latency table (the preset's)", OPTION_TEXT, AT(ops),
+     0, 0, NULL, NULL, NULL, 0},
+    {"out", "FILE", "of a latency table (standard output)", OPTION_TEXT,
+     AT(out), 0, 0, NULL, NULL, NULL, 0},
     {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
      NULL, NULL, NULL, 0},
     {"seed", "S", "of the random data (0)", OPTION_INT, AT(seed), 0, 9e18, NULL,
@@ -124,6 +128,8 @@ static int measure(struct bench *b)
 
     if (b->what == BENCH_KERNELS)
         return bench_kernels(b);
+    if (b->what == BENCH_LATENCY)
+        return bench_latency(b);
     rc = b->arch ? bench_network(b, b->what == BENCH_TRAINING, &r)
                  : bench_run(b, &r);
     if (!rc && is_query)
@@ -145,6 +151,7 @@ static const struct {
     {"query", BENCH_QUERY, 0},         {"forward", BENCH_FORWARD, 1},
     {"train-step", BENCH_TRAINING, 1}, {"kernels", BENCH_KERNELS, 0},
     {"path", BENCH_PATH, 0},           {"switch", BENCH_SWITCH, 0},
+    {"latency", BENCH_LATENCY, 0},
 };
 
 static int check_word(const struct command_line *line, struct bench *b)
@@ -161,8 +168,8 @@ static int check_word(const struct command_line *line, struct bench *b)
             return 0;
         }
     return usage_error(
-        "%.80s: want step, wpass, query, path, switch, forward, train-step or "
-        "kernels",
+        "%.80s: want step, wpass, query, path, switch, latency, forward, "
+        "train-step or kernels",
         *word ? word : "what to measure: missing");
 }
 
@@ -207,11 +214,13 @@ int main(int argc, char **argv)
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|wpass|query|path|switch|forward|train-step|kernels [OPTION]...",
+        "step|wpass|query|path|switch|latency|forward|train-step|kernels "
+        "[OPTION]...",
         "Measures, on random data, a step of a search, its w pass alone or a "
         "query of it; a path of random lines, and a switch between its "
         "networks; a prediction or a step of training of a discrete "
-        "network; what each kernel reaches.",
+        "network; what each kernel reaches; the latency of each edge and "
+        "operation, as a table for hnas-search --cost.",
         options,
         N_OPTIONS,
         1,

@@ -14,13 +14,13 @@ struct query {
     int64_t threads, seed;
     const char *budget, *file;
     int32_t metric; /* of the budget, and its limit */
-    int64_t limit;
+    double limit;
     unsigned char *given;
 };
 
 static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
                                     NULL};
-static const char *const metrics[] = {"params", "macs", "bytes"};
+static const char *const metrics[] = {"params", "macs", "bytes", "latency_us"};
 
 enum { LAMBDA, RULE, THETA }; /* places in the table below */
 
@@ -35,7 +35,8 @@ static const struct option options[] = {
      AT(theta), 0, 1, NULL, NULL, NULL, 0},
     {"path", NULL, "every architecture of the range, with its interval",
      OPTION_FLAG, AT(path), 0, 0, NULL, NULL, NULL, 0},
-    {"budget", "METRIC=N", "the largest within params=N, macs=N or bytes=N",
+    {"budget", "METRIC=N",
+     "the largest within params=N, macs=N, bytes=N or latency_us=T",
      OPTION_TEXT, AT(budget), 0, 0, NULL, NULL, NULL, 0},
     {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
      NULL, NULL, 0},
@@ -98,6 +99,9 @@ static void print_text(const hnas_arch *arch, hnas_status status)
            "activations\n",
            (long long)total.params, (long long)fixed.params,
            (long long)total.macs, (long long)total.bytes);
+    if (isfinite(hnas_arch_get_table_cost(arch)))
+        printf("%.6g us by the table of the search\n",
+               hnas_arch_get_table_cost(arch));
     draw_arch(stdout, arch);
     print_warnings(arch);
 }
@@ -113,9 +117,11 @@ static void print_pieces(const hnas_path *path)
 
         hnas_path_get_piece(path, i, &p);
         hnas_path_write_change(path, i, change, sizeof change, &length);
-        printf("from %-12.6g %10lld parameters %12lld MACs  %s%s\n", p.lo,
-               (long long)p.cost.params, (long long)p.cost.macs, change,
-               length >= sizeof change ? "..." : "");
+        printf("from %-12.6g %10lld parameters %12lld MACs", p.lo,
+               (long long)p.cost.params, (long long)p.cost.macs);
+        if (isfinite(hnas_path_get_table_cost(path, i)))
+            printf(" %10.6g us", hnas_path_get_table_cost(path, i));
+        printf("  %s%s\n", change, length >= sizeof change ? "..." : "");
     }
 }
 
@@ -126,20 +132,26 @@ static int answer_budget(const struct query *q, hnas_context *ctx,
     hnas_path_piece p;
     hnas_arch *arch;
     int32_t index;
-    long long smallest;
+    double smallest;
     int rc = 0;
-    hnas_status st = hnas_path_find_budget(&index, path, q->metric, q->limit);
+    hnas_status st =
+        q->metric == HNAS_COST_TABLE
+            ? hnas_path_find_table_budget(&index, path, q->limit)
+            : hnas_path_find_budget(&index, path, q->metric, (int64_t)q->limit);
 
     if (st < 0)
         return library_failure(ctx, st, 0);
     if (st == HNAS_INFEASIBLE) {
         hnas_path_get_piece(path, index, &p);
-        smallest = q->metric == HNAS_COST_PARAMS ? p.cost.params
-                   : q->metric == HNAS_COST_MACS ? p.cost.macs
-                                                 : p.cost.bytes;
+        smallest = q->metric == HNAS_COST_PARAMS ? (double)p.cost.params
+                   : q->metric == HNAS_COST_MACS ? (double)p.cost.macs
+                   : q->metric == HNAS_COST_BYTES
+                       ? (double)p.cost.bytes
+                       : hnas_path_get_table_cost(path, index);
         if (q->json)
-            printf("{\"status\":\"infeasible\",\"smallest\":%lld}\n", smallest);
-        return failure("--budget %s: infeasible, the smallest network has %lld",
+            printf("{\"status\":\"infeasible\",\"smallest\":%.17g}\n",
+                   smallest);
+        return failure("--budget %s: infeasible, the smallest network has %.9g",
                        q->budget, smallest);
     }
     st = hnas_path_get_arch(&arch, path, index);
@@ -233,19 +245,19 @@ static int read_budget(struct query *q)
     const char *number = strchr(q->budget, '=');
     char *end;
 
-    if (!strncmp(q->budget, "latency_us=", 11))
-        return usage_error("--budget latency_us: not in this version");
-    for (q->metric = 0; number && q->metric < 3; q->metric++) {
+    for (q->metric = 0; number && q->metric < HNAS_N_COSTS; q->metric++) {
         const size_t n = strlen(metrics[q->metric]);
 
         if (n != (size_t)(number - q->budget) ||
             strncmp(q->budget, metrics[q->metric], n))
             continue;
-        q->limit = strtoll(number + 1, &end, 10);
-        if (end != number + 1 && !*end && q->limit >= 0)
+        q->limit = strtod(number + 1, &end);
+        if (end != number + 1 && !*end && q->limit >= 0 && q->limit < 1e15 &&
+            (q->metric == HNAS_COST_TABLE || q->limit == floor(q->limit)))
             return 0;
     }
-    return usage_error("--budget %.80s: want params=N, macs=N or bytes=N",
+    return usage_error("--budget %.80s: want params=N, macs=N, bytes=N or "
+                       "latency_us=T",
                        q->budget);
 }
 

@@ -9,6 +9,16 @@
 #include "common/json.h"
 #include "common/program.h"
 
+/* By HNAS_COST_; another word is the file of a table. */
+static const char *const metrics[] = {"params", "macs", "bytes", "latency"};
+
+static void set_metric(struct config *c)
+{
+    for (c->metric = 0; c->metric < HNAS_COST_TABLE; c->metric++)
+        if (!strcmp(c->cost, metrics[c->metric]))
+            break;
+}
+
 static void join_ops(struct config *c)
 {
     size_t n = 0;
@@ -37,7 +47,7 @@ static void take_preset(struct config *c)
     c->relax = s->relax;
     c->tau = (struct option_tau){s->tau, s->tau_last, s->tau_schedule};
     c->order = s->bilevel.order;
-    c->metric = s->metric;
+    c->cost = metrics[s->metric];
     c->cost_weight = s->cost_weight;
     c->raw_cost = s->raw_cost;
     c->monotone = s->monotone;
@@ -175,6 +185,7 @@ int config_read(struct config *c, struct command_line *line, int argc,
     if (!c->epochs && !c->steps)
         c->epochs = c->base.epochs;
     set_schedule(c, line->given);
+    set_metric(c);
     if (c->hypernet == HNAS_HYPER_MLP && !is_given(line->given, "monotone"))
         c->monotone = 0; /* it has no cone */
     rc = check(c, line->given);
@@ -239,6 +250,7 @@ int config_resume(struct config *c, const unsigned char *given,
         if (rc)
             return rc;
     }
+    set_metric(c);
     c->schedule_epochs = saved_int(text, "schedule_epochs");
     c->schedule_steps = saved_int(text, "schedule_steps");
     if (!is_given(given, "epochs") && !is_given(given, "steps")) {

@@ -91,7 +91,7 @@ int report_at(struct run *r, double lambda, int64_t n_images,
     out->lambda = lambda;
     out->params = total.params;
     out->macs = total.macs;
-    out->true_cost = cost_in(&total, r->config->metric);
+    out->true_cost = arch_cost(arch, r->config->metric);
     rc = measure_gates(r, lambda, out);
     if (!rc)
         rc = evaluate(r, NULL, lambda, n_images, &out->valid_accuracy,

@@ -6,11 +6,20 @@
 #include "common/program.h"
 #include "search/run.h"
 
-double cost_in(const hnas_cost *cost, int32_t metric)
+static double cost_in(const hnas_cost *cost, double table, int32_t metric)
 {
-    const int64_t value[HNAS_N_COSTS] = {cost->params, cost->macs, cost->bytes};
+    const double value[HNAS_N_COSTS] = {
+        (double)cost->params, (double)cost->macs, (double)cost->bytes, table};
 
-    return (double)value[metric];
+    return value[metric];
+}
+
+double arch_cost(const hnas_arch *arch, int32_t metric)
+{
+    hnas_cost total;
+
+    hnas_arch_get_cost(arch, &total, NULL);
+    return cost_in(&total, hnas_arch_get_table_cost(arch), metric);
 }
 
 /* The temperature of the step to come. */
@@ -107,7 +116,8 @@ int measure_gates(struct run *r, double lambda, struct report *out)
 
     out->lambda = lambda;
     out->entropy = 0;
-    out->expected_cost = cost_in(&fixed, r->config->metric);
+    out->expected_cost = cost_in(
+        &fixed, hnas_supernet_get_fixed_table_cost(r->net), r->config->metric);
     for (int32_t kind = 0; kind < HNAS_N_KINDS && st >= 0; kind++) {
         int32_t n_cells, n_edges, n_ops;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/data.h"
+#include "common/latency.h"
 #include "common/program.h"
 #include "common/progress.h"
 
@@ -125,12 +126,28 @@ static hnas_status create_hyper(struct run *r)
     return hnas_hyper_create(&r->hyper, r->ctx, &o);
 }
 
+/* A table is measured or read once; from now on it is in the search's file. */
+static int set_costs(struct run *r)
+{
+    const struct config *c = r->config;
+    const char *file = strcmp(c->cost, "latency") ? c->cost : NULL;
+
+    if (c->metric != HNAS_COST_TABLE)
+        return 0;
+    return latency_set(r->ctx, r->net, file, c->batch);
+}
+
 static int create_search(struct run *r)
 {
     hnas_search_opts o;
     hnas_status st = create_net(r);
+    int rc = 0;
 
     config_search_opts(r->config, r->per_epoch, &o);
+    if (st == HNAS_OK)
+        rc = set_costs(r);
+    if (rc)
+        return rc;
     if (st == HNAS_OK)
         st = create_hyper(r);
     if (st == HNAS_OK)

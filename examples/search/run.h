@@ -62,7 +62,7 @@ int report_at(struct run *r, double lambda, int64_t n_images,
 
 /* gates.c: expected cost of the whole network, and the gates' entropy. */
 int measure_gates(struct run *r, double lambda, struct report *out);
-double cost_in(const hnas_cost *cost, int32_t metric);
+double arch_cost(const hnas_arch *arch, int32_t metric);
 
 /* files.c */
 int files_prepare(struct run *r);

@@ -9,7 +9,6 @@ static const char *const relaxations[] = {"raw",    "softmax",     "sigmoid",
                                           "gumbel", "gumbel_hard", NULL};
 static const char *const orders[] = {"first", "second_fd", "second_exact",
                                      NULL};
-static const char *const metrics[] = {"params", "macs", "bytes", NULL};
 static const char *const samples[] = {"fixed", "uniform", "antithetic",
                                       "sandwich", NULL};
 static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
@@ -53,9 +52,9 @@ const struct option search_options[] = {
     {"tau", "A[:B[:linear|exp]]", "temperature, first and last", OPTION_TAU,
      AT(tau), 1e-4, 1e4, NULL, NULL, NULL, 0},
     {"order", "KIND", "of alpha's gradient: first, second_fd, second_exact",
-     OPTION_CHOICE, AT(order), 0, 0, orders, "second_exact", NULL, 0},
-    {"cost", "METRIC", "params, macs or bytes", OPTION_CHOICE, AT(metric), 0, 0,
-     metrics, "latency", NULL, 0},
+     OPTION_CHOICE, AT(order), 0, 0, orders, NULL, NULL, 0},
+    {"cost", "METRIC", "params, macs, bytes, latency (measured here) or a FILE",
+     OPTION_TEXT, AT(cost), 0, 0, NULL, NULL, NULL, 0},
     {"cost-weight", "W", "of lambda * C in alpha's loss", OPTION_REAL,
      AT(cost_weight), 0, 1e30, NULL, NULL, NULL, 0},
     {"raw-cost", NULL, "do not divide C by its value at equal gates",

@@ -204,6 +204,21 @@ HNAS_API void hnas_arch_get_cost(const hnas_arch *arch, hnas_cost *total,
                                  hnas_cost *fixed);
 
 /**
+ * Tell what the network costs in the host's table.
+ *
+ * Shapes     arch: not NULL.
+ * Units      the table's, pruned as hnas_arch_get_cost; NaN where the supernet
+ *            had none.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API double hnas_arch_get_table_cost(const hnas_arch *arch);
+
+/**
  * Give the remarks of the connectivity report, and their number.
  *
  * Shapes     warnings NULL: the number alone.  arch: not NULL.

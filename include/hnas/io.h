@@ -172,6 +172,32 @@ HNAS_API hnas_status hnas_arch_read_json(hnas_arch **out,
                                          const hnas_supernet *net,
                                          const char *text, size_t length);
 
+/**
+ * Read a table of costs from JSON and set it, as hnas_supernet_set_cost_table.
+ *
+ *     {"unit": "us", "fixed": 12.5, "rows": [{"kind": "normal", "edge": [0, 2],
+ *      "op": "sep_conv_3x3", "cells": 1, "us": 31.2}, ...]}
+ *
+ * Shapes     text: `length` bytes.  Rows for each edge and operation of each
+ *            kind that has cells; the cells of its rows sum to those of the
+ *            kind.
+ * Units      us: microseconds of one cell, finite and >= 0.  cells: how many
+ *            cost that, all where it is missing.  "stride" and "shape" of a
+ *            row and other members of the object are not read.
+ * Ownership  text is read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_FORMAT not such an object; E_RANGE a
+ *            number; E_LIMIT; E_NAME an operation that the net has not;
+ *            E_MISMATCH an edge that it has not, or rows missing or doubled;
+ *            E_STATE a table is set already; E_NOMEM.  On error none is set.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_supernet_read_cost_table(hnas_supernet *net,
+                                                   const char *text,
+                                                   size_t length);
+
 HNAS_END_DECLS
 
 #endif

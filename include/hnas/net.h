@@ -264,7 +264,8 @@ enum {
     HNAS_COST_PARAMS = 0, /**< hnas_cost.params */
     HNAS_COST_MACS = 1,   /**< hnas_cost.macs */
     HNAS_COST_BYTES = 2,  /**< hnas_cost.bytes */
-    HNAS_N_COSTS = 3      /**< their number */
+    HNAS_COST_TABLE = 3,  /**< the host's table, as measured microseconds */
+    HNAS_N_COSTS = 4      /**< their number */
 };
 
 /**
@@ -277,7 +278,8 @@ enum {
  * Ownership  cost is the caller's.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument, E_RANGE kind or metric, E_SHAPE count.
+ * Errors     E_ARG NULL argument, E_RANGE kind or metric, E_SHAPE count,
+ *            E_STATE TABLE, but none is set.
  * Source     own.
  * Since      0.1
  */
@@ -299,6 +301,64 @@ HNAS_API hnas_status hnas_supernet_get_costs(const hnas_supernet *net,
  */
 HNAS_API hnas_status hnas_supernet_get_fixed_cost(const hnas_supernet *net,
                                                   hnas_cost *cost);
+
+/**
+ * Set the host's own costs, HNAS_COST_TABLE, once.
+ *
+ * Shapes     cost[k] [E * O] as hnas_supernet_get_costs gives them, over all
+ *            cells of kind k; NULL for a kind without cell.  count = E * O.
+ * Units      the host's, as microseconds; finite and >= 0.  fixed: of all that
+ *            is not searched.  Architectures and paths that were made before
+ *            don't know it.
+ * Ownership  cost is copied.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL net, cost or cost of a kind that has cells; E_SHAPE
+ *            count; E_STATE a table is set already; E_NAN, E_RANGE a number,
+ *            the message says of what.  On error none is set.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_supernet_set_cost_table(hnas_supernet *net,
+                                                  const double *const cost[2],
+                                                  int64_t count, double fixed);
+
+/**
+ * Tell what is not searched costs in the host's table.
+ *
+ * Shapes     net: not NULL.
+ * Units      the table's; NaN where none is set.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API double hnas_supernet_get_fixed_table_cost(const hnas_supernet *net);
+
+/** What a cell of a supernet is. */
+typedef struct hnas_cell_info {
+    int32_t kind;        /**< HNAS_NORMAL or HNAS_REDUCE */
+    int64_t channels;    /**< of every node */
+    int64_t in_size[2];  /**< H, W of both inputs */
+    int64_t out_size[2]; /**< H, W of intermediate nodes */
+} hnas_cell_info;
+
+/**
+ * Tell what a cell is.
+ *
+ * Shapes     net, info: not NULL.
+ * Units      cell: 0..cells-1; else all zeros.
+ * Ownership  info is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_supernet_get_cell(const hnas_supernet *net, int32_t cell,
+                                     hnas_cell_info *info);
 
 /**
  * Move all running statistics towards those of the last pass.

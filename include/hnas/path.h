@@ -128,6 +128,21 @@ HNAS_API void hnas_path_get_piece(const hnas_path *path, int32_t index,
                                   hnas_path_piece *piece);
 
 /**
+ * Tell what a piece costs in the host's table.
+ *
+ * Shapes     path: not NULL.
+ * Units      index 0..count-1.  NaN for another one, or where the supernet
+ *            had no table.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API double hnas_path_get_table_cost(const hnas_path *path, int32_t index);
+
+/**
  * Find the piece of a lambda.
  *
  * Shapes     path: not NULL.
@@ -169,14 +184,33 @@ HNAS_API hnas_status hnas_path_get_arch(hnas_arch **out, const hnas_path *path,
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     HNAS_INFEASIBLE nothing fits, *index is the smallest piece;
- *            E_ARG NULL argument; E_RANGE metric.  On error *index is
- *            unchanged.
+ *            E_ARG NULL argument; E_RANGE metric; E_STATE TABLE, but there is
+ *            none.  On error *index is unchanged.
  * Source     own.
  * Since      0.1
  */
 HNAS_API hnas_status hnas_path_find_budget(int32_t *index,
                                            const hnas_path *path,
                                            int32_t metric, int64_t limit);
+
+/**
+ * Find the largest piece within a budget of the host's table; of equal ones
+ * that of the lowest lambda.
+ *
+ * Shapes     index, path: not NULL.
+ * Units      limit: of the whole network, in the table's unit, inclusive.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     HNAS_INFEASIBLE nothing fits, *index is the smallest piece;
+ *            E_ARG NULL argument; E_RANGE limit is NaN; E_STATE the supernet
+ *            had no table.  On error *index is unchanged.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_path_find_table_budget(int32_t *index,
+                                                 const hnas_path *path,
+                                                 double limit);
 
 /**
  * Write what a piece changes against the one before it, as text.
@@ -211,7 +245,8 @@ HNAS_API hnas_status hnas_path_write_change(const hnas_path *path,
  *            order of lambda.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_RANGE metric.  On error *n is unchanged.
+ * Errors     E_ARG NULL argument; E_RANGE metric; E_STATE TABLE, but there is
+ *            none.  On error *n is unchanged.
  * Source     own.
  * Since      0.1
  */

@@ -99,8 +99,9 @@ typedef struct hnas_search hnas_search;
  * Gradient   its steps set what weights and architecture parameters want.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
- *            E_MISMATCH tables that are not the net's; as hnas_bilevel_create;
- *            E_NOMEM.  On error *out is NULL.
+ *            E_MISMATCH tables that are not the net's; E_STATE metric TABLE
+ *            and no table set; as hnas_bilevel_create; E_NOMEM.  On error *out
+ *            is NULL.
  * Source     own.
  * Since      0.1
  */

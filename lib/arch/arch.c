@@ -238,6 +238,11 @@ void hnas_arch_get_cost(const hnas_arch *arch, hnas_cost *total,
         *fixed = arch->fixed;
 }
 
+double hnas_arch_get_table_cost(const hnas_arch *arch)
+{
+    return arch->table_cost;
+}
+
 int32_t hnas_arch_get_warnings(const hnas_arch *arch,
                                const hnas_arch_warning **warnings)
 {

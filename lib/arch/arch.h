@@ -19,6 +19,7 @@ struct hnas_arch {
     int32_t n_edges[HNAS_N_KINDS];
     hnas_arch_edge *edge[HNAS_N_KINDS]; /* by target, then source */
     hnas_cost total, fixed;
+    double table_cost; /* NaN: no table */
     int32_t n_warnings;
     hnas_arch_warning *warning;
     int32_t n_names;
@@ -102,6 +103,11 @@ hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space,
 void hn_prune_kind(double cost[HNAS_N_COSTS], unsigned char *alive,
                    unsigned char *used, const struct hn_space *space,
                    int32_t kind, const int32_t *op);
+
+/* The whole network from what each kind costs; *table NaN without one. */
+void hn_prune_total(hnas_cost *total, double *table,
+                    const struct hn_space *space,
+                    double cost[HNAS_N_KINDS][HNAS_N_COSTS]);
 
 /* Check rule and theta of a call; HNAS_E_RANGE, and NULL. */
 const struct hn_arch_rule *hn_arch_rule_check(struct hnas_context *ctx,

@@ -208,6 +208,9 @@ hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
     if (metric < 0 || metric >= HNAS_N_COSTS)
         return hn_fail(space->ctx, HNAS_E_RANGE, "metric: %d, want 0..%d",
                        (int)metric, HNAS_N_COSTS - 1);
+    if (metric == HNAS_COST_TABLE && !space->has_table)
+        return hn_fail(space->ctx, HNAS_E_STATE,
+                       "metric: the network has no cost table");
     for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
         st = check_alpha(space, k, alpha[k]);
         if (st < 0)

@@ -81,17 +81,6 @@ static void count_cost(struct sweep *w, int32_t kind, const int32_t *op)
                   space, kind, op);
 }
 
-static void set_cost(struct hn_piece *piece, const struct sweep *w)
-{
-    piece->cost = w->path->space->fixed;
-    piece->cost.params +=
-        llround(w->cost[0][HNAS_COST_PARAMS] + w->cost[1][HNAS_COST_PARAMS]);
-    piece->cost.macs +=
-        llround(w->cost[0][HNAS_COST_MACS] + w->cost[1][HNAS_COST_MACS]);
-    piece->cost.bytes +=
-        llround(w->cost[0][HNAS_COST_BYTES] + w->cost[1][HNAS_COST_BYTES]);
-}
-
 /* Begin a piece at lambda if the state keeps other operations than the last
  * one does; touched: a bit for each kind that events met. */
 static void add_piece(struct sweep *w, double lambda, double s, int touched)
@@ -118,7 +107,9 @@ static void add_piece(struct sweep *w, double lambda, double s, int touched)
         return;
     path->piece[path->n].lo = lambda;
     path->piece[path->n].s_lo = s;
-    set_cost(&path->piece[path->n++], w);
+    hn_prune_total(&path->piece[path->n].cost, &path->piece[path->n].table_cost,
+                   path->space, w->cost);
+    path->n++;
 }
 
 static void apply(struct sweep *w, const struct hn_event *e)

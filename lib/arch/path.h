@@ -9,6 +9,7 @@
 struct hn_piece {
     double lo, s_lo;
     hnas_cost cost;
+    double table_cost; /* NaN: no table */
 };
 
 struct hnas_path {

@@ -116,10 +116,12 @@ hnas_status hnas_path_get_arch(hnas_arch **out, const hnas_path *path,
     return HNAS_OK;
 }
 
-static int64_t cost_of(const struct hn_piece *piece, int32_t metric)
+/* Integers below 2^53 are exact. */
+static double cost_of(const struct hn_piece *piece, int32_t metric)
 {
-    const int64_t cost[HNAS_N_COSTS] = {piece->cost.params, piece->cost.macs,
-                                        piece->cost.bytes};
+    const double cost[HNAS_N_COSTS] = {
+        (double)piece->cost.params, (double)piece->cost.macs,
+        (double)piece->cost.bytes, piece->table_cost};
 
     return cost[metric];
 }
@@ -129,22 +131,22 @@ static hnas_status check_metric(const hnas_path *path, int32_t metric)
     if (metric < 0 || metric >= HNAS_N_COSTS)
         return hn_fail(path->ctx, HNAS_E_RANGE, "metric: %d, want 0..%d",
                        (int)metric, HNAS_N_COSTS - 1);
+    if (metric == HNAS_COST_TABLE && isnan(path->piece[0].table_cost))
+        return hn_fail(path->ctx, HNAS_E_STATE,
+                       "metric: the network has no cost table");
     return HNAS_OK;
 }
 
-hnas_status hnas_path_find_budget(int32_t *index, const hnas_path *path,
-                                  int32_t metric, int64_t limit)
+static hnas_status find_budget(int32_t *index, const hnas_path *path,
+                               int32_t metric, double limit)
 {
     int32_t best = -1, smallest = 0;
-    hnas_status st;
+    hnas_status st = check_metric(path, metric);
 
-    if (!index || !path)
-        return HNAS_E_ARG;
-    st = check_metric(path, metric);
     if (st < 0)
         return st;
     for (int32_t i = 0; i < path->n; i++) {
-        const int64_t cost = cost_of(&path->piece[i], metric);
+        const double cost = cost_of(&path->piece[i], metric);
 
         if (cost < cost_of(&path->piece[smallest], metric))
             smallest = i;
@@ -156,12 +158,36 @@ hnas_status hnas_path_find_budget(int32_t *index, const hnas_path *path,
     return best < 0 ? HNAS_INFEASIBLE : HNAS_OK;
 }
 
+hnas_status hnas_path_find_budget(int32_t *index, const hnas_path *path,
+                                  int32_t metric, int64_t limit)
+{
+    if (!index || !path)
+        return HNAS_E_ARG;
+    return find_budget(index, path, metric, (double)limit);
+}
+
+hnas_status hnas_path_find_table_budget(int32_t *index, const hnas_path *path,
+                                        double limit)
+{
+    if (!index || !path)
+        return HNAS_E_ARG;
+    if (isnan(limit))
+        return hn_fail(path->ctx, HNAS_E_RANGE, "limit: NaN, want a number");
+    return find_budget(index, path, HNAS_COST_TABLE, limit);
+}
+
+double hnas_path_get_table_cost(const hnas_path *path, int32_t index)
+{
+    return index < 0 || index >= path->n ? (double)NAN
+                                         : path->piece[index].table_cost;
+}
+
 /* Whether piece j makes piece i superfluous. */
 static int beats(const hnas_path *path, int32_t metric, const double *quality,
                  int32_t j, int32_t i)
 {
-    const int64_t mine = cost_of(&path->piece[i], metric);
-    const int64_t other = cost_of(&path->piece[j], metric);
+    const double mine = cost_of(&path->piece[i], metric);
+    const double other = cost_of(&path->piece[j], metric);
 
     if (!(other <= mine && quality[j] >= quality[i])) /* or NaN */
         return 0;

@@ -35,6 +35,22 @@ void hn_prune_kind(double cost[HNAS_N_COSTS], unsigned char *alive,
     }
 }
 
+void hn_prune_total(hnas_cost *total, double *table,
+                    const struct hn_space *space,
+                    double cost[HNAS_N_KINDS][HNAS_N_COSTS])
+{
+    double sum[HNAS_N_COSTS];
+
+    for (int m = 0; m < HNAS_N_COSTS; m++)
+        sum[m] = cost[HNAS_NORMAL][m] + cost[HNAS_REDUCE][m];
+    *total = space->fixed;
+    total->params += llround(sum[HNAS_COST_PARAMS]);
+    total->macs += llround(sum[HNAS_COST_MACS]);
+    total->bytes += llround(sum[HNAS_COST_BYTES]);
+    *table = space->has_table ? space->fixed_table + sum[HNAS_COST_TABLE]
+                              : (double)NAN;
+}
+
 static void add_warnings(hnas_arch *arch, const struct hn_space *space,
                          int32_t kind, const unsigned char *alive,
                          const unsigned char *used)
@@ -65,24 +81,22 @@ hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space,
                      (size_t)node_count(space, HNAS_REDUCE);
     unsigned char *alive = hn_alloc_array(&arch->ctx->alloc, n, 2);
     unsigned char *at = alive;
-    double cost[HNAS_N_COSTS] = {0};
+    double cost[HNAS_N_KINDS][HNAS_N_COSTS] = {{0}};
 
     arch->warning = hn_alloc_array(&arch->ctx->alloc, n, sizeof *arch->warning);
     if (!alive || !arch->warning) {
         hn_free(&arch->ctx->alloc, alive);
         return hn_fail_nomem(arch->ctx, "architecture");
     }
-    arch->fixed = arch->total = space->fixed;
+    arch->fixed = space->fixed;
     for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++) {
         if (!space->kind[kind].n_cells)
             continue;
-        hn_prune_kind(cost, at, at + n, space, kind, op[kind]);
+        hn_prune_kind(cost[kind], at, at + n, space, kind, op[kind]);
         add_warnings(arch, space, kind, at, at + n);
         at += node_count(space, kind);
     }
-    arch->total.params += llround(cost[HNAS_COST_PARAMS]);
-    arch->total.macs += llround(cost[HNAS_COST_MACS]);
-    arch->total.bytes += llround(cost[HNAS_COST_BYTES]);
+    hn_prune_total(&arch->total, &arch->table_cost, space, cost);
     hn_free(&arch->ctx->alloc, alive);
     return HNAS_OK;
 }

@@ -47,6 +47,7 @@ static hnas_status add_sample(struct hnas_path *path, const hnas_hyper *hyper,
         piece->lo = path->n ? lambda : path->lo;
         piece->s_lo = s;
         piece->cost = arch->total;
+        piece->table_cost = arch->table_cost;
         path->n++;
     }
     hnas_arch_destroy(arch);

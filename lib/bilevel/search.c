@@ -64,6 +64,10 @@ static hnas_status make_kinds(struct hnas_search *s)
     int32_t table = 0;
 
     hnas_hyper_get_opts(s->hyper, &h, sizeof h);
+    if (s->opts.metric == HNAS_COST_TABLE && !space->has_table)
+        return hn_fail(s->ctx, HNAS_E_STATE,
+                       "search: metric TABLE, but the network has no cost "
+                       "table");
     if (s->opts.monotone && h.kind == HNAS_HYPER_MLP)
         return hn_fail(s->ctx, HNAS_E_UNSUPPORTED,
                        "monotone: on, want off with an mlp hypernetwork");

@@ -104,6 +104,10 @@ void hn_arch_put_cost(struct hn_json_writer *w, const hnas_arch *arch)
     hn_json_integer(w, total.bytes);
     hn_json_key(w, "fixed_params");
     hn_json_integer(w, fixed.params);
+    if (!isnan(arch->table_cost)) {
+        hn_json_key(w, "latency_us");
+        hn_json_number(w, arch->table_cost);
+    }
     hn_json_close(w, '}');
 }
 

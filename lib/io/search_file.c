@@ -7,6 +7,7 @@
 
 #include "bilevel/search.h"
 #include "hyper/hyper.h"
+#include "io/cost_table.h"
 #include "io/search_file.h"
 #include "io/tensors.h"
 #include "net/supernet.h"
@@ -99,6 +100,9 @@ static hnas_status build(struct hnas_search **out, struct hnas_context *ctx,
     hnas_hyper *hyper = NULL;
     hnas_status st = hnas_supernet_create(&net, ctx, &settings->net);
 
+    if (st == HNAS_OK)
+        st = hn_cost_table_read(
+            net, hn_json_get(settings->json->root, "cost_table"));
     if (st == HNAS_OK)
         st = hnas_hyper_create(&hyper, ctx, &settings->hyper);
     if (st == HNAS_OK)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bilevel/search.h"
+#include "io/cost_table.h"
 #include "io/fields.h"
 #include "io/search_file.h"
 #include "net/supernet.h"
@@ -130,6 +131,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_fields_write(w, search_fields, &search->opts);
     hn_fields_write(w, search_later, &search->opts);
     hn_json_close(w, '}');
+    hn_cost_table_write(w, hn_supernet_space(search->net));
     hn_json_key(w, "seed"); /* as text: JSON readers round large numbers */
     {
         char seed[32];

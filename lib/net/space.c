@@ -2,13 +2,15 @@
 /* What the network costs, edge by edge. */
 #include "net/space.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/supernet.h"
 
 static double metric_of(const hnas_cost *c, int metric)
 {
-    const int64_t value[HNAS_N_COSTS] = {c->params, c->macs, c->bytes};
+    const int64_t value[HNAS_COST_TABLE] = {c->params, c->macs, c->bytes};
 
     return (double)value[metric];
 }
@@ -22,7 +24,7 @@ static void add_cell(struct hnas_supernet *net, int32_t index)
             hnas_cost cost;
 
             hn_network_op_cost(&net->network, index, e, o, &cost);
-            for (int m = 0; m < HNAS_N_COSTS; m++)
+            for (int m = 0; m < HNAS_COST_TABLE; m++)
                 net->cost[c->kind][m][e * net->opts.n_ops + o] +=
                     metric_of(&cost, m);
         }
@@ -109,6 +111,8 @@ hnas_status hnas_supernet_get_costs(const hnas_supernet *net, int32_t kind,
         metric >= HNAS_N_COSTS)
         return hn_fail(net->ctx, HNAS_E_RANGE, "costs: kind %d, metric %d",
                        (int)kind, (int)metric);
+    if (metric == HNAS_COST_TABLE && !net->space.has_table)
+        return hn_fail(net->ctx, HNAS_E_STATE, "costs: no table is set");
     n = (int64_t)net->space.kind[kind].n_edges * net->space.n_ops;
     if (count != n)
         return hn_fail(net->ctx, HNAS_E_SHAPE, "costs: %lld numbers, want %lld",
@@ -124,4 +128,95 @@ hnas_status hnas_supernet_get_fixed_cost(const hnas_supernet *net,
         return HNAS_E_ARG;
     *cost = net->space.fixed;
     return HNAS_OK;
+}
+
+/* ---- the host's own costs ---- */
+
+static hnas_status check_number(const struct hnas_supernet *net, double value,
+                                const char *what)
+{
+    if (!isfinite(value))
+        return hn_fail(net->ctx, HNAS_E_NAN,
+                       "cost table: %s: %g, want a finite number", what, value);
+    if (value < 0)
+        return hn_fail(net->ctx, HNAS_E_RANGE, "cost table: %s: %g, want >= 0",
+                       what, value);
+    return HNAS_OK;
+}
+
+static hnas_status check_table(const struct hnas_supernet *net, int kind,
+                               const double *cost)
+{
+    const struct hn_space_kind *k = &net->space.kind[kind];
+    const int32_t n_ops = net->space.n_ops;
+    hnas_status st = HNAS_OK;
+
+    if (!k->n_cells)
+        return HNAS_OK;
+    if (!cost)
+        return hn_fail(net->ctx, HNAS_E_ARG,
+                       "cost table: kind %d is NULL, but has cells", kind);
+    for (int32_t i = 0; i < k->n_edges * n_ops && st == HNAS_OK; i++) {
+        char what[160];
+
+        snprintf(what, sizeof what, "%s edge %d -> %d, %s",
+                 kind == HNAS_NORMAL ? "normal" : "reduce",
+                 (int)k->from[i / n_ops], (int)k->to[i / n_ops],
+                 net->space.op_names[i % n_ops]);
+        st = check_number(net, cost[i], what);
+    }
+    return st;
+}
+
+hnas_status hnas_supernet_set_cost_table(hnas_supernet *net,
+                                         const double *const cost[2],
+                                         int64_t count, double fixed)
+{
+    int64_t n;
+    hnas_status st = HNAS_OK;
+
+    if (!net || !cost)
+        return HNAS_E_ARG;
+    n = (int64_t)net->space.kind[0].n_edges * net->space.n_ops;
+    if (net->space.has_table)
+        return hn_fail(net->ctx, HNAS_E_STATE, "cost table: is set already");
+    if (count != n)
+        return hn_fail(net->ctx, HNAS_E_SHAPE,
+                       "cost table: %lld numbers a kind, want %lld",
+                       (long long)count, (long long)n);
+    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
+        st = check_table(net, k, cost[k]);
+    if (st == HNAS_OK)
+        st = check_number(net, fixed, "fixed");
+    if (st < 0)
+        return st;
+    for (int k = 0; k < HNAS_N_KINDS; k++)
+        if (net->space.kind[k].n_cells)
+            memcpy(net->cost[k][HNAS_COST_TABLE], cost[k],
+                   (size_t)n * sizeof(double));
+    net->space.fixed_table = fixed;
+    net->space.has_table = 1;
+    return HNAS_OK;
+}
+
+double hnas_supernet_get_fixed_table_cost(const hnas_supernet *net)
+{
+    return net->space.has_table ? net->space.fixed_table : (double)NAN;
+}
+
+void hnas_supernet_get_cell(const hnas_supernet *net, int32_t cell,
+                            hnas_cell_info *info)
+{
+    const struct hn_network_cell *c;
+
+    memset(info, 0, sizeof *info);
+    if (cell < 0 || cell >= net->opts.cells)
+        return;
+    c = &net->network.cell[cell];
+    info->kind = c->kind;
+    info->channels = c->channels;
+    for (int a = 0; a < 2; a++) {
+        info->in_size[a] = c->in_size[a];
+        info->out_size[a] = c->out_size[a];
+    }
 }

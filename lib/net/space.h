@@ -20,7 +20,9 @@ struct hn_space {
     const char *const *op_names; /* [n_ops] */
     const uint32_t *op_flags;    /* [n_ops] HNAS_OP_ */
     struct hn_space_kind kind[HNAS_N_KINDS];
-    hnas_cost fixed; /* stem, preprocess, head */
+    hnas_cost fixed;    /* stem, preprocess, head */
+    int32_t has_table;  /* cost[HNAS_COST_TABLE] is the host's */
+    double fixed_table; /* with a table: fixed in it */
 };
 
 /* The space of a supernet, borrowed. */

@@ -514,7 +514,7 @@ START_TEST(wrong_arguments_are_refused)
     ck_assert_int_eq(hnas_path_get_arch(&arch, path, 1), HNAS_E_RANGE);
     ck_assert_ptr_null(arch);
     ck_assert_int_eq(hnas_path_get_arch(&arch, NULL, 0), HNAS_E_ARG);
-    ck_assert_int_eq(hnas_path_find_budget(&n, path, 3, 0), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_path_find_budget(&n, path, 4, 0), HNAS_E_RANGE);
     ck_assert_int_eq(hnas_path_find_budget(&n, NULL, 0, 0), HNAS_E_ARG);
     ck_assert_int_eq(hnas_path_pareto(&n, &n, path, 0, NULL), HNAS_E_ARG);
     ck_assert_int_eq(n, 7);

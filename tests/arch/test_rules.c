@@ -169,7 +169,7 @@ START_TEST(alpha_must_be_numbers_and_there)
     ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 9, 0, 0.85),
                      HNAS_E_RANGE);
     ck_assert_ptr_null(arch);
-    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 3, 0.85),
+    ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 4, 0.85),
                      HNAS_E_RANGE);
     alpha[14] = NAN;
     ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 0, 0.85),

@@ -9,12 +9,31 @@
 
 enum { E = 5, O = 3, N = E * O };
 
+static const double lambda = 1e-2;
 static hnas_context *ctx;
 static hnas_supernet *net;
 static hnas_hyper *hyper;
 static hnas_search *search;
 static hnas_tape *tape;
 static hnas_tensor *alpha[2];
+
+/* What operation i of a kind costs in the host's table. */
+static double table(int kind, int i)
+{
+    return (7 * i + 3 * kind) % 11 + 0.25;
+}
+
+static void set_table(void)
+{
+    double cost[2][N];
+
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < N; i++)
+            cost[k][i] = table(k, i);
+    ck_assert_int_eq(hnas_supernet_set_cost_table(
+                         net, (const double *const[2]){cost[0], cost[1]}, N, 5),
+                     0);
+}
 
 static void open_search(const hnas_search_opts *opts)
 {
@@ -32,6 +51,8 @@ static void open_search(const hnas_search_opts *opts)
     s.ops = ops;
     s.n_ops = O;
     ck_assert_int_eq(hnas_supernet_create(&net, ctx, &s), 0);
+    if (opts->metric == HNAS_COST_TABLE)
+        set_table();
     hnas_hyper_opts_init(&h, sizeof h);
     h.n_tables = 2;
     h.names[0] = "normal";
@@ -68,24 +89,28 @@ static void close_search(void)
 /* The penalty of the settings by its formula, t = 1/4 of the steps. */
 static double formula(const hnas_search_opts *o)
 {
-    double norm = 0, lse = 0;
+    double norm = 0, lse = 0, cost = 0, reference = 0;
 
     for (int k = 0; k < 2; k++)
         for (int e = 0; e < E; e++) {
-            double sum = 0;
+            double sum = 0, weighted = 0;
 
             for (int i = e * O; i < (e + 1) * O; i++) {
                 const double a = (double)hn_real(alpha[k])[i];
 
                 norm += a * a;
                 sum += exp(a);
+                weighted += exp(a) * table(k, i);
+                reference += table(k, i) / O;
             }
+            cost += weighted / sum;
             lse += log(sum);
         }
-    return o->l2 * norm + o->beta_decay * 0.25 * lse / (2 * E);
+    return o->l2 * norm + o->beta_decay * 0.25 * lse / (2 * E) +
+           o->cost_weight * lambda * cost / reference;
 }
 
-static void expect_penalty(double l2, double beta_decay)
+static void expect_penalty(double l2, double beta_decay, double cost_weight)
 {
     const double step = sizeof(real) == 8 ? 1e-5 : 0x1p-8;
     const double bound = sizeof(real) == 8 ? 1e-8 : 1e-4;
@@ -94,7 +119,8 @@ static void expect_penalty(double l2, double beta_decay)
     double value, gradient[N];
 
     hnas_search_opts_init(&o, sizeof o);
-    o.cost_weight = 0;
+    o.cost_weight = cost_weight;
+    o.metric = cost_weight > 0 ? HNAS_COST_TABLE : HNAS_COST_PARAMS;
     o.l2 = l2;
     o.beta_decay = beta_decay;
     o.bilevel.total_steps = 40;
@@ -104,8 +130,8 @@ static void expect_penalty(double l2, double beta_decay)
     ck_assert_int_eq(hnas_sum(&zero, tape, alpha[0]), 0);
     ck_assert_int_eq(hnas_affine(&loss, tape, zero, 0, 0), 0);
     hnas_tensor_unref(zero);
-    ck_assert_int_eq(hn_search_penalty(search, tape, 1e-2, alpha, alpha, &loss),
-                     0);
+    ck_assert_int_eq(
+        hn_search_penalty(search, tape, lambda, alpha, alpha, &loss), 0);
     ck_assert_int_eq(hnas_tape_backward(tape, loss), 0);
     ck_assert_int_eq(hnas_tensor_get(loss, HNAS_FLOAT64, &value, 1), 0);
     ck_assert_double_eq_tol(value, formula(&o), 1e-5);
@@ -131,14 +157,21 @@ static void expect_penalty(double l2, double beta_decay)
 
 START_TEST(l2_adds_squares)
 {
-    expect_penalty(0.5, 0);
+    expect_penalty(0.5, 0, 0);
 }
 END_TEST
 
 START_TEST(beta_decay_adds_the_ramped_mean_of_log_sums)
 {
-    expect_penalty(0, 2);
-    expect_penalty(0.25, 3);
+    expect_penalty(0, 2, 0);
+    expect_penalty(0.25, 3, 0);
+}
+END_TEST
+
+START_TEST(cost_is_that_of_the_hosts_table)
+{
+    expect_penalty(0, 0, 20);
+    expect_penalty(0.25, 3, 100);
 }
 END_TEST
 
@@ -165,6 +198,7 @@ int main(void)
 
     tcase_add_test(t, l2_adds_squares);
     tcase_add_test(t, beta_decay_adds_the_ramped_mean_of_log_sums);
+    tcase_add_test(t, cost_is_that_of_the_hosts_table);
     tcase_add_test(t, negative_weights_are_refused);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/op.h"
 #include "support/memory.h"
 
 struct hnas_context *ctx;
@@ -40,6 +41,12 @@ void fixture_open(void)
     countdown = -1;
     real_alloc = ctx->alloc.alloc;
     ctx->alloc.alloc = counting_alloc;
+    bytes_at_start = held_bytes(ctx);
+}
+
+void fixture_register_ops(void)
+{
+    ck_assert_int_eq(hn_op_register_builtin(ctx), HNAS_OK);
     bytes_at_start = held_bytes(ctx);
 }
 

@@ -15,6 +15,9 @@ extern struct hnas_context *ctx;
 void fixture_open(void);
 void fixture_close(void);
 
+/* Let the context know the bundled operations. */
+void fixture_register_ops(void);
+
 /* The path of a file in the folder; four may be in use at a time. */
 const char *fixture_path(const char *name);
 

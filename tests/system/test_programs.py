@@ -374,7 +374,6 @@ def test_patience_stops_a_settled_search(room):
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "second_exact"], ["--order", "third"],
-                ["--cost", "latency"], ["--cost", "table.csv"],
                 ["--beta-decay", "-1"], ["--patience", "-3"], ["--l2", "x"],
                 ["--knots", "5"],
                 ["--hypernet", "piecewise", "--knots", "1"],
@@ -399,7 +398,7 @@ def test_bad_usage_is_refused(room):
                 [file, "--path", "--budget", "params=5"],
                 [file, "--budget", "params"], [file, "--budget", "params=x"],
                 [file, "--budget", "joules=5"], [file, "--budget", "macs=-1"],
-                [file, "--budget", "latency_us=5"],
+                [file, "--budget", "params=5.5"],
                 [file, "--lambda", "1", "--theta", "0.5"],
                 [file, "--path", "--rule", "threshold", "--theta", "1"],
                 [file, file, "--lambda", "1"]):
@@ -418,6 +417,11 @@ def test_failures_name_the_thing(room):
     assert "log.csv" in err
     _, err = room.search("nowhere", "--resume", status=1)
     assert "nowhere" in err and not os.path.exists(room.path("nowhere"))
+    _, err = room.search(None, "--cost", "table.csv", status=1)
+    assert "--cost table.csv" in err
+    _, err = room.run("hnas-query", room.path("a/search.safetensors"),
+                      "--budget", "latency_us=5", status=1)
+    assert "cost table" in err
     _, err = room.search(None, "--batch", 64, status=1)
     assert "--valid-fraction" in err
 
@@ -577,6 +581,149 @@ def test_breakpoints_are_rounded_correctly(room):
                 got = piece["interval"][0]
                 assert abs(decimal.Decimal(got) - exact) <= 2 * decimal.Decimal(
                     math.ulp(got)), (got, exact)
+
+
+OPS = "none", "skip_connect", "sep_conv_3x3"
+
+
+def table_of(room, name):
+    """A table of a host's own: powers of two, so that sums are exact."""
+    rows = [{"kind": kind, "edge": [i, j], "op": op,
+             "us": 0 if op == "none" else 2.0 ** (n % 9 - 3)}
+            for kind in ("normal", "reduce")
+            for n, (i, j, op) in enumerate(
+                (i, j, op) for j in (2, 3, 4) for i in range(j) for op in OPS)]
+    table = {"unit": "us", "fixed": 100.25, "rows": rows}
+    with open(room.path(name), "w") as file:
+        json.dump(table, file)
+    return table
+
+
+def cost_by(table, piece):
+    """The rows that a piece keeps: 1 normal cell and 2 reductions."""
+    us = {(row["kind"], *row["edge"], row["op"]): row["us"]
+          for row in table["rows"]}
+    total = table["fixed"]
+    for kind, cells in ("normal", 1), ("reduce", 2):
+        alive = {0, 1}
+        for node, edges in enumerate(piece[kind], start=2):
+            for op, source in edges:
+                if source in alive and op != "none":
+                    total += cells * us[kind, source, node, op]
+            if any(op != "none" and source in alive for op, source in edges):
+                alive.add(node)
+    return total
+
+
+def test_search_by_a_hosts_table(room):
+    """Penalty, cone, log, query, path and budget all use the table."""
+    table = table_of(room, "table.json")
+    wide = ["--epochs", 3, "--alpha-lr", 1, "--warmup", 0, "--nodes", 3,
+            "--cost", room.path("table.json")]
+    room.search("host", *wide)
+    file = room.path("host/search.safetensors")
+    pieces = path_of(room, file)["pieces"]
+    assert len(pieces) > 2
+    us = [piece["cost"]["latency_us"] for piece in pieces]
+    assert us == sorted(us, reverse=True)  # the cone's promise
+    for piece in pieces:
+        assert piece["cost"]["latency_us"] == cost_by(table, piece), piece
+    for limit in us[0], us[-1], us[0] - 0.125, us[-1] + 0.125:
+        out, _ = room.run("hnas-query", file, "--json", "--budget",
+                          f"latency_us={limit!r}")
+        best = max(x for x in us if x <= limit)
+        answer = parse(out)
+        assert answer["cost"]["latency_us"] == best
+        assert answer["interval"] == pieces[us.index(best)]["interval"]
+    process = room.start("hnas-query", file, "--json", "--budget",
+                         f"latency_us={us[-1] - 0.125!r}")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "infeasible" in err, err
+    assert parse(out) == {"status": "infeasible", "smallest": us[-1]}
+    row = room.table("host")[3]
+    for at in LAMBDAS:
+        out, _ = room.run("hnas-query", file, "--json", "--lambda", at)
+        assert row[f"true_cost_{at:g}"] == parse(out)["cost"]["latency_us"]
+        assert 100.25 < row[f"expected_cost_{at:g}"] < 1000
+    # the table is in the file: nobody reads it again
+    room.search("cut", *wide, "--steps", 8)
+    os.rename(room.path("table.json"), room.path("gone.json"))
+    room.search("cut", *wide, "--resume")
+    assert_same_search(room, "host", "cut")
+
+
+def test_search_by_measured_latency(room):
+    """Measured once: the stored table survives a resume."""
+    latency = ["--cost", "latency", "--epochs", 2]
+    room.search("slow", *latency, "--steps", 7)
+
+    def table():
+        head = room.read("slow", "search.safetensors")
+        size = struct.unpack("<Q", head[:8])[0]
+        meta = json.loads(head[8:8 + size])["__metadata__"]
+        return json.loads(meta["settings"])["cost_table"]
+
+    before = table()
+    assert all(x >= 0 for x in before["normal"] + before["reduce"])
+    assert before["normal"][2] > before["normal"][0] == 0
+    room.search("slow", *latency, "--resume")
+    assert table() == before
+    out, _ = room.run("hnas-query", room.path("slow/search.safetensors"),
+                      "--lambda", 1e-3, "--json")
+    assert parse(out)["cost"]["latency_us"] >= before["fixed"]
+
+
+def test_bench_latency_makes_a_table(room):
+    where = room.path("bench.json")
+    shape = ["--image", "1x8x8", "--channels", 2, "--nodes", 1, "--classes", 3,
+             "--batch", 8, "--repeat", 2]
+    room.run("hnas-bench", "latency", *shape, "--ops", ",".join(OPS), "--out",
+             where)
+    with open(where) as file:
+        table = json.load(file)
+    assert {"unit", "machine", "fixed", "rows"} <= set(table)
+    assert {"kernels", "gemm", "threads", "batch"} <= set(table["machine"])
+    assert len(table["rows"]) == 3 * 2 * len(OPS)  # two sizes of reductions
+    assert {"kind", "edge", "op", "stride", "shape", "cells",
+            "us"} == set(table["rows"][0])
+    for name in "one", "two":
+        room.search(name, "--cost", where, "--epochs", 1)
+    assert_same_search(room, "one", "two")
+    _, err = room.search(None, "--cost", where, "--nodes", 2, status=1)
+    assert "2 -> 3" in err or "0 -> 3" in err, err
+
+
+def test_bad_tables_are_refused(room):
+    table_of(room, "table.json")
+
+    def refuse(change, *words):
+        with open(room.path("table.json")) as file:
+            table = json.load(file)
+        change(table)
+        with open(room.path("bad.json"), "w") as file:
+            json.dump(table, file)
+        _, err = room.search(None, "--nodes", 3, "--steps", 1, "--cost",
+                             room.path("bad.json"), status=1)
+        for word in "bad.json", *words:
+            assert word in err, (word, err)
+
+    rows = "rows"
+    refuse(lambda t: t[rows].pop(4), "1 -> 2", "skip_connect", "0 cells")
+    refuse(lambda t: t[rows].append(t[rows][3]), "1 -> 2", "none", "2 cells")
+    refuse(lambda t: t[rows][5].update(us=-1), "row 5", "us")
+    refuse(lambda t: t[rows][5].update(us=None), "row 5", "us")
+    refuse(lambda t: t[rows][5].update(us=math.nan))
+    refuse(lambda t: t[rows][5].update(us=math.inf))
+    refuse(lambda t: t[rows][5].update(op="sep_conv_9x9"), "sep_conv_9x9")
+    refuse(lambda t: t[rows][5].update(edge=[2, 2]), "row 5", "edge")
+    refuse(lambda t: t[rows][5].update(kind="other"), "row 5", "kind")
+    refuse(lambda t: t[rows][5].update(cells=0), "row 5", "cells")
+    refuse(lambda t: t[rows][5].update(cell=1), "row 5", '"cell"')
+    refuse(lambda t: t[rows][5].pop("us"), "row 5", "us")
+    refuse(lambda t: t.update(fixed=-1), "fixed")
+    refuse(lambda t: t.pop("fixed"), "fixed")
+    refuse(lambda t: t.update(unit="ms"), "unit")
+    refuse(lambda t: t.pop("rows"), "rows")
 
 
 def test_mlp_says_that_its_path_is_sampled(room):

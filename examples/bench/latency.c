@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/latency.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "common/program.h"
+
+enum { MOST_OPS = 64 };
+
+/* The names between commas, cut in place; an exit status. */
+static int split_ops(char *text, const char *ops[MOST_OPS], int32_t *n)
+{
+    char *name;
+
+    for (*n = 0; (name = strsep(&text, ",")) != NULL;) {
+        if (*n == MOST_OPS)
+            return usage_error("--ops: want at most %d", MOST_OPS);
+        ops[(*n)++] = name;
+    }
+    return 0;
+}
+
+static int write_out(const struct bench *b, hnas_context *ctx,
+                     hnas_supernet *net)
+{
+    FILE *f = b->out ? fopen(b->out, "w") : stdout;
+    int rc;
+
+    if (!f)
+        return failure("--out %s: %s", b->out, strerror(errno));
+    rc = latency_write(f, ctx, net, b->batch, b->repeat);
+    if ((b->out ? fclose(f) : fflush(f)) && !rc)
+        rc = failure("--out %s: %s", b->out ? b->out : "-", strerror(errno));
+    return rc;
+}
+
+static int measure(const struct bench *b, hnas_context *ctx, char *ops_text)
+{
+    const char *ops[MOST_OPS];
+    hnas_supernet *net = NULL;
+    hnas_supernet_opts o;
+    hnas_preset preset;
+    hnas_status st = hnas_preset_find(&preset, sizeof preset, ctx, b->preset);
+    int rc = 0;
+
+    hnas_supernet_opts_init(&o, sizeof o);
+    memcpy(o.image, b->dims, sizeof o.image);
+    o.classes = b->classes;
+    o.channels = b->channels;
+    o.cells = (int32_t)b->cells;
+    o.nodes = (int32_t)b->nodes;
+    o.n_ops = preset.n_ops;
+    o.ops = preset.ops;
+    if (ops_text && st == HNAS_OK) {
+        rc = split_ops(ops_text, ops, &o.n_ops);
+        o.ops = ops;
+    }
+    if (rc)
+        return rc;
+    if (st == HNAS_OK)
+        st = hnas_supernet_create(&net, ctx, &o);
+    rc = st < 0 ? library_failure(ctx, st, 1) : write_out(b, ctx, net);
+    hnas_supernet_destroy(net);
+    return rc;
+}
+
+int bench_latency(const struct bench *b)
+{
+    hnas_context *ctx = NULL;
+    char *ops = b->ops ? strdup(b->ops) : NULL;
+    int rc = program_open(&ctx, b->threads, b->seed);
+
+    if (!rc && b->ops && !ops)
+        rc = failure("--ops: out of memory");
+    if (!rc)
+        rc = measure(b, ctx, ops);
+    hnas_context_destroy(ctx);
+    free(ops);
+    return rc;
+}
