@@ -132,6 +132,8 @@ one "programs: contract, resume, refusals" \
     $python tests/system/test_programs.py $build/release
 one "hnas-train: contract, resume, refusals" \
     $python tests/system/test_train.py $build/release
+one "hnas-export: contract, genotypes, pictures, refusals" \
+    $python tests/system/test_export.py $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "demo: sizes fall with lambda, networks stay good" \

@@ -66,14 +66,13 @@ static hnas_status time_passes(struct network *n, const struct bench *b,
 static int measure(struct network *n, const struct bench *b, int is_training,
                    struct bench_result *r)
 {
-    int32_t nodes;
     hnas_cost cost;
     hnas_status st;
-    int rc = arch_open(&n->arch, &nodes, n->ctx, b->arch, (int32_t)b->cells);
+    int rc = arch_open(&n->arch, n->ctx, b->arch);
 
     if (rc)
         return rc;
-    st = create(n, b, nodes);
+    st = create(n, b, arch_nodes(n->arch));
     if (st < 0)
         return library_failure(n->ctx, st, 1);
     st = time_passes(n, b, is_training, r);

@@ -5,10 +5,11 @@
 
 #include <hnas/hnas.h>
 
-/* Read the object that hnas-query prints, for a network of `cells` cells; any
- * registered operation may stand in it.  *nodes: of a cell.  An exit status, 0
- * for success. */
-int arch_open(hnas_arch **out, int32_t *nodes, hnas_context *ctx,
-              const char *path, int32_t cells);
+/* Read the object that hnas-query prints, or a genotype; any registered
+ * operation may stand in it.  An exit status, 0 for success. */
+int arch_open(hnas_arch **out, hnas_context *ctx, const char *path);
+
+/* The intermediate nodes of its cells. */
+int32_t arch_nodes(const hnas_arch *arch);
 
 #endif

@@ -129,16 +129,15 @@ static int create_of_arch(struct train *t)
 {
     struct settings *s = t->s;
     hnas_arch *arch;
-    int32_t nodes;
     hnas_status st;
     int rc;
 
     s->cells = s->cells ? s->cells : 3;
     s->channels = s->channels ? s->channels : 16;
-    rc = arch_open(&arch, &nodes, t->ctx, s->arch, (int32_t)s->cells);
+    rc = arch_open(&arch, t->ctx, s->arch);
     if (rc)
         return rc;
-    st = build(t, arch, nodes, 3);
+    st = build(t, arch, arch_nodes(arch), 3);
     hnas_arch_destroy(arch);
     return st < 0 ? library_failure(t->ctx, st, 1) : 0;
 }

@@ -114,6 +114,29 @@ HNAS_API hnas_status hnas_arch_from_alpha(hnas_arch **out,
                                           int32_t rule, int32_t metric);
 
 /**
+ * Make an architecture from lists of kept edges, without a net.
+ *
+ * Shapes     edges[k] [n_edges[k]], one list a kind in any order, NULL: no
+ *            such cell.  Of an edge `op` is not read, op_name is.
+ * Units      nodes: intermediate ones of a cell, 1..16, from number 2 on; rule:
+ *            HNAS_RULE_, whose limits the lists keep.  Costs are unknown: -1.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.  The lists
+ *            are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_RANGE nodes, rule or a count; E_NAME an
+ *            operation is not registered; E_MISMATCH an edge of no such cell,
+ *            listed twice, or what the rule does not keep; E_NOMEM.  On error
+ *            *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_from_edges(hnas_arch **out, hnas_context *ctx,
+                                          int32_t nodes, int32_t rule,
+                                          const hnas_arch_edge *const edges[2],
+                                          const int32_t n_edges[2]);
+
+/**
  * Release an architecture.
  *
  * Shapes     arch NULL: nothing is done.
@@ -173,6 +196,20 @@ HNAS_API void hnas_arch_get_lambda(const hnas_arch *arch, double *lambda,
 HNAS_API int32_t hnas_arch_get_edge_count(const hnas_arch *arch, int32_t kind);
 
 /**
+ * Tell the number of intermediate nodes of a kind, those without input too.
+ *
+ * Shapes     arch: not NULL.
+ * Units      kind: HNAS_NORMAL or HNAS_REDUCE; 0 for a kind without cell.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    any; it never changes.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API int32_t hnas_arch_get_node_count(const hnas_arch *arch, int32_t kind);
+
+/**
  * Give the kept edges of a kind, ordered by target, then source.
  *
  * Shapes     [hnas_arch_get_edge_count]; NULL for a kind without cell.
@@ -191,8 +228,8 @@ HNAS_API const hnas_arch_edge *hnas_arch_get_edges(const hnas_arch *arch,
  * Tell the cost of the whole network, pruned, and of its fixed part.
  *
  * Shapes     each output may be NULL.  arch: not NULL.
- * Units      of one image; total includes fixed.  An edge that leaves a node
- *            without input costs nothing.
+ * Units      of one image; total includes fixed; -1: unknown.  An edge that
+ *            leaves a node without input costs nothing.
  * Ownership  none.
  * Gradient   none.
  * Threads    any; it never changes.

@@ -138,6 +138,22 @@ HNAS_API void hnas_model_get_opts(const hnas_model *model,
                                   hnas_model_opts *opts, size_t size);
 
 /**
+ * Give the architecture it was made of.
+ *
+ * Shapes     model: not NULL.
+ * Units      with the network's cost; lambda is unknown.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_MISMATCH its edges are not as its rule
+ *            keeps them; E_NOMEM.  On error *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_get_arch(hnas_arch **out,
+                                         const hnas_model *model);
+
+/**
  * Tell the cost of the network, and of its part that is not searched.
  *
  * Shapes     each output may be NULL.  model: not NULL.

@@ -38,6 +38,7 @@ static hnas_status set_edges(hnas_arch *arch, const struct hn_space *space,
             arch->edge[kind][n++] = edge;
         }
     arch->n_edges[kind] = n;
+    arch->n_nodes[kind] = k->n_nodes;
     return HNAS_OK;
 }
 
@@ -222,6 +223,11 @@ void hnas_arch_get_lambda(const hnas_arch *arch, double *lambda, double *lo,
 int32_t hnas_arch_get_edge_count(const hnas_arch *arch, int32_t kind)
 {
     return kind < 0 || kind >= HNAS_N_KINDS ? 0 : arch->n_edges[kind];
+}
+
+int32_t hnas_arch_get_node_count(const hnas_arch *arch, int32_t kind)
+{
+    return kind < 0 || kind >= HNAS_N_KINDS ? 0 : arch->n_nodes[kind];
 }
 
 const hnas_arch_edge *hnas_arch_get_edges(const hnas_arch *arch, int32_t kind)

@@ -14,8 +14,9 @@
 struct hnas_arch {
     struct hnas_context *ctx;
     int32_t rule;
-    double lambda, lo, hi;   /* NaN: unknown */
-    int32_t is_extrapolated; /* lambda lies outside the stored range */
+    double lambda, lo, hi;         /* NaN: unknown */
+    int32_t is_extrapolated;       /* lambda lies outside the stored range */
+    int32_t n_nodes[HNAS_N_KINDS]; /* intermediate ones; 0: no such cell */
     int32_t n_edges[HNAS_N_KINDS];
     hnas_arch_edge *edge[HNAS_N_KINDS]; /* by target, then source */
     hnas_cost total, fixed;

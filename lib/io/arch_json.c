@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/arch.h"
+#include "arch/list.h"
 #include "io/json.h"
 
 static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
@@ -95,6 +95,10 @@ void hn_arch_put_cost(struct hn_json_writer *w, const hnas_arch *arch)
 
     hnas_arch_get_cost(arch, &total, &fixed);
     hn_json_key(w, "cost");
+    if (total.params < 0) {
+        hn_json_null(w);
+        return;
+    }
     hn_json_open(w, '{');
     hn_json_key(w, "params");
     hn_json_integer(w, total.params);
@@ -166,7 +170,7 @@ hnas_status hnas_arch_write_json(const hnas_arch *arch, char *buffer,
         return HNAS_E_ARG;
     hn_json_writer_init(&w, arch->ctx);
     put_arch(&w, arch);
-    st = hn_json_copy(buffer, capacity, length, &w);
+    st = hn_text_copy(buffer, capacity, length, &w.text);
     hn_json_writer_finish(&w);
     return st;
 }
@@ -357,6 +361,46 @@ hnas_status hn_arch_read_json(hnas_arch **out, const struct hn_space *space,
     st = read_all(out, &r);
     for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
         hn_free(&r.ctx->alloc, r.edge[kind]);
+    hn_json_destroy(json);
+    return st;
+}
+
+/* The nodes of the first kind that has any; 1 where none has. */
+static int32_t count_nodes(int32_t has[HNAS_N_KINDS],
+                           const struct hn_json_value *root)
+{
+    int32_t nodes = 0;
+
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        const struct hn_json_value *v = hn_json_get(root, kind_names[k]);
+
+        has[k] = v && v->type == HN_JSON_ARRAY && v->count > 0;
+        if (has[k] && !nodes)
+            nodes = (int32_t)v->count; /* the parser bounds it */
+    }
+    return nodes ? nodes : 1;
+}
+
+hnas_status hn_arch_read_object(hnas_arch **out, struct hnas_context *ctx,
+                                const char *text, size_t length)
+{
+    int32_t has[HNAS_N_KINDS];
+    struct hn_list_space s;
+    struct reading r = {.ctx = ctx, .space = &s.space};
+    struct hn_json *json;
+    hnas_status st;
+
+    *out = NULL;
+    st = hn_json_parse(&json, ctx, "architecture", text, length);
+    if (st < 0)
+        return st;
+    r.root = json->root;
+    st = hn_list_space_init(&s, ctx, count_nodes(has, r.root), has);
+    if (st == HNAS_OK)
+        st = read_all(out, &r);
+    for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
+        hn_free(&ctx->alloc, r.edge[kind]);
+    hn_list_space_finish(&s);
     hn_json_destroy(json);
     return st;
 }

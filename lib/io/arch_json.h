@@ -15,4 +15,8 @@ void hn_arch_put_cells(struct hn_json_writer *w, const hnas_arch *arch);
 hnas_status hn_arch_read_json(hnas_arch **out, const struct hn_space *space,
                               const char *text, size_t length);
 
+/* The same without a network, with costs unknown. */
+hnas_status hn_arch_read_object(hnas_arch **out, struct hnas_context *ctx,
+                                const char *text, size_t length);
+
 #endif

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hnas/formats.h"
+
 #ifndef PATH_MAX
 #define PATH_MAX 4096
 #endif
@@ -210,4 +212,14 @@ hnas_status hn_file_replace(struct hnas_context *ctx, const char *path,
         (void)unlink(r->fresh);
     hn_free(&ctx->alloc, r);
     return st;
+}
+
+hnas_status hnas_file_replace(hnas_context *ctx, const char *path,
+                              const void *data, size_t size_bytes)
+{
+    const struct hn_part part = {data, size_bytes};
+
+    if (!ctx || !path || !data)
+        return HNAS_E_ARG;
+    return hn_file_replace(ctx, path, &part, 1);
 }

@@ -6,7 +6,7 @@
 #define HN_IO_JSON_H
 
 #include "base/arena.h"
-#include "core/context.h"
+#include "io/text.h"
 
 enum hn_json_type {
     HN_JSON_NULL,
@@ -56,13 +56,9 @@ const struct hn_json_value *hn_json_get(const struct hn_json_value *object,
 size_t hn_json_offset(const struct hn_json *json,
                       const struct hn_json_value *string);
 
-/* A text under construction.  The first failure stays in `status` and makes
- * what follows do nothing; data is NUL-terminated once anything was written. */
+/* A value under construction. */
 struct hn_json_writer {
-    struct hnas_context *ctx;
-    hnas_status status;
-    char *data;
-    size_t length, capacity;
+    struct hn_text text;
     int comma; /* the next value or key follows another */
 };
 
@@ -75,11 +71,6 @@ void hn_json_string(struct hn_json_writer *w, const char *text);
 void hn_json_integer(struct hn_json_writer *w, int64_t value);
 void hn_json_null(struct hn_json_writer *w);
 void hn_json_space(struct hn_json_writer *w); /* a blank, where one may be */
-
-/* Hand a finished text over as the public calls do: cut off with a NUL where
- * it has no room.  The writer's status. */
-hnas_status hn_json_copy(char *buffer, size_t capacity, size_t *length,
-                         const struct hn_json_writer *w);
 
 /* The shortest of 15, 16 or 17 digits that reads back as the same number;
  * NaN and infinities are null. */

@@ -5,56 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 1024 };
-
 void hn_json_writer_init(struct hn_json_writer *w, struct hnas_context *ctx)
 {
-    memset(w, 0, sizeof *w);
-    w->ctx = ctx;
+    hn_text_init(&w->text, ctx);
+    w->comma = 0;
 }
 
 void hn_json_writer_finish(struct hn_json_writer *w)
 {
-    hn_free(&w->ctx->alloc, w->data);
-    w->data = NULL;
-    w->length = w->capacity = 0;
-}
-
-/* Room for `bytes` more and a NUL. */
-static int reserve(struct hn_json_writer *w, size_t bytes)
-{
-    size_t need, capacity = w->capacity ? w->capacity : FIRST_BYTES;
-    char *larger;
-
-    if (w->status < 0)
-        return -1;
-    if (hn_size_add(&need, w->length, bytes) || hn_size_add(&need, need, 1))
-        need = SIZE_MAX;
-    if (need <= w->capacity)
-        return 0;
-    while (capacity < need)
-        if (hn_size_mul(&capacity, capacity, 2))
-            capacity = need;
-    larger = hn_alloc(&w->ctx->alloc, capacity);
-    if (!larger) {
-        w->status = hn_fail_nomem(w->ctx, "JSON text");
-        return -1;
-    }
-    if (w->data)
-        memcpy(larger, w->data, w->length);
-    hn_free(&w->ctx->alloc, w->data);
-    w->data = larger;
-    w->capacity = capacity;
-    return 0;
+    hn_text_finish(&w->text);
 }
 
 static void put(struct hn_json_writer *w, const char *text, size_t bytes)
 {
-    if (reserve(w, bytes) != 0)
-        return;
-    memcpy(w->data + w->length, text, bytes);
-    w->length += bytes;
-    w->data[w->length] = '\0';
+    hn_text_bytes(&w->text, text, bytes);
 }
 
 /* What stands between two values. */
@@ -96,13 +60,13 @@ static void put_quoted(struct hn_json_writer *w, const char *text)
     const char *end = text + strlen(text);
 
     put(w, "\"", 1);
-    while (text < end && w->status == HNAS_OK) {
+    while (text < end && w->text.status == HNAS_OK) {
         const int n = hn_utf8_length(text, end);
 
         if (n == 0)
-            w->status =
-                hn_fail(w->ctx, HNAS_E_FORMAT, "text: byte 0x%02x, want UTF-8",
-                        (unsigned)(unsigned char)*text);
+            w->text.status = hn_fail(w->text.ctx, HNAS_E_FORMAT,
+                                     "text: byte 0x%02x, want UTF-8",
+                                     (unsigned)(unsigned char)*text);
         else if ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\')
             put_escaped(w, *text);
         else
@@ -156,22 +120,7 @@ void hn_json_number(struct hn_json_writer *w, double value)
     }
     put_comma(w);
     if (hn_number_format(text, value) != 0)
-        w->status = hn_fail_nomem(w->ctx, "number as text");
+        w->text.status = hn_fail_nomem(w->text.ctx, "number as text");
     else
         put(w, text, strlen(text));
-}
-
-hnas_status hn_json_copy(char *buffer, size_t capacity, size_t *length,
-                         const struct hn_json_writer *w)
-{
-    if (w->status < 0)
-        return w->status;
-    *length = w->length;
-    if (capacity > 0) {
-        const size_t n = w->length < capacity ? w->length : capacity - 1;
-
-        memcpy(buffer, w->data, n);
-        buffer[n] = '\0';
-    }
-    return HNAS_OK;
 }

@@ -161,12 +161,12 @@ hnas_status hnas_model_save(const hnas_model *model, const char *path,
         return HNAS_E_ARG;
     hn_json_writer_init(&w, model->ctx);
     put_settings(&w, model);
-    st = w.status;
+    st = w.text.status;
     if (st == HNAS_OK)
         st = list_all(&l, model);
     if (st == HNAS_OK) {
         const struct hn_st_pair pairs[] = {{"format", "hnas-model-1"},
-                                           {"settings", w.data},
+                                           {"settings", w.text.data},
                                            {"text", text ? text : ""}};
 
         st = hn_tensors_write(&l, path, pairs, sizeof pairs / sizeof pairs[0]);

@@ -81,7 +81,7 @@ hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
     hn_json_close(&w, ']');
     hn_json_close(&w, '}');
     if (st == HNAS_OK)
-        st = hn_json_copy(buffer, capacity, length, &w);
+        st = hn_text_copy(buffer, capacity, length, &w.text);
     hn_json_writer_finish(&w);
     return st;
 }

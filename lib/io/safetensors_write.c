@@ -104,7 +104,7 @@ static hnas_status put_entry(struct writing *f, const struct hn_st_entry *e)
     f->parts[f->n_parts].data = e->data;
     f->parts[f->n_parts++].bytes = bytes;
     f->offset = end;
-    return w->status;
+    return w->text.status;
 }
 
 static void put_metadata(struct writing *f, const struct hn_st_pair *pairs,
@@ -113,7 +113,7 @@ static void put_metadata(struct writing *f, const struct hn_st_pair *pairs,
     hn_json_key(&f->w, "__metadata__");
     hn_json_open(&f->w, '{');
     hn_json_key(&f->w, "crc32");
-    f->crc_offset = f->w.length + 1;
+    f->crc_offset = f->w.text.length + 1;
     hn_json_string(&f->w, "00000000");
     for (int64_t i = 0; i < n_pairs; i++) {
         hn_json_key(&f->w, pairs[i].key);
@@ -142,9 +142,9 @@ static hnas_status put_header(struct writing *f,
                 st = put_entry(f, &entries[i]);
         }
     hn_json_close(&f->w, '}');
-    while (f->w.status == HNAS_OK && f->w.length % 8)
+    while (f->w.text.status == HNAS_OK && f->w.text.length % 8)
         hn_json_space(&f->w);
-    return st < 0 ? st : f->w.status;
+    return st < 0 ? st : f->w.text.status;
 }
 
 /* Read the header as a reader would: finds doubled names and limits. */
@@ -152,7 +152,7 @@ static hnas_status check_header(struct writing *f)
 {
     struct hn_json *json;
     hnas_status st =
-        hn_json_parse(&json, f->ctx, f->path, f->w.data, f->w.length);
+        hn_json_parse(&json, f->ctx, f->path, f->w.text.data, f->w.text.length);
 
     hn_json_destroy(json);
     return st == HNAS_E_FORMAT ? HNAS_E_NAME : st;
@@ -164,15 +164,15 @@ static void seal(struct writing *f)
     uint32_t crc = 0;
 
     for (int i = 0; i < 8; i++)
-        f->length[i] = (unsigned char)((uint64_t)f->w.length >> 8 * i);
+        f->length[i] = (unsigned char)((uint64_t)f->w.text.length >> 8 * i);
     f->parts[0].data = f->length;
     f->parts[0].bytes = sizeof f->length;
-    f->parts[1].data = f->w.data;
-    f->parts[1].bytes = f->w.length;
+    f->parts[1].data = f->w.text.data;
+    f->parts[1].bytes = f->w.text.length;
     for (int64_t i = 0; i < f->n_parts; i++)
         crc = hn_st_crc(crc, f->parts[i].data, f->parts[i].bytes);
     snprintf(digits, sizeof digits, "%08x", (unsigned)crc);
-    memcpy(f->w.data + f->crc_offset, digits, HN_ST_CRC_DIGITS);
+    memcpy(f->w.text.data + f->crc_offset, digits, HN_ST_CRC_DIGITS);
 }
 
 hnas_status hn_st_write(struct hnas_context *ctx, const char *path,

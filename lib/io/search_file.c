@@ -72,7 +72,7 @@ hnas_status hnas_search_save(const hnas_search *search, const char *path,
     st = hn_settings_write(&settings, search);
     if (st == HNAS_OK)
         st = list_all(&l, search);
-    pairs[1].value = settings.data;
+    pairs[1].value = settings.text.data;
     if (st == HNAS_OK)
         st = hn_tensors_write(&l, path, pairs, sizeof pairs / sizeof pairs[0]);
     hn_tensors_finish(&l);

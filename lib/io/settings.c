@@ -148,7 +148,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_key(w, "u_steps");
     hn_json_integer(w, hnas_optim_get_steps(b->adam));
     hn_json_close(w, '}');
-    return w->status;
+    return w->text.status;
 }
 
 /* ---- reading ---- */

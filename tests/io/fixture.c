@@ -14,7 +14,7 @@
 struct hnas_context *ctx;
 static char folder[64];
 static char paths[4][512];
-static size_t bytes_at_start;
+static size_t bytes_at_start, ops_bytes;
 static int countdown;
 static hnas_alloc_fn real_alloc;
 
@@ -135,13 +135,34 @@ void expect_failure(hnas_status got, hnas_status want, const char *words)
     ck_assert_ptr_null(strchr(ctx->message, '\n'));
 }
 
-int fixture_run(TCase *tests)
+/* With the bundled operations: in a context that takes the bare one's place. */
+static struct hnas_context *bare;
+
+static void open_ops(void)
+{
+    fixture_open();
+    bare = ctx;
+    ck_assert_int_eq(hn_context_open(&ctx, NULL), HNAS_OK);
+    ck_assert_int_eq(hn_op_register_builtin(ctx), HNAS_OK);
+    ctx->alloc.alloc = bare->alloc.alloc;
+    ops_bytes = held_bytes(ctx);
+}
+
+static void close_ops(void)
+{
+    ck_assert_uint_eq(held_bytes(ctx), ops_bytes);
+    hn_context_close(ctx);
+    ctx = bare;
+    fixture_close();
+}
+
+static int run(TCase *tests, void (*open)(void), void (*close)(void))
 {
     Suite *suite = suite_create("io");
     SRunner *runner;
     int n_failed;
 
-    tcase_add_checked_fixture(tests, fixture_open, fixture_close);
+    tcase_add_checked_fixture(tests, open, close);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
@@ -150,4 +171,14 @@ int fixture_run(TCase *tests)
     n_failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int fixture_run(TCase *tests)
+{
+    return run(tests, fixture_open, fixture_close);
+}
+
+int fixture_run_ops(TCase *tests)
+{
+    return run(tests, open_ops, close_ops);
 }

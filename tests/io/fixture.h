@@ -40,4 +40,7 @@ void fixture_fail_allocation(int n);
 /* Run a suite of one case; the exit status of main. */
 int fixture_run(TCase *tests);
 
+/* The same in a context that knows the bundled operations. */
+int fixture_run_ops(TCase *tests);
+
 #endif

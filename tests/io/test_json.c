@@ -263,8 +263,8 @@ static double there_and_back(double x)
 
     hn_json_writer_init(&w, ctx);
     hn_json_number(&w, x);
-    ck_assert_int_eq(w.status, HNAS_OK);
-    json = parse(w.data);
+    ck_assert_int_eq(w.text.status, HNAS_OK);
+    json = parse(w.text.data);
     y = json->root->number;
     hn_json_destroy(json);
     hn_json_writer_finish(&w);
@@ -324,7 +324,7 @@ START_TEST(the_locale_does_not_matter)
         puts("skipped: the_locale_does_not_matter (no comma locale here)");
     hn_json_writer_init(&w, ctx);
     hn_json_number(&w, 0.5);
-    ck_assert_str_eq(w.data, "0.5");
+    ck_assert_str_eq(w.text.data, "0.5");
     hn_json_writer_finish(&w);
     expect_numbers_round_trip();
     setlocale(LC_ALL, "C");
@@ -350,11 +350,11 @@ START_TEST(the_writer_writes_plain_json)
     hn_json_key(&w, "b");
     hn_json_string(&w, "x");
     hn_json_close(&w, '}');
-    ck_assert_int_eq(w.status, HNAS_OK);
-    ck_assert_str_eq(w.data,
+    ck_assert_int_eq(w.text.status, HNAS_OK);
+    ck_assert_str_eq(w.text.data,
                      "{\"a\\\"\\\\\\n\\u0001\xc3\xa9\": [0.1, 50000, null, "
                      "null, -9223372036854775808, []], \"b\": \"x\"}");
-    hn_json_destroy(parse(w.data));
+    hn_json_destroy(parse(w.text.data));
     hn_json_writer_finish(&w);
 }
 END_TEST
@@ -365,7 +365,7 @@ START_TEST(the_writer_refuses_what_is_not_utf8)
 
     hn_json_writer_init(&w, ctx);
     hn_json_string(&w, "a\xff");
-    expect_failure(w.status, HNAS_E_FORMAT, "byte 0xff, want UTF-8");
+    expect_failure(w.text.status, HNAS_E_FORMAT, "byte 0xff, want UTF-8");
     hn_json_writer_finish(&w);
 }
 END_TEST

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file formats.h
+ * What other programs read and people look at: published genotypes, DOT and
+ * SVG pictures of cells, ONNX, the explorer page.
+ */
+#ifndef HNAS_FORMATS_H
+#define HNAS_FORMATS_H
+
+#include "io.h"
+
+HNAS_BEGIN_DECLS
+
+/**
+ * Draw an architecture's cells in the DOT language of Graphviz.
+ *
+ * Shapes     buffer: as hnas_arch_write_json.
+ * Units      *length: bytes of the full text without the NUL.
+ * Ownership  buffer is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL arch or length, or NULL buffer with a capacity;
+ *            E_NOMEM.  On error *length is 0.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_write_dot(const hnas_arch *arch, char *buffer,
+                                         size_t capacity, size_t *length);
+
+/**
+ * Draw an architecture's cells as SVG.
+ *
+ * A lane runs down from every source, a row belongs to every intermediate
+ * node; where they meet stands the edge's operation.  Light and dark follow
+ * the viewer's preference.
+ *
+ * Shapes     buffer: as hnas_arch_write_json.
+ * Units      *length: bytes of the full text without the NUL.
+ * Ownership  buffer is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL arch or length, or NULL buffer with a capacity;
+ *            E_NOMEM.  On error *length is 0.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_write_svg(const hnas_arch *arch, char *buffer,
+                                         size_t capacity, size_t *length);
+
+/**
+ * Read an architecture that stands alone, without a net.
+ *
+ * Shapes     text: `length` bytes: the object of hnas_arch_write_json, or a
+ *            genotype as DARTS and Fair DARTS publish them.
+ * Units      a genotype of pairs has the rule top2; one of triples argmax
+ *            where it lists all edges, else threshold.  At most 16 MiB of
+ *            JSON, 64 KiB of genotype.  Costs are unknown: -1.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy.  text is
+ *            read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_FORMAT; E_RANGE a number; E_LIMIT; E_NAME
+ *            the rule or an operation unknown; E_MISMATCH an edge that no such
+ *            cell has or the rule does not keep; E_UNSUPPORTED a genotype that
+ *            does not concatenate all nodes; E_NOMEM.  On error *out is NULL.
+ * Source     DARTS (arXiv:1806.09055), Fair DARTS (arXiv:1911.12126), their
+ *            published code.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_read(hnas_arch **out, hnas_context *ctx,
+                                    const char *text, size_t length);
+
+/**
+ * Write an architecture as a genotype.
+ *
+ * Pairs ('operation', source), two a node, where every node has two edges; else
+ * the triples ('operation', node, source) of Fair DARTS.
+ *
+ * Shapes     buffer: as hnas_arch_write_json.
+ * Units      *length: bytes of the full text without the NUL.
+ * Ownership  buffer is the caller's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL arch or length, or NULL buffer with a capacity;
+ *            E_NOMEM.  On error *length is 0.
+ * Source     as hnas_arch_read.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_write_text(const hnas_arch *arch, char *buffer,
+                                          size_t capacity, size_t *length);
+
+/**
+ * Make a file hold these bytes, all or nothing.
+ *
+ * A new file beside it is written, synced and renamed over it.
+ *
+ * Shapes     path: NUL-terminated; data: size_bytes bytes.
+ * Units      none.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_IO open, write or rename; E_NOMEM.  On
+ *            error the file that was there is untouched.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_file_replace(hnas_context *ctx, const char *path,
+                                       const void *data, size_t size_bytes);
+
+HNAS_END_DECLS
+
+#endif
