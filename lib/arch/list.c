@@ -39,15 +39,12 @@ hnas_status hn_list_space_init(struct hn_list_space *s,
     p->op_flags = s->flags;
     p->fixed.params = p->fixed.macs = p->fixed.bytes = -1;
     for (int k = 0; k < HNAS_N_KINDS; k++) {
-        const struct hn_space_kind kind = {has[k] != 0,
-                                           2,
-                                           nodes,
-                                           n,
-                                           s->from,
-                                           s->to,
-                                           {s->cost, s->cost, s->cost}};
+        struct hn_space_kind *kind = &p->kind[k];
 
-        p->kind[k] = kind;
+        *kind = (struct hn_space_kind){has[k] != 0, 2,     nodes, n,
+                                       s->from,     s->to, {NULL}};
+        for (int m = 0; m < HNAS_N_COSTS; m++)
+            kind->cost[m] = s->cost; /* nobody asks for it */
     }
     return HNAS_OK;
 }
