@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is run for docs/results.md: searches, trainings, and the order of them.
+
+A job is a name, a kind and what its kind needs. Names are keys of docs/results.json, so
+a job that is changed needs a new name.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+LAMBDAS = ("1e-4", "1e-3", "1e-2", "1e-1")
+MARKS = (30, 50, 70, 100)
+SEEDS = (0, 1, 2)
+
+# the supernet of every MNIST row
+MNIST = "--data mnist --cells 3 --channels 8 --nodes 2 --batch 128 --eval-images 5000"
+LONG = f"{MNIST} --epochs 100 --eval-every 5 --marks 30,50,70,100 --keep-marks"
+FIFTH = f"{MNIST} --epochs 20 --eval-every 20"
+SHORT = f"{MNIST} --epochs 8 --eval-every 8"
+
+
+@dataclass
+class Job:
+    """kind: search, train (of each architecture of a search) or random (cells of its sizes)."""
+
+    name: str
+    kind: str
+    options: str = ""
+    of: Optional[str] = None  # the search that a training looks at
+    marks: tuple = ()  # epochs of it; () is its end
+    group: str = field(default="")
+
+
+def long_searches():
+    return [
+        Job(f"search/default/{seed}", "search", f"--preset default {LONG} --seed {seed}",
+            marks=MARKS, group="long")
+        for seed in SEEDS
+    ]
+
+
+def trainings():
+    jobs = [
+        Job(f"train/default/{seed}", "train", of=f"search/default/{seed}", marks=MARKS,
+            group="long")
+        for seed in SEEDS
+    ]
+    return [*jobs, Job("random/default/0", "random", of="search/default/0", group="long")]
+
+
+def equal_budget():
+    """One search of S steps against DARTS with L1, one run a lambda, of S and of S/4."""
+    jobs = [Job("budget/default", "search", f"--preset default {FIFTH}", group="budget")]
+    quarter = FIFTH.replace("--epochs 20 --eval-every 20", "--epochs 5 --eval-every 5")
+    for name, setting in (("quarter", quarter), ("whole", FIFTH)):
+        for lam in LAMBDAS:
+            jobs.append(
+                Job(f"budget/l1/{name}/{lam}", "search",
+                    f"--preset darts_l1 {setting} --l1 {lam} --report-lambda {lam}",
+                    group="budget")
+            )
+    return jobs
+
+
+def fashion():
+    shape = "--data fashion-mnist --cells 3 --channels 16 --nodes 4 --batch 64 --epochs 10"
+    return [
+        Job(f"fashion/{preset}", "search",
+            f"--preset {preset} {shape} --eval-every 10 --eval-images 5000", group="fashion")
+        for preset in ("default", "darts_cc")
+    ]
+
+
+FACTORS = {
+    "default": "",
+    "scale raw": "--scale raw",
+    "relax softmax": "--relax softmax --tau 1",
+    "relax gumbel": "--relax gumbel",
+    "5 knots": "--hypernet piecewise --knots 5",
+    "1 draw": "--sample uniform --draws 1",
+    "4 draws": "--draws 4",
+    "sandwich 3": "--sample sandwich --draws 3",
+    "free slopes": "--monotone off",
+    "cost_weight 0.3": "--cost-weight 0.3",
+    "cost_weight 1": "--cost-weight 1",
+    "cost_weight 3": "--cost-weight 3",
+    "cost_weight 30": "--cost-weight 30",
+    "alpha rate 2e-3": "--alpha-lr 2e-3",
+    "alpha rate 6e-3": "--alpha-lr 6e-3",
+    "tau to 0.5": "--tau 1:0.5:linear",
+    "tau to 0.05": "--tau 1:0.05:linear",
+    "no warm-up": "--warmup 0",
+    "warm-up a third": "--warmup 0.333",
+    "alpha_paths 2": "--alpha-paths 2",
+}
+
+
+def ablation():
+    return [
+        Job(f"ablation/{factor}/{seed}", "search",
+            f"--preset default {SHORT} {options} --seed {seed}", group="ablation")
+        for seed in SEEDS
+        for factor, options in FACTORS.items()
+    ]
+
+
+def replica():
+    return [Job("replica/seed", "search",
+                f"--preset seed {MNIST} --epochs 10 --eval-every 10", group="replica")]
+
+
+def all_jobs():
+    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *fashion(), *replica()]
