@@ -39,6 +39,7 @@ static void choose_passes(struct parts *p, const struct bench *b)
 {
     hnas_search_opts *s = &p->preset.search;
 
+    s->bilevel.half = b->half;
     if (b->order >= 0)
         s->bilevel.order = b->order;
     if (b->relax >= 0) {

@@ -13,6 +13,7 @@ struct bench {
     int64_t dims[3];
     int32_t order, relax, json; /* order, relax -1: the preset's */
     int32_t rule;               /* of a path; -1: the preset's */
+    int32_t half;               /* keep activations in half precision */
     int32_t what;               /* BENCH_ */
 };
 

@@ -33,6 +33,8 @@ static const struct option options[] = {
      0, NULL, NULL, NULL, 0},
     {"classes", "N", "(10)", OPTION_INT, AT(classes), 1, 100000, NULL, NULL,
      NULL, 0},
+    {"half", NULL, "keep what batch-norm reads in half precision", OPTION_FLAG,
+     AT(half), 0, 0, NULL, NULL, NULL, 0},
     {"order", "O", "first, second_fd or second_exact (the preset's)",
      OPTION_CHOICE, AT(order), 0, 0, orders, "second_exact", NULL, 0},
     {"relax", "R",

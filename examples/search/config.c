@@ -200,8 +200,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots", "beta-decay", "l2",         "eval-every",
-        "marks", "keep-marks", "alpha-paths"};
+        "knots", "beta-decay", "l2",          "eval-every",
+        "marks", "keep-marks", "alpha-paths", "half"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
@@ -287,6 +287,7 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->alpha_paths = (int32_t)c->alpha_paths;
     opts->rule = c->rule;
     opts->bilevel.warmup = c->warmup;
+    opts->bilevel.half = c->half;
     opts->bilevel.w_rate = c->w_lr[0];
     opts->bilevel.w_rate_last = c->w_lr[1];
     opts->bilevel.u_rate = c->alpha_lr;

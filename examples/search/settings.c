@@ -75,6 +75,8 @@ const struct option search_options[] = {
      NULL, NULL, 0},
     {"beta-decay", "K", "weight of mean ln sum exp alpha, ramped up",
      OPTION_REAL, AT(beta_decay), 0, 1e30, NULL, NULL, NULL, 0},
+    {"half", NULL, "keep what batch-norm reads in half precision", OPTION_FLAG,
+     AT(half), 0, 0, NULL, NULL, NULL, 0},
     {"warmup", "F", "share of the steps with alpha frozen", OPTION_REAL,
      AT(warmup), 0, 1, NULL, NULL, NULL, 0},
     {"patience", "P", "stop after P epochs of the same networks (never)",

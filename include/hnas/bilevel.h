@@ -69,6 +69,8 @@ typedef struct hnas_bilevel_opts {
     int64_t rate_steps;   /**< steps between changes of w's rate (one epoch);
                                default 1 */
     double warmup;        /**< share of total_steps with u frozen; default 0 */
+    int32_t half;         /**< 1: passes of HNAS_TAPE_HALF, but those whose
+                               differences or tangents are taken; default 0 */
 } hnas_bilevel_opts;
 
 /**

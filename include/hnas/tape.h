@@ -22,7 +22,11 @@ typedef struct hnas_tape hnas_tape;
 enum {
     HNAS_TAPE_RUNNING_STATS = 1, /**< batch-norm uses running statistics */
     HNAS_TAPE_NO_GRADIENT = 2,   /**< forward only: nothing kept to sweep */
-    HNAS_TAPE_PLAIN = 4          /**< fused funcs fall apart into plain ones */
+    HNAS_TAPE_PLAIN = 4,         /**< fused funcs fall apart into plain ones */
+    /** Deferred only: results of convolutions and pools that batch-norm alone
+     *  reads are kept in half precision, a relative error of 2^-11 each; for
+     *  memory and first order.  Not with hnas_tape_tangent. */
+    HNAS_TAPE_HALF = 8
 };
 
 /**
@@ -138,7 +142,7 @@ HNAS_API hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss);
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or n < 1; E_STATE y is not of this tape or
  *            depends on no x, an x or a direction is not a leaf, the tape was
- *            swept or its mode is NO_GRADIENT; E_SHAPE a direction;
+ *            swept or its mode is NO_GRADIENT or HALF; E_SHAPE a direction;
  *            E_UNSUPPORTED a func without tangent (a host's, or a hard Gumbel
  *            gate whose alpha moves), named; E_OP a host's func failed;
  *            E_NOMEM.  On error *out is NULL, and only a reset makes sense.

@@ -206,7 +206,8 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
         return HNAS_STOPPED;
     want(b->w, b->problem.n_w, pass->wants_w);
     want(b->u, b->problem.n_u, pass->wants_u);
-    st = hnas_tape_reset(b->tape, 0);
+    st = hnas_tape_reset(b->tape,
+                         b->opts.half && !pass->is_exact ? HNAS_TAPE_HALF : 0);
     if (st == HNAS_OK)
         st = b->problem.loss(b->problem.user, b->tape, &request, &loss);
     if (st == HNAS_OK && pass->along)
@@ -294,8 +295,8 @@ static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
                           int32_t n, hnas_step_info *info)
 {
     const int32_t draw = (int32_t)(b->step % n);
-    const struct hn_pass pass = {HNAS_LOSS_TRAIN, 1,   0, draw,
-                                 lambda[draw],    NULL};
+    const struct hn_pass pass = {HNAS_LOSS_TRAIN, 1,    0, draw,
+                                 lambda[draw],    NULL, 0};
     hnas_status st = hn_bilevel_pass(b, &pass, &info->train_loss);
 
     info->lambda = lambda[draw];

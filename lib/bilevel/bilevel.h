@@ -38,6 +38,7 @@ struct hn_pass {
     int32_t loss, wants_w, wants_u, draw;
     double lambda;
     hnas_tensor *const *along; /* [n_w], or NULL */
+    int32_t is_exact;          /* never in half precision */
 };
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
                             double *value);

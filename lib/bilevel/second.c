@@ -11,7 +11,7 @@
 static hnas_status product(struct hnas_bilevel *b, double lambda, int32_t draw,
                            double norm)
 {
-    const struct hn_pass train = {HNAS_LOSS_TRAIN, 0, 1, draw, lambda, NULL};
+    const struct hn_pass train = {HNAS_LOSS_TRAIN, 0, 1, draw, lambda, NULL, 1};
 
     return b->opts.order == HNAS_ORDER_SECOND_FD
                ? hn_product_fd(b, &train, norm)
@@ -22,7 +22,7 @@ static hnas_status product(struct hnas_bilevel *b, double lambda, int32_t draw,
 static hnas_status at_virtual(struct hnas_bilevel *b, double lambda,
                               int32_t draw, double xi, double *value)
 {
-    const struct hn_pass valid = {HNAS_LOSS_VALID, 1, 1, draw, lambda, NULL};
+    const struct hn_pass valid = {HNAS_LOSS_VALID, 1, 1, draw, lambda, NULL, 0};
     struct hn_virtual virt;
     double norm = 0, factor;
     hnas_status st =
@@ -67,7 +67,7 @@ static hnas_status reserve(struct hnas_bilevel *b)
 hnas_status hn_order_second(struct hnas_bilevel *b, double lambda, int32_t draw,
                             double *value)
 {
-    const struct hn_pass train = {HNAS_LOSS_TRAIN, 1, 0, draw, lambda, NULL};
+    const struct hn_pass train = {HNAS_LOSS_TRAIN, 1, 0, draw, lambda, NULL, 0};
     double ignored;
     hnas_status st = reserve(b);
 

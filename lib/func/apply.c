@@ -148,7 +148,8 @@ hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
         if (st == HNAS_OK)
             st = in[i]->rank == 4 ? hn_as_image(&x[i], tape, in[i])
                                   : hn_as_dense(&x[i], tape, in[i]);
-        if (st == HNAS_OK && x[i]->record && x[i]->record->scale) {
+        if (st == HNAS_OK && x[i]->record &&
+            (x[i]->record->scale || x[i]->record->half)) {
             struct hnas_tensor *pending = x[i];
 
             x[i] = NULL;

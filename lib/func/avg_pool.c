@@ -25,9 +25,10 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct hnas_tensor *x = node->in[0];
     const struct pool *p = node->aux;
 
-    node->ctx->k.avg_pool(hn_image_rw(node->out, image),
+    node->ctx->k.avg_pool(hn_open_result(w, node->out, image),
                           read_input(node, w, image), x->dim[2], x->dim[3],
                           x->cp, p->stride);
+    hn_close_result(w, node->out, image);
 }
 
 static hnas_status begin(struct hn_node *node)
@@ -63,6 +64,7 @@ static const struct hn_rule rule = {
     .backward_begin = begin,
     .backward_image = backward,
     .tangent = tangent,
+    .narrows = 1,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,

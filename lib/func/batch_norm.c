@@ -34,8 +34,8 @@ static void moments(const struct hn_node *node, int64_t image,
     const struct batch_norm *b = node->aux;
     const struct hnas_tensor *z = node->in[Z];
 
-    (void)worker;
-    node->ctx->k.moments(b->sums + image * 2 * z->cp, hn_image_at(z, image),
+    node->ctx->k.moments(b->sums + image * 2 * z->cp,
+                         hn_read_image(worker, z, image, HN_WIDE_OTHER),
                          z->dim[2] * z->dim[3], z->cp);
 }
 
@@ -125,7 +125,8 @@ static void gradient_sums(const struct hn_node *node, int64_t image,
 {
     struct hnas_tensor *v = node->out;
     const real *g = hn_fold_grad(worker, v, image, NULL);
-    const real *z[1] = {hn_image_at(node->in[Z], image)};
+    const real *z[1] = {
+        hn_read_image(worker, node->in[Z], image, HN_WIDE_OTHER)};
     const struct hn_terms terms = {1, z, NULL};
     real *sums = v->record->grad_sums + image * 2 * v->cp;
 
@@ -335,6 +336,8 @@ hnas_status hnas_batch_norm(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
                        "batch_norm: x has %lld channels, want %lld",
                        (long long)x->dim[1], (long long)norm->channels);
     st = fresh_image(&z, tape, x);
+    if (st == HNAS_OK)
+        st = hn_make_half(z);
     if (st == HNAS_OK)
         st = record(&v, tape, z, norm);
     if (st == HNAS_OK && tape && (tape->mode & HNAS_TAPE_PLAIN)) {

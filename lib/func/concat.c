@@ -7,11 +7,12 @@
 
 enum { MOST_INPUTS = 1024 };
 
-static void copy_in(const struct hn_node *node, real *dst, int64_t dst_step,
-                    const struct hnas_tensor *x, int64_t image)
+static void copy_in(const struct hn_node *node, struct hn_worker *w, real *dst,
+                    int64_t dst_step, const struct hnas_tensor *x,
+                    int64_t image)
 {
     const int64_t n_pix = x->dim[2] * x->dim[3], n = x->dim[1];
-    const real *src = hn_image_at(x, image), *scale, *shift;
+    const real *src = hn_read_image(w, x, image, HN_WIDE_OTHER), *scale, *shift;
 
     hn_pending(x, &scale, &shift);
     if (x->cp == n && dst_step % HN_LANES == 0) {
@@ -36,11 +37,10 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct hnas_tensor *y = node->out;
     real *dst = hn_image_rw(node->out, image);
 
-    (void)worker;
     if (y->cp > y->dim[1])
         memset(dst, 0, (size_t)y->stride[0] * sizeof(real));
     for (int32_t i = 0; i < node->n_in; i++) {
-        copy_in(node, dst, y->cp, node->in[i], image);
+        copy_in(node, worker, dst, y->cp, node->in[i], image);
         dst += node->in[i]->dim[1];
     }
 }

@@ -40,12 +40,13 @@ static void forward(const struct hn_node *node, int64_t image,
                                  y->cp, NULL};
     const struct hn_cplane src =
         hn_window_origin(&c->win, read_input(node, w, image));
-    const struct hn_plane dst = {hn_image_rw(y, image), y->dim[3] * y->cp,
+    const struct hn_plane dst = {hn_open_result(w, y, image), y->dim[3] * y->cp,
                                  y->cp};
 
     node->ctx->k.conv_rows(dst, src, hn_real(node->in[WEIGHT]), taps, y->dim[2],
                            y->dim[3], hn_open_sums(node, image),
-                           hn_stream_flag(y));
+                           hn_is_half(y) ? 0 : hn_stream_flag(y));
+    hn_close_result(w, y, image);
 }
 
 static void prepare(const struct hn_node *node)
@@ -153,6 +154,7 @@ static const struct hn_rule rule = {
     .backward_reduce = reduce,
     .backward_join = join,
     .tangent = tangent,
+    .narrows = 1,
 };
 
 static void set_need(struct hn_node *node)

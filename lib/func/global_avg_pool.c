@@ -14,7 +14,8 @@ static void forward(const struct hn_node *node, int64_t image,
     real *y = hn_real(node->out) + image * x->dim[1];
 
     hn_pending(x, &scale, &shift);
-    node->ctx->k.moments(w->vec, hn_image_at(x, image), n_pix, x->cp);
+    node->ctx->k.moments(w->vec, hn_read_image(w, x, image, HN_WIDE_OTHER),
+                         n_pix, x->cp);
     for (int64_t c = 0; c < x->dim[1]; c++) {
         const real mean = w->vec[c] / (real)n_pix;
 

@@ -20,6 +20,7 @@ struct mix {
     real *sums;             /* [N][1 + n_x][cp]: G, then H of each input */
     real *dp;               /* [N][n_x] */
     uint8_t *idle;          /* [n_x], or NULL */
+    int32_t has_half;       /* some inputs are in half precision */
 };
 
 static real gate(const struct hn_node *node, int64_t t, int64_t image)
@@ -29,48 +30,87 @@ static real gate(const struct hn_node *node, int64_t t, int64_t image)
     return hn_real(node->in[m->n_x])[image * m->gate_step + m->index[t]];
 }
 
-/* Scale vectors and pointers in a worker's vec.  all: inputs whose gate is 0
- * take part too. */
-static struct hn_terms lay_terms(const struct hn_node *node,
-                                 struct hn_worker *w, int64_t image,
-                                 real **shift, int all)
+/* The sum of the inputs' shifts. */
+static void add_shifts(const struct hn_node *node, int64_t image, real *shift)
 {
     const struct mix *m = node->aux;
     const int64_t cp = node->out->cp;
-    real *vec = w->vec;
-    const real **z = (const real **)(void *)(vec + (m->n_x + 1) * cp);
-    const real **scales = z + m->n_x;
 
-    int64_t n = 0;
-
-    *shift = vec + m->n_x * cp;
-    memset(*shift, 0, (size_t)cp * sizeof(real));
+    memset(shift, 0, (size_t)cp * sizeof(real));
     for (int64_t t = 0; t < m->n_x; t++) {
+        const real p = gate(node, t, image), *scale, *h;
+
+        hn_pending(node->in[t], &scale, &h);
+        for (int64_t c = 0; p != 0 && h && c < cp; c++)
+            shift[c] += p * h[c];
+    }
+}
+
+/* Inputs that one pass takes from *from on, which it advances: all, or, where
+ * some must be widened, as many as the worker has slots.  Scale vectors and
+ * pointers are laid in its vec, behind one for the shift.  all: inputs whose
+ * gate is 0 take part too. */
+static struct hn_terms lay_terms(const struct hn_node *node,
+                                 struct hn_worker *w, int64_t image,
+                                 int64_t *from, int all)
+{
+    const struct mix *m = node->aux;
+    const int64_t cp = node->out->cp;
+    real *vec = w->vec + cp;
+    const real **z = (const real **)(void *)(vec + (m->n_x + 1) * cp);
+    const real **scales = z + m->n_x + 1;
+    int64_t n = 0, t = *from;
+
+    for (; t < m->n_x && !(m->has_half && n == MOST_WIDE); t++) {
         const real p = gate(node, t, image), *scale, *h;
 
         if (p == 0 && !all)
             continue;
         hn_pending(node->in[t], &scale, &h);
-        z[n] = hn_image_at(node->in[t], image);
+        z[n] = hn_read_image(w, node->in[t], image, (int)(n % MOST_WIDE));
         scales[n++] = vec;
         for (int64_t c = 0; c < cp; c++)
             vec[c] = scale ? p * scale[c] : p;
-        for (int64_t c = 0; h && c < cp; c++)
-            (*shift)[c] += p * h[c];
         vec += cp;
     }
+    *from = t;
     return (struct hn_terms){n, z, scales};
+}
+
+/* dst += terms, as a pass over one more term: dst itself. */
+static void add_terms(const struct hn_node *node, real *dst,
+                      struct hn_terms terms, const real **z,
+                      const real **scales, real *one)
+{
+    const struct hnas_tensor *y = node->out;
+    const struct hn_plane plane = {dst, y->dim[3] * y->cp, y->cp};
+
+    for (int64_t c = 0; c < y->cp; c++)
+        one[c] = 1;
+    z[terms.n_terms] = dst;
+    scales[terms.n_terms++] = one;
+    node->ctx->k.bn_grad_rows(plane, terms, NULL, NULL, NULL, y->dim[2],
+                              y->dim[3], y->cp);
 }
 
 static void forward(const struct hn_node *node, int64_t image,
                     struct hn_worker *w)
 {
+    const struct mix *m = node->aux;
     const struct hnas_tensor *y = node->out;
-    real *shift;
-    const struct hn_terms terms = lay_terms(node, w, image, &shift, 0);
+    real *dst = hn_image_rw(node->out, image);
+    int64_t from = 0;
+    struct hn_terms terms;
 
-    node->ctx->k.mix(hn_image_rw(node->out, image), terms, shift,
-                     y->dim[2] * y->dim[3], y->cp);
+    add_shifts(node, image, w->vec);
+    terms = lay_terms(node, w, image, &from, 0);
+    node->ctx->k.mix(dst, terms, w->vec, y->dim[2] * y->dim[3], y->cp);
+    while (from < m->n_x) {
+        terms = lay_terms(node, w, image, &from, 0);
+        if (terms.n_terms)
+            add_terms(node, dst, terms, (const real **)(uintptr_t)terms.z,
+                      (const real **)(uintptr_t)terms.scale, w->vec);
+    }
 }
 
 /* Sums over the batch that a pending input's batch-norm will ask for. */
@@ -130,10 +170,15 @@ static void backward(const struct hn_node *node, int64_t image,
     struct hnas_tensor *y = node->out;
     const int64_t cp = y->cp;
     const real *g = hn_fold_grad(w, y, image, NULL);
-    real *sums = m->sums + image * (1 + m->n_x) * cp, *shift;
-    const struct hn_terms terms = lay_terms(node, w, image, &shift, 1);
+    real *sums = m->sums + image * (1 + m->n_x) * cp;
+    int64_t from = 0;
 
-    node->ctx->k.mix_sums(sums, sums + cp, g, terms, y->dim[2] * y->dim[3], cp);
+    while (from < m->n_x) {
+        real *dst = sums + (1 + from) * cp;
+        const struct hn_terms terms = lay_terms(node, w, image, &from, 1);
+
+        node->ctx->k.mix_sums(sums, dst, g, terms, y->dim[2] * y->dim[3], cp);
+    }
     for (int64_t t = 0; t < m->n_x; t++)
         m->dp[image * m->n_x + t] =
             gate_gradient(node->in[t], sums, sums + (1 + t) * cp);
@@ -312,8 +357,10 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     for (int64_t t = 0; idle && t < n_x; t++)
         if (idle[t])
             node->want[t] = 0;
+    for (int64_t t = 0; t < n_x; t++)
+        m->has_half |= hn_is_half(node->in[t]);
     node->need.vec =
-        (n_x + 1) *
+        (n_x + 2) *
         (node->out->cp + 4 * (int64_t)(sizeof(void *) / sizeof(float)));
     return hn_finish(out, node);
 }

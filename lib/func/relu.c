@@ -48,10 +48,10 @@ static void image_forward(const struct hn_node *node, int64_t image,
                                  y->dim[3] * y->cp, y->cp};
     const real *scale, *shift;
 
-    (void)worker;
     hn_pending(node->in[0], &scale, &shift);
-    node->ctx->k.affine_pad(dst, hn_image_at(node->in[0], image), y->dim[2],
-                            y->dim[3], y->cp, scale, shift, 1);
+    node->ctx->k.affine_pad(
+        dst, hn_read_image(worker, node->in[0], image, HN_WIDE_OTHER),
+        y->dim[2], y->dim[3], y->cp, scale, shift, 1);
 }
 
 static hnas_status image_begin(struct hn_node *node)

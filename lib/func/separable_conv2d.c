@@ -55,8 +55,8 @@ static void forward(const struct hn_node *node, int64_t image,
     const struct hn_cplane src =
         tap_origin(s, hn_read_relu(w, node->in[X], image, s->win.border));
     const struct hn_cplane d = {w->rows[0], cols * cp, cp};
-    const int flags = hn_stream_flag(node->out);
-    real *z = hn_image_rw(node->out, image);
+    const int flags = hn_is_half(node->out) ? 0 : hn_stream_flag(node->out);
+    real *z = hn_open_result(w, node->out, image);
     real *sums = hn_open_sums(node, image);
 
     for (int64_t h = 0; h < s->win.out[0]; h += s->group) {
@@ -69,6 +69,7 @@ static void forward(const struct hn_node *node, int64_t image,
         node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps, rows,
                                cols, sums, flags);
     }
+    hn_close_result(w, node->out, image);
 }
 
 static void prepare(const struct hn_node *node)
@@ -242,6 +243,7 @@ static const struct hn_rule rule = {
     .backward_reduce = reduce,
     .backward_join = join,
     .tangent = tangent,
+    .narrows = 1,
 };
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,

@@ -77,6 +77,7 @@ static const struct hn_field search_later[] = {
     {"beta_decay", HN_F64, offsetof(hnas_search_opts, beta_decay)},
     {"l2", HN_F64, offsetof(hnas_search_opts, l2)},
     {"alpha_paths", HN_I32, offsetof(hnas_search_opts, alpha_paths)},
+    {"half", HN_I32, offsetof(hnas_search_opts, bilevel.half)},
     {NULL, HN_I32, 0},
 };
 

@@ -150,6 +150,11 @@ struct hn_kernels {
     void (*avg_pool_grad)(real *dx, const real *g, real *tmp, int64_t h,
                           int64_t w, int64_t cp, int64_t stride);
 
+    /* Storage in half precision (binary16), to nearest even; n a multiple of
+     * HN_LANES, dst of narrow aligned to 16 bytes.  flags: HN_STREAM. */
+    void (*narrow)(uint16_t *dst, const real *src, int64_t n, int flags);
+    void (*widen)(real *dst, const uint16_t *src, int64_t n);
+
     /* Let other threads see what HN_STREAM stores wrote: to be called by the
      * thread that stored, at the end of its task (a fence costs as much as a
      * row of pixels). */
@@ -171,6 +176,7 @@ void hn_kernels_init(struct hn_kernels *k, uint32_t cpu_flags);
 /* Plain C, one file each; hn_kernels_init calls these in turn. */
 void hn_kernels_add_conv(struct hn_kernels *k);
 void hn_kernels_add_dwconv(struct hn_kernels *k);
+void hn_kernels_add_half(struct hn_kernels *k);
 void hn_kernels_add_mix(struct hn_kernels *k);
 void hn_kernels_add_norm(struct hn_kernels *k);
 void hn_kernels_add_pool(struct hn_kernels *k);

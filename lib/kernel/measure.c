@@ -170,6 +170,21 @@ static void avg_pool_grad(struct measure *b)
     b->k.avg_pool_grad(b->y, b->g, b->tmp, b->h, b->w, b->cp, 1);
 }
 
+static void max_pool_pick(struct measure *b)
+{
+    b->k.max_pool_pick(b->y, window(b), window(b), b->h, b->w, b->cp, 1);
+}
+
+static void narrow(struct measure *b)
+{
+    b->k.narrow((uint16_t *)(void *)b->y, b->x, b->h * b->w * b->cp, 0);
+}
+
+static void widen(struct measure *b)
+{
+    b->k.widen(b->y, (const uint16_t *)(const void *)b->x, b->h * b->w * b->cp);
+}
+
 static void dot(struct measure *b)
 {
     b->sums[0] = (real)b->k.dot(b->x, b->g, b->h * b->w * b->cp);
@@ -200,7 +215,8 @@ static const struct test {
     const char *name;
     void (*run)(struct measure *b);
     double flops;
-    int per_cp, n_images;
+    int per_cp;
+    double n_images;
     struct hn_dwindow win;
     int flags;
 } tests[] = {
@@ -232,6 +248,9 @@ static const struct test {
     {"avg_pool", avg_pool, 9, 0, 2, {3, 1, 1, NULL}, 0},
     {"max_pool_grad", max_pool_grad, 9, 0, 3, {3, 1, 1, NULL}, 0},
     {"avg_pool_grad", avg_pool_grad, 9, 0, 2, {3, 1, 1, NULL}, 0},
+    {"max_pool_pick", max_pool_pick, 8, 0, 3, {3, 1, 1, NULL}, 0},
+    {"narrow", narrow, 1, 0, 1.5, {1, 1, 1, NULL}, 0},
+    {"widen", widen, 1, 0, 1.5, {1, 1, 1, NULL}, 0},
     {"axpy", axpy, 2, 0, 3, {1, 1, 1, NULL}, 0},
     {"dot", dot, 2, 0, 2, {1, 1, 1, NULL}, 0},
 };

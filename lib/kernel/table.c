@@ -10,6 +10,7 @@ static void overlay(struct hn_kernels *k, uint32_t cpu_flags)
     if (cpu_flags & HN_CPU_AVX2) {
         hn_kernels_add_conv_avx2(k);
         hn_kernels_add_dwconv_avx2(k);
+        hn_kernels_add_half_avx2(k);
         hn_kernels_add_mix_avx2(k);
         hn_kernels_add_norm_avx2(k);
         hn_kernels_add_pool_avx2(k);
@@ -37,6 +38,7 @@ void hn_kernels_init(struct hn_kernels *k, uint32_t cpu_flags)
     k->level = "c";
     hn_kernels_add_conv(k);
     hn_kernels_add_dwconv(k);
+    hn_kernels_add_half(k);
     hn_kernels_add_mix(k);
     hn_kernels_add_norm(k);
     hn_kernels_add_pool(k);

@@ -116,9 +116,8 @@ static void to_dense_forward(const struct hn_node *node, int64_t image,
     const real *scale, *shift, *z[1];
     const struct hnas_tensor *y = node->out;
 
-    (void)worker;
     hn_pending(node->in[0], &scale, &shift);
-    z[0] = hn_image_at(node->in[0], image);
+    z[0] = hn_read_image(worker, node->in[0], image, HN_WIDE_OTHER);
     if (scale) {
         const struct hn_terms terms = {1, z, &scale};
 
@@ -254,7 +253,7 @@ hnas_status hn_as_kernel(struct hnas_tensor **out, struct hnas_tape *tape,
 hnas_status hn_as_dense(struct hnas_tensor **out, struct hnas_tape *tape,
                         struct hnas_tensor *x)
 {
-    if (x->record && x->record->scale)
+    if (x->record && (x->record->scale || x->record->half))
         return hn_copy_image(out, tape, x);
     if (x->layout == HN_STRIDED && !is_contiguous(x))
         return relayout(out, tape, x, HN_STRIDED);

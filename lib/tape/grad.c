@@ -151,8 +151,10 @@ static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
     dx = dense_grad(x, acc->image, &flags);
     if (x->record && x->record->grad_sums)
         sums = x->record->grad_sums + acc->image * 2 * x->cp;
-    w->ctx->k.relu_grad(dx, acc->memory, mask, hn_image_at(x, acc->image), sums,
-                        x->dim[2], x->dim[3], x->cp, flags);
+    w->ctx->k.relu_grad(dx, acc->memory, mask,
+                        sums ? hn_read_image(w, x, acc->image, HN_WIDE_MASK)
+                             : NULL,
+                        sums, x->dim[2], x->dim[3], x->cp, flags);
 }
 
 void hn_flush_relu_grad(struct hn_worker *w)
@@ -255,8 +257,9 @@ void hn_view_grad(struct hn_grad_view *view, struct hn_worker *w,
     view->z = view->b = view->k = NULL;
     if (r->norm && !(r->grad_set && (r->grad_set[image] & 2))) {
         add_record(&l, r->norm->v, image, r->norm->scale);
-        view->z =
-            r->norm->b ? hn_image_at(r->norm->z ? r->norm->z : t, image) : NULL;
+        view->z = r->norm->b ? hn_read_image(w, r->norm->z ? r->norm->z : t,
+                                             image, HN_WIDE_VIEW)
+                             : NULL;
         view->b = r->norm->b;
         view->k = r->norm->k;
     }

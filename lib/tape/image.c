@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker's scratch, and values read into it. */
 #include "tape/image.h"
+#include "tape/window.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,8 +18,9 @@ static size_t need_bytes(const struct hn_need *n)
 {
     const int64_t reals = area(n->relu) + area(n->plain) + area(n->low) +
                           area(n->dz) + area(n->acc) + area(n->masked) +
-                          area(n->dz2) + area(n->tangent_acc) +
-                          2 * area(n->rows) + 2 * area(n->image) + area(n->vec);
+                          area(n->dz2) + area(n->wide) + area(n->result) +
+                          area(n->tangent_acc) + 2 * area(n->rows) +
+                          2 * area(n->image) + area(n->vec);
 
     return HEAD_BYTES + (size_t)reals * sizeof(real);
 }
@@ -37,6 +39,8 @@ void hn_need_max(struct hn_need *a, const struct hn_need *b)
     a->acc = max64(a->acc, b->acc);
     a->masked = max64(a->masked, b->masked);
     a->dz2 = max64(a->dz2, b->dz2);
+    a->wide = max64(a->wide, b->wide);
+    a->result = max64(a->result, b->result);
     a->tangent_acc = max64(a->tangent_acc, b->tangent_acc);
     a->rows = max64(a->rows, b->rows);
     a->image = max64(a->image, b->image);
@@ -70,6 +74,8 @@ static void lay_out(struct hn_worker *w, const struct hn_need *need)
     w->image[0] = lay(&at, need->image);
     w->image[1] = lay(&at, need->image);
     w->vec = lay(&at, need->vec);
+    w->wide = lay(&at, need->wide);
+    w->result = lay(&at, need->result);
 }
 
 hnas_status hn_workers_reserve(struct hnas_tape *tape,
@@ -112,6 +118,77 @@ const real *hn_image_at(const struct hnas_tensor *t, int64_t image)
 real *hn_image_rw(struct hnas_tensor *t, int64_t image)
 {
     return hn_real(t) + image * t->stride[0];
+}
+
+int hn_is_half(const struct hnas_tensor *t)
+{
+    const struct hnas_tensor *d = dense_of(t);
+
+    return d->record && d->record->half;
+}
+
+static uint16_t *half_at(const struct hnas_tensor *t, int64_t image)
+{
+    return (uint16_t *)t->data + image * t->stride[0];
+}
+
+const real *hn_read_image(struct hn_worker *w, const struct hnas_tensor *t,
+                          int64_t image, int slot)
+{
+    const struct hnas_tensor *d = dense_of(t);
+    real *wide;
+
+    if (!d->record || !d->record->half)
+        return hn_image_at(d, image);
+    wide = w->wide + slot * d->stride[0];
+    w->ctx->k.widen(wide, half_at(d, image), d->stride[0]);
+    return wide;
+}
+
+real *hn_open_result(struct hn_worker *w, struct hnas_tensor *t, int64_t image)
+{
+    return t->record->half ? w->result : hn_image_rw(t, image);
+}
+
+void hn_close_result(struct hn_worker *w, struct hnas_tensor *t, int64_t image)
+{
+    if (t->record->half)
+        w->ctx->k.narrow(half_at(t, image), w->result, t->stride[0],
+                         hn_stream_flag(t));
+}
+
+static void need_image(struct hn_need *need, const struct hnas_tensor *t)
+{
+    if (!hn_is_half(t))
+        return;
+    need->wide = max64(need->wide, MOST_WIDE * t->stride[0]);
+    need->result = max64(need->result, t->stride[0]);
+}
+
+void hn_need_half(struct hn_need *need, const struct hn_node *node)
+{
+    if (!(node->tape->mode & HNAS_TAPE_HALF))
+        return;
+    need_image(need, node->out);
+    for (int32_t i = 0; i < node->n_in; i++)
+        need_image(need, node->in[i]);
+}
+
+hnas_status hn_make_half(struct hnas_tensor *t)
+{
+    struct hn_record *r = t->record;
+    struct hnas_tape *tape;
+
+    if (!r || !r->node->rule->narrows || r->n_readers || r->half)
+        return HNAS_OK;
+    tape = r->tape;
+    if (!(tape->mode & HNAS_TAPE_HALF) || !tape->deferred || r->node->done)
+        return HNAS_OK;
+    hn_arena_give(&tape->arena, t->data, r->data_bytes);
+    r->data_bytes /= sizeof(real) / sizeof(uint16_t);
+    r->half = 1;
+    t->data = hn_arena_take(&tape->arena, r->data_bytes);
+    return t->data ? HNAS_OK : hn_fail_nomem(t->ctx, "a value on the tape");
 }
 
 void hn_pending(const struct hnas_tensor *t, const real **scale,
@@ -173,8 +250,8 @@ static struct hn_cplane fill(struct hn_worker *w, struct hn_padded *p,
     if (p->tensor == x && p->image == image)
         return read_only(inside);
     hn_pending(x, &scale, &shift);
-    w->ctx->k.affine_pad(inside, hn_image_at(x, image), x->dim[2], x->dim[3],
-                         x->cp, scale, shift, relu);
+    w->ctx->k.affine_pad(inside, hn_read_image(w, x, image, HN_WIDE_FILL),
+                         x->dim[2], x->dim[3], x->cp, scale, shift, relu);
     p->tensor = x;
     p->image = image;
     return read_only(inside);
@@ -236,7 +313,8 @@ void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
     const struct hnas_tensor *t[2] = {a, b};
 
     for (int i = 0; i < 2; i++) {
-        const int use = t[i] && t[i]->layout == HN_IMAGE && t[i]->data;
+        const int use =
+            t[i] && t[i]->layout == HN_IMAGE && t[i]->data && !hn_is_half(t[i]);
 
         w->ahead[i].at = use ? hn_image_at(t[i], image) : NULL;
         w->ahead[i].n_reals = use ? t[i]->stride[0] : 0;

@@ -28,7 +28,7 @@ struct hn_worker {
         int64_t image;
         real *memory;
     } acc, tangent_acc;
-    real *rows[2], *image[2], *vec;
+    real *rows[2], *image[2], *vec, *wide, *result;
     struct { /* what the next node will read, to be fetched beside this one's
               * arithmetic: its own loads would find only memory to wait for */
         const real *at;
@@ -53,9 +53,28 @@ void hn_need_max(struct hn_need *a, const struct hn_need *b);
 /* Reals of a padded image. */
 int64_t hn_padded_reals(const struct hnas_tensor *t, int64_t pad);
 
-/* The dense pixels of an image, pending map not applied. */
+/* The dense pixels of an image, pending map not applied; not of one in half
+ * precision. */
 const real *hn_image_at(const struct hnas_tensor *t, int64_t image);
 real *hn_image_rw(struct hnas_tensor *t, int64_t image);
+
+/* The same of any image; one in half precision is widened into a slot of the
+ * worker's, where it stays until the slot is used again. */
+enum { HN_WIDE_VIEW, HN_WIDE_FILL, HN_WIDE_MASK, HN_WIDE_OTHER, MOST_WIDE = 8 };
+const real *hn_read_image(struct hn_worker *w, const struct hnas_tensor *t,
+                          int64_t image, int slot);
+int hn_is_half(const struct hnas_tensor *t);
+
+/* Where a node writes its image, and the end of that. */
+real *hn_open_result(struct hn_worker *w, struct hnas_tensor *t, int64_t image);
+void hn_close_result(struct hn_worker *w, struct hnas_tensor *t, int64_t image);
+
+/* What a node needs of a worker for images in half precision. */
+void hn_need_half(struct hn_need *need, const struct hn_node *node);
+
+/* Keep a value in half precision from now on, if its tape says so and nothing
+ * has read or computed it yet. */
+hnas_status hn_make_half(struct hnas_tensor *t);
 
 /* The map of a pending value; NULL scale: none. */
 void hn_pending(const struct hnas_tensor *t, const real **scale,

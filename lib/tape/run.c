@@ -143,6 +143,7 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
     hnas_status st;
 
     for (int64_t i = 0; i < run.n_nodes; i++) {
+        hn_need_half(&node[i]->need, node[i]);
         hn_need_max(&run.need, &node[i]->need);
         if (node[i]->n_images > run.n_images)
             run.n_images = node[i]->n_images;

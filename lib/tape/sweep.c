@@ -225,6 +225,7 @@ static hnas_status begin_stage(struct stage *s)
         if (node->rule->backward_begin)
             st = node->rule->backward_begin(node);
         node->need.vec += hn_view_need(node->out);
+        hn_need_half(&node->need, node);
         hn_need_max(&s->need, &node->need);
         if (node->bimage && node->n_images > s->n_images)
             s->n_images = node->n_images;

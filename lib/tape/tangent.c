@@ -137,9 +137,10 @@ static hnas_status check(struct hnas_tape *tape, struct hnas_tensor *y,
     if (!y->record || y->record->tape != tape)
         return hn_fail(tape->ctx, HNAS_E_STATE,
                        "tangent: the value was not recorded on this tape");
-    if (tape->swept || (tape->mode & HNAS_TAPE_NO_GRADIENT))
+    if (tape->swept || (tape->mode & (HNAS_TAPE_NO_GRADIENT | HNAS_TAPE_HALF)))
         return hn_fail(tape->ctx, HNAS_E_STATE,
-                       "tangent: before the sweep, and not without gradients");
+                       "tangent: before the sweep, with gradients and in full "
+                       "precision");
     for (int64_t i = 0; i < n; i++) {
         if (!x[i] || !direction[i])
             return HNAS_E_ARG;

@@ -64,8 +64,8 @@ void hnas_tape_destroy(hnas_tape *tape)
 
 hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
 {
-    const int32_t known =
-        HNAS_TAPE_RUNNING_STATS | HNAS_TAPE_NO_GRADIENT | HNAS_TAPE_PLAIN;
+    const int32_t known = HNAS_TAPE_RUNNING_STATS | HNAS_TAPE_NO_GRADIENT |
+                          HNAS_TAPE_PLAIN | HNAS_TAPE_HALF;
 
     if (!tape)
         return HNAS_E_ARG;
@@ -140,29 +140,50 @@ real *hn_take_partials(struct hn_node *node, int64_t count)
     return sums;
 }
 
-/* Make a held-back value readable by the host: compute it, and apply its
- * pending map to memory of its own.  To funcs it stays pending: how its
- * gradients travel was settled when they were recorded. */
+/* Full pixels of an image for the host: pending maps applied. */
+static void settle_image(real *dst, const struct hnas_tensor *t, int64_t image,
+                         real *wide)
+{
+    const struct hn_record *r = t->record;
+    const struct hnas_tensor *d = r->scale ? r->source : t;
+    const int64_t n_pix = t->dim[2] * t->dim[3];
+    const real *z[1] = {wide};
+    const struct hn_terms terms = {1, z, &r->scale};
+
+    if (hn_is_half(d))
+        t->ctx->k.widen(r->scale ? wide : dst,
+                        (const uint16_t *)d->data + image * d->stride[0],
+                        d->stride[0]);
+    else
+        z[0] = hn_image_at(d, image);
+    if (r->scale)
+        t->ctx->k.mix(dst, terms, r->shift, n_pix, t->cp);
+}
+
+/* Make a held-back value readable by the host: compute it, and give it full
+ * pixels in memory of its own.  To funcs it stays pending: how its gradients
+ * travel was settled when they were recorded. */
 static hnas_status settle(struct hnas_tensor *t)
 {
     struct hn_record *r = t->record;
     const size_t bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
+    const size_t image_bytes = (size_t)t->stride[0] * sizeof(real);
     hnas_status st = hn_tape_compute(r->tape);
-    const int64_t n_pix = t->dim[2] * t->dim[3];
-    real *dense;
+    const int is_ready = r->scale ? r->data_bytes != 0 : !r->half;
+    real *dense, *wide;
 
-    if (st < 0 || !r->scale || r->data_bytes || !t->data)
+    if (st < 0 || is_ready || !t->data)
         return st;
     dense = hn_arena_take(&r->tape->arena, bytes);
-    if (!dense)
+    wide = hn_arena_take(&r->tape->arena, image_bytes);
+    if (!dense || !wide)
         return hn_fail_nomem(t->ctx, "a value on the tape");
-    for (int64_t n = 0; n < t->dim[0]; n++) {
-        const real *z[1] = {hn_image_at(r->source, n)};
-        const real *scale[1] = {r->scale};
-        const struct hn_terms terms = {1, z, scale};
-
-        t->ctx->k.mix(dense + n * t->stride[0], terms, r->shift, n_pix, t->cp);
-    }
+    for (int64_t n = 0; n < t->dim[0]; n++)
+        settle_image(dense + n * t->stride[0], t, n, wide);
+    hn_arena_give(&r->tape->arena, wide, image_bytes);
+    if (r->half)
+        hn_arena_give(&r->tape->arena, t->data, r->data_bytes);
+    r->half = 0;
     t->data = dense;
     r->data_bytes = bytes;
     return HNAS_OK;
@@ -344,6 +365,8 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
     for (int32_t i = 0; i < node->n_in; i++)
         if (!node->in[i]->record)
             hnas_tensor_ref(node->in[i]);
+        else
+            node->in[i]->record->n_readers++;
     set_phases(node);
     tape->node[tape->n_nodes++] = node;
     *out = node;

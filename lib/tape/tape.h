@@ -54,17 +54,20 @@ struct hn_rule {
     /* Record how the output moves while inputs move by their tangents (NULL:
      * they don't); *out NULL: not at all.  NULL: the func can't tell. */
     hnas_status (*tangent)(struct hnas_tensor **out, struct hn_node *node);
+    int32_t narrows; /* forward_image can leave its result in half precision */
 };
 
 /* Scratch that a node needs of a worker, in reals. */
 struct hn_need {
-    int64_t relu;        /* padded, rectified input */
-    int64_t plain;       /* padded input, border 0 */
-    int64_t low;         /* padded input, border -HN_REAL_MAX */
-    int64_t dz;          /* padded gradient of an output */
-    int64_t acc;         /* dense gradient behind a rectifier */
-    int64_t masked;      /* padded tangent of a rectified input */
-    int64_t dz2;         /* a second padded gradient */
+    int64_t relu;   /* padded, rectified input */
+    int64_t plain;  /* padded input, border 0 */
+    int64_t low;    /* padded input, border -HN_REAL_MAX */
+    int64_t dz;     /* padded gradient of an output */
+    int64_t acc;    /* dense gradient behind a rectifier */
+    int64_t masked; /* padded tangent of a rectified input */
+    int64_t wide;   /* images in half precision, widened: MOST_WIDE of them */
+    int64_t result; /* an image before it is narrowed */
+    int64_t dz2;    /* a second padded gradient */
     int64_t tangent_acc; /* gradient of a tangent behind a rectifier */
     int64_t rows;        /* each of two row buffers */
     int64_t image;       /* each of two dense images */
@@ -139,9 +142,11 @@ struct hn_record {
     int64_t born, dies; /* first and last node that touch it (layout.c) */
     size_t offset;      /* where its memory lies then */
     uint8_t finished;   /* the producer's backward is done */
-    uint8_t normed;     /* a batch-norm reads it */
-    uint8_t is_moved;   /* it has a tangent, which reads it soon */
-    int32_t n_uses;     /* nodes that read it when its tangent was recorded */
+    uint8_t half;       /* data are binary16, see hn_read_image */
+    int32_t n_readers;
+    uint8_t normed;   /* a batch-norm reads it */
+    uint8_t is_moved; /* it has a tangent, which reads it soon */
+    int32_t n_uses;   /* nodes that read it when its tangent was recorded */
 };
 
 struct hnas_tape {

@@ -153,6 +153,14 @@ def _search_rows():
         2,
         repeat=5,
     )
+    yield of_ours(
+        "half",
+        "first order, activations in half over full precision",
+        "ratio",
+        {"full": f"{step} first {small}", "half": f"{step} first {small} --half"},
+        1,
+        1,
+    )
 
 
 def _predict_rows():
@@ -266,5 +274,6 @@ TABLES = ("scale", "kernels", "products")
 MEMORY = [
     ("peak memory, first order", "first", 0.6e9, 0.9e9),
     ("peak memory, second order", "second_fd", 0.6e9, 0.9e9),
+    ("peak memory, exact second order", "second_exact", 1.2e9, 2.4e9),
     ("peak memory, exact second order", "second_exact", 1.2e9, 1.2e9),
 ]

@@ -144,15 +144,27 @@ static void compare_gradients(const hnas_params *params, const char *prefix,
     }
 }
 
-START_TEST(loss_and_weight_gradients_agree_with_pytorch)
+static void clear_gradients(const hnas_params *params)
+{
+    for (int64_t i = 0; i < hnas_params_get_count(params); i++)
+        hnas_tensor_clear_gradient(hnas_params_get_tensor(params, i));
+}
+
+/* Forward and backward of the first batch at a mode; the arena's peak. */
+static size_t check_loss(int32_t mode, double value_bound, double bound)
 {
     hnas_batch b = batch("train", 0);
     hnas_tensor *alpha, *gates[2], *logits, *loss;
     const struct golden_array *want = golden_find(golden, "start/train/loss");
     hnas_tape *tape;
+    size_t peak;
     double got;
 
+    clear_gradients(hnas_supernet_get_params(net));
+    clear_gradients(hnas_hyper_get_params(hyper));
     ck_assert_int_eq(hnas_tape_create(&tape, ctx), 0);
+    ck_assert_int_eq(hnas_tape_reset(tape, mode), 0);
+    hnas_tape_defer(tape);
     for (int k = 0; k < 2; k++) {
         ck_assert_int_eq(hnas_hyper_apply(&alpha, tape, hyper, k, 1e-2), 0);
         ck_assert_int_eq(hnas_relax_softmax(&gates[k], tape, alpha, 1), 0);
@@ -162,17 +174,32 @@ START_TEST(loss_and_weight_gradients_agree_with_pytorch)
         hnas_supernet_apply(&logits, tape, net, b.images, gates, 0), 0);
     ck_assert_int_eq(hnas_cross_entropy(&loss, tape, logits, b.labels), 0);
     ck_assert_int_eq(hnas_tensor_get(loss, HNAS_FLOAT64, &got, 1), 0);
-    ck_assert_double_eq_tol(got, want->data[0], loss_bound);
+    ck_assert_double_eq_tol(got, want->data[0], value_bound);
     ck_assert_int_eq(hnas_tape_backward(tape, loss), 0);
-    compare_gradients(hnas_supernet_get_params(net), "start/train",
-                      first_bound);
-    compare_gradients(hnas_hyper_get_params(hyper), "start/train", first_bound);
+    compare_gradients(hnas_supernet_get_params(net), "start/train", bound);
+    compare_gradients(hnas_hyper_get_params(hyper), "start/train", bound);
     for (int k = 0; k < 2; k++)
         hnas_tensor_unref(gates[k]);
     hnas_tensor_unref(logits);
     hnas_tensor_unref(loss);
+    hnas_tape_get_memory(tape, NULL, &peak);
     hnas_tape_destroy(tape);
     drop(&b);
+    return peak;
+}
+
+START_TEST(loss_and_weight_gradients_agree_with_pytorch)
+{
+    check_loss(0, loss_bound, first_bound);
+}
+END_TEST
+
+START_TEST(in_half_precision_they_agree_to_a_few_percent_in_less_memory)
+{
+    const size_t full = check_loss(0, loss_bound, first_bound);
+    const size_t half = check_loss(HNAS_TAPE_HALF, 1e-2, 0.1);
+
+    ck_assert_msg(half < full, "%zu bytes, %zu in full precision", half, full);
 }
 END_TEST
 
@@ -280,6 +307,8 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, loss_and_weight_gradients_agree_with_pytorch);
+    tcase_add_test(
+        t, in_half_precision_they_agree_to_a_few_percent_in_less_memory);
     tcase_add_test(t, first_order_gradient_agrees_with_pytorch);
     tcase_add_test(t, second_order_gradient_agrees_with_pytorch);
     tcase_add_test(t, exact_second_order_gradient_agrees_with_pytorch);

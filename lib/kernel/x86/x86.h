@@ -7,6 +7,7 @@
 
 void hn_kernels_add_conv_avx2(struct hn_kernels *k);
 void hn_kernels_add_dwconv_avx2(struct hn_kernels *k);
+void hn_kernels_add_half_avx2(struct hn_kernels *k);
 void hn_kernels_add_mix_avx2(struct hn_kernels *k);
 void hn_kernels_add_norm_avx2(struct hn_kernels *k);
 void hn_kernels_add_pool_avx2(struct hn_kernels *k);
