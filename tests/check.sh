@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
- python3 python3-numpy python3-torch clang-format valgrind"
+ python3 python3-numpy python3-onnx python3-torch clang-format valgrind"
 build=build/check
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
@@ -40,6 +40,22 @@ aarch64_compiler() {
     DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
         --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
         >"$log/apt" 2>&1
+}
+
+# Whether there is ONNX Runtime for Node.js; installs it below the build folder
+# where it can.
+onnx_runtime() {
+    [ -d $build/node/node_modules/onnxruntime-node ] && return
+    if ! command -v npm >/dev/null; then
+        if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
+        else return 1; fi
+        DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+            --no-install-recommends nodejs npm >"$log/apt" 2>&1 || return 1
+    fi
+    mkdir -p $build/node &&
+        timeout 300 npm install --prefix $build/node --ignore-scripts --no-audit \
+            --no-fund onnxruntime-node@1 >"$log/npm" 2>&1 &&
+        [ -d $build/node/node_modules/onnxruntime-node ]
 }
 
 # one NAME COMMAND...: a test that is a command.
@@ -134,6 +150,16 @@ one "hnas-train: contract, resume, refusals" \
     $python tests/system/test_train.py $build/release
 one "hnas-export: contract, genotypes, pictures, refusals" \
     $python tests/system/test_export.py $build/release
+if onnx_runtime; then
+    one "ONNX: ONNX Runtime answers as the library" \
+        $python tests/system/test_onnx.py $build/release \
+        $build/node/node_modules
+else
+    one "ONNX: networks pass the checker" \
+        $python tests/system/test_onnx.py $build/release
+    skip "ONNX: ONNX Runtime answers as the library" \
+        "npm can't get onnxruntime-node here"
+fi
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "demo: sizes fall with lambda, networks stay good" \

@@ -23,6 +23,8 @@ static const struct option options[] = {
      AT(theta), 0, 1, NULL, NULL, NULL, 0},
     {"arch", "FILE", "an architecture of hnas-query, or a genotype",
      OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 0},
+    {"onnx", "F", "write the trained network NET as ONNX", OPTION_TEXT,
+     AT(onnx), 0, 0, NULL, NULL, NULL, 0},
     {"dot", "F", "write the cells for Graphviz", OPTION_TEXT, AT(dot), 0, 0,
      NULL, NULL, NULL, 0},
     {"svg", "F", "write the cells as a picture", OPTION_TEXT, AT(svg), 0, 0,
@@ -121,9 +123,13 @@ static int check(const struct export_job *e)
         return usage_error("--lambda, --rule, --theta: need --search FILE");
     if (e->given[THETA] && !(e->theta > 0 && e->theta < 1))
         return usage_error("--theta %g: want 0 < T < 1", e->theta);
-    if (!e->dot && !e->svg && !e->json && !e->text)
-        return usage_error("want a file to write: --dot, --svg, --json or "
-                           "--text F");
+    if (e->onnx && !e->net)
+        return usage_error(
+            "--onnx: needs a network NET.safetensors; hnas-train "
+            "--epochs 0 --inherit makes one of a search");
+    if (!e->onnx && !e->dot && !e->svg && !e->json && !e->text)
+        return usage_error("want a file to write: --onnx, --dot, --svg, --json "
+                           "or --text F");
     return 0;
 }
 

@@ -43,7 +43,11 @@ int export_write(const struct export_job *e, hnas_context *ctx,
                  {e->text, hnas_arch_write_text, 1}};
     int rc = 0;
 
-    (void)model;
+    if (e->onnx) {
+        const hnas_status st = hnas_model_save_onnx(model, e->onnx);
+
+        rc = st < 0 ? library_failure(ctx, st, 0) : 0;
+    }
     for (size_t i = 0; i < sizeof files / sizeof files[0] && !rc; i++)
         if (files[i].path)
             rc = write_file(files[i].path, files[i].write, ctx, arch,

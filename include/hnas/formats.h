@@ -90,6 +90,28 @@ HNAS_API hnas_status hnas_arch_write_text(const hnas_arch *arch, char *buffer,
                                           size_t capacity, size_t *length);
 
 /**
+ * Save a discrete network as ONNX, for inference, atomically.
+ *
+ * Batch-norm is folded into the convolution before it; the auxiliary head is
+ * left out.  Input "images" [N, C, H, W], normalised as in training; output
+ * "logits" [N, classes].
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      operator set 13, IR version 7, weights in the one file.  The
+ *            model's text is its metadata "hnas", where there is one.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_UNSUPPORTED a host's operation, by name;
+ *            E_IO open, write or rename; E_LIMIT 2 GiB; E_NOMEM.  On error the
+ *            file that was there is untouched.
+ * Source     onnx.ai, onnx.proto.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_save_onnx(const hnas_model *model,
+                                          const char *path);
+
+/**
  * Make a file hold these bytes, all or nothing.
  *
  * A new file beside it is written, synced and renamed over it.

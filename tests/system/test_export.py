@@ -79,6 +79,20 @@ def test_a_network_tells_its_cells(room):
         assert net[key] == query[key], key
 
 
+def test_a_network_becomes_onnx(room):
+    """The file is that of onnx.proto as far as its first fields tell; the
+    rest is test_onnx.py's business."""
+    export(room, room.path("net"), "--onnx", room.path("net.onnx"))
+    assert room.read("net.onnx").startswith(b"\x08\x07\x12\x07libhnas")
+    for bad in (["--search", room.path("a/search.safetensors"), "--lambda",
+                 1e-3], ["--arch", os.path.join(ARCHS, "darts-v1.txt")]):
+        err = export(room, *bad, "--onnx", room.path("x"), status=2)
+        assert "--onnx" in err, err
+    err = export(room, room.path("net"), "--onnx", room.path("no/where"),
+                 status=1)
+    assert "no/where" in err, err
+
+
 def test_published_cells_go_round(room):
     """As JSON and as text and back: the same edges, the same rule."""
     files = sorted(glob.glob(os.path.join(ARCHS, "*.txt")) +
