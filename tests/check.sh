@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Build and run every test.  Installs the Debian packages it needs (as root or
-# through sudo), or says which are missing.  Ends with one line:
+# Build and run every test; with --full in a browser too.  Installs the Debian
+# packages it needs (as root or through sudo), or says which are missing.  Ends
+# with one line:
 #     N passed, M failed, K skipped
 # Every failure and every skip is named above it.
 set -u
@@ -10,6 +11,8 @@ cd "$(dirname "$0")/.." || exit 1
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind"
 build=build/check
+full=0
+[ "${1:-}" = --full ] && full=1
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
 trap 'rm -rf "$log"' EXIT
@@ -56,6 +59,16 @@ onnx_runtime() {
         timeout 300 npm install --prefix $build/node --ignore-scripts --no-audit \
             --no-fund onnxruntime-node@1 >"$log/npm" 2>&1 &&
         [ -d $build/node/node_modules/onnxruntime-node ]
+}
+
+# Whether there is Chromium with its driver; --full installs it where it can.
+chromium() {
+    command -v chromium >/dev/null && command -v chromedriver >/dev/null && return
+    [ "$full" = 1 ] || return
+    if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
+    else return 1; fi
+    DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+        --no-install-recommends chromium chromium-driver >"$log/apt" 2>&1
 }
 
 # one NAME COMMAND...: a test that is a command.
@@ -150,6 +163,13 @@ one "hnas-train: contract, resume, refusals" \
     $python tests/system/test_train.py $build/release
 one "hnas-export: contract, genotypes, pictures, refusals" \
     $python tests/system/test_export.py $build/release
+if chromium; then
+    one "explorer: in Chromium it says what hnas-query says" \
+        $python tests/system/test_explorer.py $build/release
+else
+    skip "explorer: in Chromium it says what hnas-query says" \
+        "no chromium and chromium-driver here; check.sh --full installs them"
+fi
 if onnx_runtime; then
     one "ONNX: ONNX Runtime answers as the library" \
         $python tests/system/test_onnx.py $build/release \

@@ -20,4 +20,9 @@ struct export_job {
 int export_write(const struct export_job *e, hnas_context *ctx,
                  const hnas_arch *arch, const hnas_model *model);
 
+/* Write the explorer page of a search, with the log that lies beside it.  An
+ * exit status. */
+int export_page(const struct export_job *e, hnas_context *ctx,
+                hnas_search *search, const hnas_path_opts *opts);
+
 #endif

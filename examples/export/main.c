@@ -33,6 +33,8 @@ static const struct option options[] = {
      AT(json), 0, 0, NULL, NULL, NULL, 0},
     {"text", "F", "write the genotype, as DARTS publishes them", OPTION_TEXT,
      AT(text), 0, 0, NULL, NULL, NULL, 0},
+    {"html", "F", "write the whole path of --search as a page to explore",
+     OPTION_TEXT, AT(html), 0, 0, NULL, NULL, NULL, 0},
     {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
      NULL, NULL, NULL, 0},
     {"seed", "S", "taken for uniformity; an export draws nothing", OPTION_INT,
@@ -71,13 +73,15 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
     hnas_path_opts_init(&path, sizeof path);
     path.rule = e->given[RULE] ? e->rule : o.rule;
     path.theta = e->given[THETA] ? e->theta : o.theta;
-    if (e->given[THETA] && path.rule != HNAS_RULE_THRESHOLD) {
+    if (e->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
         rc = usage_error("--theta: want --rule threshold");
-    } else {
+    if (!rc && e->given[LAMBDA]) {
         st = derive(&arch, e, search, &path);
         rc = st < 0 ? library_failure(ctx, st, 0)
                     : export_write(e, ctx, arch, NULL);
     }
+    if (!rc && e->html)
+        rc = export_page(e, ctx, search, &path);
     hnas_arch_destroy(arch);
     hnas_search_destroy(search);
     return rc;
@@ -110,6 +114,11 @@ static int export_net(const struct export_job *e, hnas_context *ctx)
     return rc;
 }
 
+static int wants_arch(const struct export_job *e)
+{
+    return e->onnx || e->dot || e->svg || e->json || e->text;
+}
+
 static int check(const struct export_job *e)
 {
     const int n = (e->net != NULL) + (e->search != NULL) + (e->arch != NULL);
@@ -117,7 +126,9 @@ static int check(const struct export_job *e)
     if (n != 1)
         return usage_error("want one of NET.safetensors, --search FILE, --arch "
                            "FILE");
-    if (e->search && !e->given[LAMBDA])
+    if (e->html && !e->search)
+        return usage_error("--html: needs --search FILE");
+    if (e->search && !e->given[LAMBDA] && (!e->html || wants_arch(e)))
         return usage_error("--search %s: needs --lambda L", e->search);
     if (!e->search && (e->given[LAMBDA] || e->given[RULE] || e->given[THETA]))
         return usage_error("--lambda, --rule, --theta: need --search FILE");
@@ -127,9 +138,10 @@ static int check(const struct export_job *e)
         return usage_error(
             "--onnx: needs a network NET.safetensors; hnas-train "
             "--epochs 0 --inherit makes one of a search");
-    if (!e->onnx && !e->dot && !e->svg && !e->json && !e->text)
-        return usage_error("want a file to write: --onnx, --dot, --svg, --json "
-                           "or --text F");
+    if (!e->html && !wants_arch(e))
+        return usage_error(
+            "want a file to write: --onnx, --dot, --svg, --json, "
+            "--text or --html F");
     return 0;
 }
 
@@ -167,7 +179,7 @@ int main(int argc, char **argv)
     struct export_job e = {0};
     struct command_line line = {
         "hnas-export",
-        "NET.safetensors|--search FILE --lambda L|--arch FILE [OPTION]...",
+        "NET.safetensors|--search FILE [--lambda L]|--arch FILE [OPTION]...",
         about,
         options,
         N_OPTIONS,

@@ -111,6 +111,50 @@ HNAS_API hnas_status hnas_arch_write_text(const hnas_arch *arch, char *buffer,
 HNAS_API hnas_status hnas_model_save_onnx(const hnas_model *model,
                                           const char *path);
 
+/** What the explorer page shows beside a path; fill with
+ * hnas_explorer_opts_init. */
+typedef struct hnas_explorer_opts {
+    size_t size;       /**< sizeof the struct */
+    int32_t scale;     /**< HNAS_SCALE_ of the slider; default LOG */
+    const char *title; /**< UTF-8, NULL: one of its own; default NULL */
+    const char *log;   /**< hnas-search's log.csv, UTF-8; default NULL: none */
+} hnas_explorer_opts;
+
+/**
+ * Write the defaults into the first `size` bytes.
+ *
+ * Shapes     opts: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_explorer_opts).  Defaults: as each field says.
+ * Ownership  opts is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_explorer_opts_init(hnas_explorer_opts *opts, size_t size);
+
+/**
+ * Save a path as one self-contained page to explore in a browser, atomically.
+ *
+ * A slider over lambda, both cells drawn there, cost curves with the
+ * breakpoints, the log's curves.  It asks no network for anything.
+ *
+ * Shapes     file: NUL-terminated.
+ * Units      opts NULL: the defaults.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL path or file, or opts->size not set; E_RANGE scale;
+ *            E_FORMAT title or log is not UTF-8; E_IO open, write or rename;
+ *            E_NOMEM.  On error the file that was there is untouched.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_path_save_html(const hnas_path *path,
+                                         const char *file,
+                                         const hnas_explorer_opts *opts);
+
 /**
  * Make a file hold these bytes, all or nothing.
  *

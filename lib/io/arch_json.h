@@ -11,6 +11,9 @@
 void hn_arch_put_cost(struct hn_json_writer *w, const hnas_arch *arch);
 void hn_arch_put_cells(struct hn_json_writer *w, const hnas_arch *arch);
 
+/* Write a path's object. */
+hnas_status hn_path_put(struct hn_json_writer *w, const hnas_path *path);
+
 /* What hnas_arch_read_json does, on a space. */
 hnas_status hn_arch_read_json(hnas_arch **out, const struct hn_space *space,
                               const char *text, size_t length);

@@ -54,32 +54,40 @@ static hnas_status put_piece(struct hn_json_writer *w, const hnas_path *path,
     return st;
 }
 
+hnas_status hn_path_put(struct hn_json_writer *w, const hnas_path *path)
+{
+    hnas_status st = HNAS_OK;
+
+    hn_json_open(w, '{');
+    hn_json_key(w, "rule");
+    hn_json_string(w, path->rule->name);
+    hn_json_key(w, "range");
+    put_pair(w, path->lo, path->hi);
+    if (path->is_sampled) {
+        hn_json_key(w, "sampled");
+        hn_json_integer(w, 1);
+    }
+    hn_json_key(w, "pieces");
+    hn_json_open(w, '[');
+    for (int32_t i = 0; i < path->n && st == HNAS_OK; i++)
+        st = put_piece(w, path, i);
+    hn_json_close(w, ']');
+    hn_json_close(w, '}');
+    return st;
+}
+
 hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
                                  size_t capacity, size_t *length)
 {
     struct hn_json_writer w;
-    hnas_status st = HNAS_OK;
+    hnas_status st;
 
     if (length)
         *length = 0;
     if (!path || !length || (!buffer && capacity > 0))
         return HNAS_E_ARG;
     hn_json_writer_init(&w, path->ctx);
-    hn_json_open(&w, '{');
-    hn_json_key(&w, "rule");
-    hn_json_string(&w, path->rule->name);
-    hn_json_key(&w, "range");
-    put_pair(&w, path->lo, path->hi);
-    if (path->is_sampled) {
-        hn_json_key(&w, "sampled");
-        hn_json_integer(&w, 1);
-    }
-    hn_json_key(&w, "pieces");
-    hn_json_open(&w, '[');
-    for (int32_t i = 0; i < path->n && st == HNAS_OK; i++)
-        st = put_piece(&w, path, i);
-    hn_json_close(&w, ']');
-    hn_json_close(&w, '}');
+    st = hn_path_put(&w, path);
     if (st == HNAS_OK)
         st = hn_text_copy(buffer, capacity, length, &w.text);
     hn_json_writer_finish(&w);
