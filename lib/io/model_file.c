@@ -9,25 +9,9 @@
 
 #include "arch/arch.h"
 #include "hnas/io.h"
-#include "io/fields.h"
-#include "io/tensors.h"
-#include "model/model.h"
+#include "io/state.h"
 
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
-
-static const struct hn_field model_fields[] = {
-    {"image_channels", HN_I64, offsetof(hnas_model_opts, image[0])},
-    {"image_height", HN_I64, offsetof(hnas_model_opts, image[1])},
-    {"image_width", HN_I64, offsetof(hnas_model_opts, image[2])},
-    {"classes", HN_I64, offsetof(hnas_model_opts, classes)},
-    {"channels", HN_I64, offsetof(hnas_model_opts, channels)},
-    {"cells", HN_I32, offsetof(hnas_model_opts, cells)},
-    {"nodes", HN_I32, offsetof(hnas_model_opts, nodes)},
-    {"stem_multiplier", HN_I32, offsetof(hnas_model_opts, stem_multiplier)},
-    {"affine", HN_I32, offsetof(hnas_model_opts, affine)},
-    {"auxiliary", HN_I32, offsetof(hnas_model_opts, auxiliary)},
-    {NULL, HN_I32, 0},
-};
+static const char format[] = "hnas-model-1";
 
 static const struct hn_field train_fields[] = {
     {"momentum", HN_F64, offsetof(hnas_train_opts, sgd.momentum)},
@@ -90,33 +74,6 @@ static hnas_status list_all(struct hn_tensors *l, const struct hnas_model *m)
 
 /* ---- saving ---- */
 
-/* [["operation", version, from, to], ...]; null where there is no such cell. */
-static void put_edges(struct hn_json_writer *w, const struct hnas_model *m,
-                      int32_t kind)
-{
-    const struct hn_model_kind *k = &m->kind[kind];
-
-    hn_json_key(w, kind_names[kind]);
-    if (k->n_edges < 0) {
-        hn_json_null(w);
-        return;
-    }
-    hn_json_open(w, '[');
-    for (int32_t i = 0; i < k->n_edges; i++) {
-        const hnas_op_table *table;
-
-        if (hnas_op_find(&table, m->ctx, k->edge[i].op_name) < 0)
-            continue; /* it was found before */
-        hn_json_open(w, '[');
-        hn_json_string(w, table->name);
-        hn_json_integer(w, table->version);
-        hn_json_integer(w, k->edge[i].from);
-        hn_json_integer(w, k->edge[i].to);
-        hn_json_close(w, ']');
-    }
-    hn_json_close(w, ']');
-}
-
 static void put_settings(struct hn_json_writer *w, const struct hnas_model *m)
 {
     const struct hn_training *t = m->training;
@@ -127,12 +84,11 @@ static void put_settings(struct hn_json_writer *w, const struct hnas_model *m)
     hn_json_open(w, '{');
     hn_json_key(w, "model");
     hn_json_open(w, '{');
-    hn_fields_write(w, model_fields, &m->opts);
+    hn_fields_write(w, hn_model_fields, &m->opts);
     hn_json_close(w, '}');
     hn_json_key(w, "rule");
     hn_json_string(w, rule->name);
-    for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
-        put_edges(w, m, kind);
+    hn_edges_write(w, m->ctx, m->kind);
     hn_json_key(w, "train");
     if (t) {
         hn_json_open(w, '{');
@@ -155,25 +111,14 @@ hnas_status hnas_model_save(const hnas_model *model, const char *path,
 {
     struct hn_tensors l = {NULL, NULL, 0, 0};
     struct hn_json_writer w;
-    hnas_status st;
 
     if (!model || !path)
         return HNAS_E_ARG;
     hn_json_writer_init(&w, model->ctx);
     put_settings(&w, model);
-    st = w.text.status;
-    if (st == HNAS_OK)
-        st = list_all(&l, model);
-    if (st == HNAS_OK) {
-        const struct hn_st_pair pairs[] = {{"format", "hnas-model-1"},
-                                           {"settings", w.text.data},
-                                           {"text", text ? text : ""}};
-
-        st = hn_tensors_write(&l, path, pairs, sizeof pairs / sizeof pairs[0]);
-    }
-    hn_tensors_finish(&l);
-    hn_json_writer_finish(&w);
-    return st;
+    if (w.text.status == HNAS_OK)
+        w.text.status = list_all(&l, model);
+    return hn_state_write(&l, &w, path, format, text);
 }
 
 /* ---- loading ---- */
@@ -194,70 +139,6 @@ static hnas_status bad(const struct loading *r, const char *name)
     return hn_fields_bad(r->ctx, r->path, name);
 }
 
-/* An integer of an edge, or -1. */
-static int32_t small(const struct hn_json_value *v)
-{
-    return v && v->is_integer && v->integer >= 0 && v->integer < INT32_MAX
-               ? (int32_t)v->integer
-               : -1;
-}
-
-static hnas_status read_edge(struct loading *r, int32_t kind,
-                             hnas_arch_edge *edge,
-                             const struct hn_json_value *v)
-{
-    const struct hn_json_value *name = v->first, *version;
-    const hnas_op_table *table;
-    hnas_status st;
-
-    if (v->type != HN_JSON_ARRAY || v->count != 4 ||
-        name->type != HN_JSON_STRING)
-        return bad(r, kind_names[kind]);
-    version = name->next;
-    edge->op_name = name->text;
-    edge->from = small(version->next);
-    edge->to = small(version->next->next);
-    st = hnas_op_find(&table, r->ctx, name->text);
-    if (st < 0)
-        return st;
-    if (small(version) != table->version)
-        return hn_fail(r->ctx, HNAS_E_MISMATCH,
-                       "%.200s: operation %s has version %d, this library has "
-                       "%d",
-                       r->path, name->text, (int)small(version),
-                       (int)table->version);
-    return HNAS_OK;
-}
-
-static hnas_status read_edges(struct loading *r, int32_t kind)
-{
-    const struct hn_json_value *list = hn_json_get(r->root, kind_names[kind]);
-    struct hn_model_kind *k = &r->kind[kind];
-    hnas_status st = HNAS_OK;
-    int32_t n = 0;
-
-    k->n_edges = -1;
-    if (list && list->type == HN_JSON_NULL)
-        return HNAS_OK;
-    if (!list || list->type != HN_JSON_ARRAY ||
-        list->count > HN_DARTS_EDGES(HN_MOST_CELL_NODES))
-        return bad(r, kind_names[kind]);
-    k->n_edges = (int32_t)list->count;
-    k->edge = hn_alloc_array(&r->ctx->alloc, list->count, sizeof *k->edge);
-    if (!k->edge)
-        return hn_fail_nomem(r->ctx, "model file");
-    for (const struct hn_json_value *v = list->first; v && st == HNAS_OK;
-         v = v->next, n++) {
-        st = read_edge(r, kind, &k->edge[n], v);
-        if (st == HNAS_OK && n &&
-            (k->edge[n].to < k->edge[n - 1].to ||
-             (k->edge[n].to == k->edge[n - 1].to &&
-              k->edge[n].from <= k->edge[n - 1].from)))
-            st = bad(r, kind_names[kind]);
-    }
-    return st;
-}
-
 static hnas_status read_settings(struct loading *r)
 {
     const struct hn_json_value *rule = hn_json_get(r->root, "rule");
@@ -265,13 +146,13 @@ static hnas_status read_settings(struct loading *r)
     hnas_status st;
 
     hnas_model_opts_init(&r->opts, sizeof r->opts);
-    st = hn_fields_read(r->ctx, r->path, r->root, "model", model_fields,
+    st = hn_fields_read(r->ctx, r->path, r->root, "model", hn_model_fields,
                         &r->opts);
     if (st == HNAS_OK)
         st = hn_fields_read(r->ctx, r->path, r->root, NULL, counter_fields,
                             &r->counters);
-    for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
-        st = read_edges(r, k);
+    if (st == HNAS_OK)
+        st = hn_edges_read(r->kind, r->ctx, r->path, r->root);
     if (st < 0)
         return st;
     if (rule && rule->type == HN_JSON_STRING)
@@ -308,7 +189,6 @@ static hnas_status build(hnas_model **out, struct loading *r,
                          const struct hn_st_file *file)
 {
     struct hn_tensors l = {NULL, NULL, 0, 0};
-    const char *text = hn_st_meta(file, "text");
     hnas_status st = read_settings(r);
 
     if (st == HNAS_OK)
@@ -323,35 +203,21 @@ static hnas_status build(hnas_model **out, struct loading *r,
     if (st == HNAS_OK)
         st = hn_tensors_load(&l, file);
     hn_tensors_finish(&l);
-    if (st < 0)
-        return st;
-    (*out)->text = hn_strdup(&r->ctx->alloc, text ? text : "");
-    return (*out)->text ? HNAS_OK : hn_fail_nomem(r->ctx, "model file");
+    return st < 0 ? st : hn_state_text(&(*out)->text, r->ctx, file);
 }
 
 static hnas_status load(hnas_model **out, struct hnas_context *ctx,
                         const char *path, const struct hn_st_file *file)
 {
-    const char *format = hn_st_meta(file, "format");
-    const char *settings = hn_st_meta(file, "settings");
     struct loading r = {.ctx = ctx, .path = path};
     struct hn_json *json;
-    hnas_status st;
+    hnas_status st = hn_state_settings(&json, ctx, path, file);
 
-    if (!format || strcmp(format, "hnas-model-1"))
-        return hn_fail(ctx, HNAS_E_MISMATCH,
-                       "%.200s: not a network (format %.40s, want "
-                       "hnas-model-1)",
-                       path, format ? format : "missing");
-    if (!settings)
-        return bad(&r, "settings");
-    st = hn_json_parse(&json, ctx, path, settings, strlen(settings));
     if (st < 0)
         return st;
     r.root = json->root;
     st = build(out, &r, file);
-    for (int32_t k = 0; k < HNAS_N_KINDS; k++)
-        hn_free(&ctx->alloc, r.kind[k].edge);
+    hn_edges_free(r.kind, ctx);
     hn_json_destroy(json);
     return st;
 }
@@ -366,7 +232,7 @@ hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
         *out = NULL;
     if (!out || !ctx || !path)
         return HNAS_E_ARG;
-    st = hn_st_open(&file, ctx, path);
+    st = hn_state_open(&file, ctx, path, format, "a network");
     if (st < 0)
         return st;
     st = load(out, ctx, path, file);

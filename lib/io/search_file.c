@@ -9,8 +9,10 @@
 #include "hyper/hyper.h"
 #include "io/cost_table.h"
 #include "io/search_file.h"
-#include "io/tensors.h"
+#include "io/state.h"
 #include "net/supernet.h"
+
+static const char format[] = "hnas-search-1";
 
 /* ---- the list of tensors, the same for both directions ---- */
 
@@ -57,27 +59,15 @@ static hnas_status list_all(struct hn_tensors *l, const struct hnas_search *s)
 hnas_status hnas_search_save(const hnas_search *search, const char *path,
                              const char *text)
 {
-    struct hn_json_writer settings;
-    struct hn_st_pair pairs[] = {
-        {"format", "hnas-search-1"},
-        {"settings", NULL},
-        {"text", text ? text : ""},
-    };
     struct hn_tensors l = {NULL, NULL, 0, 0};
-    hnas_status st;
+    struct hn_json_writer w;
 
     if (!search || !path)
         return HNAS_E_ARG;
-    hn_json_writer_init(&settings, search->ctx);
-    st = hn_settings_write(&settings, search);
-    if (st == HNAS_OK)
-        st = list_all(&l, search);
-    pairs[1].value = settings.text.data;
-    if (st == HNAS_OK)
-        st = hn_tensors_write(&l, path, pairs, sizeof pairs / sizeof pairs[0]);
-    hn_tensors_finish(&l);
-    hn_json_writer_finish(&settings);
-    return st;
+    hn_json_writer_init(&w, search->ctx);
+    if (hn_settings_write(&w, search) == HNAS_OK)
+        w.text.status = list_all(&l, search);
+    return hn_state_write(&l, &w, path, format, text);
 }
 
 /* ---- loading ---- */
@@ -123,28 +113,16 @@ static hnas_status build(struct hnas_search **out, struct hnas_context *ctx,
 static hnas_status load(struct hnas_search **out, struct hnas_context *ctx,
                         const char *path, const struct hn_st_file *file)
 {
-    const char *format = hn_st_meta(file, "format");
-    const char *text = hn_st_meta(file, "text");
     struct hn_settings settings;
-    hnas_status st;
+    hnas_status st =
+        hn_settings_read(&settings, ctx, path, hn_st_meta(file, "settings"));
 
-    if (!format || strcmp(format, "hnas-search-1"))
-        return hn_fail(ctx, HNAS_E_MISMATCH,
-                       "%.200s: not a search (format %.40s, want "
-                       "hnas-search-1)",
-                       path, format ? format : "missing");
-    st = hn_settings_read(&settings, ctx, path, hn_st_meta(file, "settings"));
     if (st == HNAS_OK)
         st = build(out, ctx, &settings);
     hn_settings_finish(&settings);
     if (st == HNAS_OK)
         st = copy_in(*out, file);
-    if (st == HNAS_OK) {
-        (*out)->text = hn_strdup(&ctx->alloc, text ? text : "");
-        if (!(*out)->text)
-            st = hn_fail_nomem(ctx, "search file");
-    }
-    return st;
+    return st < 0 ? st : hn_state_text(&(*out)->text, ctx, file);
 }
 
 hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
@@ -157,7 +135,7 @@ hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
         *out = NULL;
     if (!out || !ctx || !path)
         return HNAS_E_ARG;
-    st = hn_st_open(&file, ctx, path);
+    st = hn_state_open(&file, ctx, path, format, "a search");
     if (st < 0)
         return st;
     st = load(out, ctx, path, file);

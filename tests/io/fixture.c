@@ -126,6 +126,17 @@ int fixture_count_files(void)
     return n;
 }
 
+void expect_equal_files(const char *a, const char *b)
+{
+    size_t n, k;
+    unsigned char *x = fixture_read(a, &n), *y = fixture_read(b, &k);
+
+    ck_assert_uint_eq(n, k);
+    ck_assert_mem_eq(x, y, n);
+    free(x);
+    free(y);
+}
+
 void expect_failure(hnas_status got, hnas_status want, const char *words)
 {
     ck_assert_msg(got == want, "%s, want %s: %s", hnas_status_name(got),

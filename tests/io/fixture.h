@@ -25,6 +25,8 @@ const char *fixture_path(const char *name);
 void fixture_write(const char *path, const void *data, size_t bytes);
 unsigned char *fixture_read(const char *path, size_t *bytes);
 
+void expect_equal_files(const char *a, const char *b);
+
 /* Change one byte in place. */
 void fixture_poke(const char *path, size_t offset, unsigned char byte);
 

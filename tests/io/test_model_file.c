@@ -7,26 +7,8 @@
 #include "fixture.h"
 #include "hnas/hnas.h"
 #include "io/safetensors.h"
-#include "op/op.h"
 
 enum { IMAGES = 6, SIDE = 8, CLASSES = 3, EDGES = 5, OPS = 8 };
-
-/* The fixture's context is bare: one with operations takes its place. */
-static struct hnas_context *bare;
-
-static void begin(void)
-{
-    bare = ctx;
-    ck_assert_int_eq(hn_context_open(&ctx, NULL), HNAS_OK);
-    ck_assert_int_eq(hn_op_register_builtin(ctx), HNAS_OK);
-    ctx->alloc.alloc = bare->alloc.alloc;
-}
-
-static void end(void)
-{
-    hn_context_close(ctx);
-    ctx = bare;
-}
 
 static hnas_batch make_batch(void)
 {
@@ -97,17 +79,6 @@ static void step(hnas_model *m, const hnas_batch *b, int n)
         ck_assert_int_eq(hnas_model_step(m, b, NULL), HNAS_OK);
 }
 
-static void expect_equal_files(const char *a, const char *b)
-{
-    size_t n, k;
-    unsigned char *x = fixture_read(a, &n), *y = fixture_read(b, &k);
-
-    ck_assert_uint_eq(n, k);
-    ck_assert_mem_eq(x, y, n);
-    free(x);
-    free(y);
-}
-
 static void check_resume(void)
 {
     const char *a = fixture_path("a"), *b = fixture_path("b");
@@ -134,9 +105,8 @@ static void check_resume(void)
 
 START_TEST(a_training_that_was_saved_goes_on_bit_for_bit)
 {
-    begin();
+    fixture_register_ops();
     check_resume();
-    end();
 }
 END_TEST
 
@@ -168,9 +138,8 @@ static void check_no_training(void)
 
 START_TEST(a_network_that_does_not_train_predicts_the_same)
 {
-    begin();
+    fixture_register_ops();
     check_no_training();
-    end();
 }
 END_TEST
 
@@ -231,9 +200,8 @@ static void check_odd_files(void)
 
 START_TEST(odd_files_are_named)
 {
-    begin();
+    fixture_register_ops();
     check_odd_files();
-    end();
 }
 END_TEST
 
@@ -270,9 +238,8 @@ static void check_memory(void)
 
 START_TEST(without_memory_files_are_left_alone)
 {
-    begin();
+    fixture_register_ops();
     check_memory();
-    end();
 }
 END_TEST
 
