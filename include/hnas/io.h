@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file io.h
- * Files and formats: the state of a search or of a discrete network,
- * architectures as JSON.
+ * Files and formats: the state of a search or of a discrete network, network
+ * sets, architectures as JSON.
  */
 #ifndef HNAS_IO_H
 #define HNAS_IO_H
@@ -10,6 +10,7 @@
 #include "model.h"
 #include "path.h"
 #include "search.h"
+#include "set.h"
 
 HNAS_BEGIN_DECLS
 
@@ -117,6 +118,58 @@ HNAS_API hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
  * Since      0.1
  */
 HNAS_API const char *hnas_model_get_text(const hnas_model *model);
+
+/**
+ * Save a network set, atomically.
+ *
+ * Shapes     text: UTF-8, NULL: none.  path: NUL-terminated.
+ * Units      a safetensors file with a checksum: weights once, each member's
+ *            edges, interval, statistics and measured latency, text.
+ * Ownership  the arguments are read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL set or path; E_IO open, write or rename; E_FORMAT text
+ *            is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.  On
+ *            error the file that was there is untouched.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_set_save(const hnas_set *set, const char *path,
+                                   const char *text);
+
+/**
+ * Load a set that hnas_set_save wrote.
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      every operation it names must be registered.  Latencies are those
+ *            of the machine that measured them: measure anew on another.
+ * Ownership  *out: the caller's, released with hnas_set_destroy.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
+ *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
+ *            operation is not registered; E_MISMATCH another kind of file,
+ *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
+ *            *out is NULL.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_set_load(hnas_set **out, hnas_context *ctx,
+                                   const char *path);
+
+/**
+ * Give the host's text of a loaded set, "" if there is none.
+ *
+ * Shapes     a NUL-terminated string.  set: not NULL.
+ * Units      none.
+ * Ownership  the set's.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API const char *hnas_set_get_text(const hnas_set *set);
 
 /**
  * Write an architecture as JSON.
