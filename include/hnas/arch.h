@@ -137,6 +137,26 @@ HNAS_API hnas_status hnas_arch_from_edges(hnas_arch **out, hnas_context *ctx,
                                           const int32_t n_edges[2]);
 
 /**
+ * Derive from tables of alpha by HNAS_RULE_THRESHOLD with another threshold.
+ *
+ *     per node, of the 2 edges with the largest alpha of an op that is not
+ *     zero, those with sigmoid(alpha) >= theta
+ *
+ * Shapes     as hnas_arch_from_alpha.
+ * Units      0 < theta < 1; metric as hnas_arch_from_alpha.
+ * Ownership  *out: the caller's, released with hnas_arch_destroy; it does not
+ *            need net afterwards.  alpha is read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_arch_from_alpha; E_RANGE theta.
+ * Source     Fair DARTS (arXiv:1911.12126).
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_arch_from_alpha_threshold(
+    hnas_arch **out, const hnas_supernet *net, const double *const alpha[2],
+    double theta, int32_t metric);
+
+/**
  * Release an architecture.
  *
  * Shapes     arch NULL: nothing is done.

@@ -38,3 +38,16 @@ hnas_status hnas_arch_from_alpha(hnas_arch **out, const hnas_supernet *net,
     return hn_arch_from_alpha(out, hn_supernet_space(net), alpha, rule, metric,
                               HN_THETA);
 }
+
+hnas_status hnas_arch_from_alpha_threshold(hnas_arch **out,
+                                           const hnas_supernet *net,
+                                           const double *const alpha[2],
+                                           double theta, int32_t metric)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !net || !alpha)
+        return HNAS_E_ARG;
+    return hn_arch_from_alpha(out, hn_supernet_space(net), alpha,
+                              HNAS_RULE_THRESHOLD, metric, theta);
+}

@@ -123,6 +123,54 @@ START_TEST(derive_equals_from_alpha_between_breakpoints)
 }
 END_TEST
 
+static int32_t count_edges(const hnas_arch *arch)
+{
+    return hnas_arch_get_edge_count(arch, HNAS_NORMAL) +
+           hnas_arch_get_edge_count(arch, HNAS_REDUCE);
+}
+
+START_TEST(a_threshold_on_alpha_is_that_on_lines)
+{
+    double table[2][64];
+    const double *const alpha[2] = {table[0], table[1]};
+    int32_t before = 1 << 20, first = -1;
+    hnas_arch *a, *b;
+
+    for (int32_t t = 0; t < 2; t++) {
+        const struct hn_hyper_table *h = &hyper->table[t];
+
+        ck_assert_int_eq(
+            hnas_hyper_eval(table[t], h->rows * h->cols, hyper, t, 0.01),
+            HNAS_OK);
+    }
+    for (double theta = 0.05; theta < 1; theta += 0.05) {
+        ck_assert_int_eq(
+            hnas_arch_derive_threshold(&a, net, hyper, 0.01, theta), HNAS_OK);
+        ck_assert_int_eq(hnas_arch_from_alpha_threshold(&b, net, alpha, theta,
+                                                        HNAS_COST_PARAMS),
+                         HNAS_OK);
+        ck_assert_int_eq(hnas_arch_is_equal(a, b), 1);
+        ck_assert_int_eq(hnas_arch_get_rule(b), HNAS_RULE_THRESHOLD);
+        ck_assert_int_le(count_edges(b), before);
+        before = count_edges(b);
+        first = first < 0 ? before : first;
+        hnas_arch_destroy(a);
+        hnas_arch_destroy(b);
+    }
+    ck_assert_int_lt(before, first);
+    for (int i = 0; i < 3; i++) {
+        const double bad[3] = {0, 1, NAN};
+
+        ck_assert_int_eq(hnas_arch_from_alpha_threshold(&b, net, alpha, bad[i],
+                                                        HNAS_COST_PARAMS),
+                         HNAS_E_RANGE);
+        ck_assert_ptr_null(b);
+    }
+    ck_assert_int_eq(hnas_arch_from_alpha_threshold(&b, net, NULL, 0.5, 0),
+                     HNAS_E_ARG);
+}
+END_TEST
+
 START_TEST(the_zero_operation_costs_nothing)
 {
     const struct hn_space *s = hn_supernet_space(net);
@@ -160,6 +208,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, derive_costs_what_the_network_says);
     tcase_add_test(c, derive_equals_from_alpha_between_breakpoints);
+    tcase_add_test(c, a_threshold_on_alpha_is_that_on_lines);
     tcase_add_test(c, the_zero_operation_costs_nothing);
     tcase_add_test(c, null_arguments_are_refused);
     suite_add_tcase(suite, c);
