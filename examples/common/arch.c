@@ -54,3 +54,13 @@ int32_t arch_nodes(const hnas_arch *arch)
 
     return n ? n : hnas_arch_get_node_count(arch, HNAS_REDUCE);
 }
+
+hnas_status arch_derive(hnas_arch **out, hnas_search *search, double lambda,
+                        int32_t rule, double theta)
+{
+    if (rule == HNAS_RULE_THRESHOLD)
+        return hnas_arch_derive_threshold(out, hnas_search_get_net(search),
+                                          hnas_search_get_hyper(search), lambda,
+                                          theta);
+    return hnas_search_derive(out, search, lambda, rule);
+}

@@ -12,4 +12,8 @@ int arch_open(hnas_arch **out, hnas_context *ctx, const char *path);
 /* The intermediate nodes of its cells. */
 int32_t arch_nodes(const hnas_arch *arch);
 
+/* Derive at lambda by a rule; theta is that of HNAS_RULE_THRESHOLD. */
+hnas_status arch_derive(hnas_arch **out, hnas_search *search, double lambda,
+                        int32_t rule, double theta);
+
 #endif

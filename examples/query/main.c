@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/arch.h"
 #include "common/draw.h"
 #include "common/options.h"
 #include "common/program.h"
@@ -191,11 +192,7 @@ static int answer_lambda(const struct query *q, hnas_context *ctx,
     hnas_arch *arch;
     int rc = 0;
     hnas_status st =
-        opts->rule == HNAS_RULE_THRESHOLD
-            ? hnas_arch_derive_threshold(&arch, hnas_search_get_net(search),
-                                         hnas_search_get_hyper(search),
-                                         q->lambda, opts->theta)
-            : hnas_search_derive(&arch, search, q->lambda, opts->rule);
+        arch_derive(&arch, search, q->lambda, opts->rule, opts->theta);
 
     if (st < 0)
         return library_failure(ctx, st, 0);

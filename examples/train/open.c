@@ -104,8 +104,9 @@ static hnas_status build_of_search(struct train *t, hnas_search *search)
     hnas_search_get_opts(search, &o, sizeof o);
     s->cells = s->cells ? s->cells : n.cells;
     s->channels = s->channels ? s->channels : n.channels;
-    st = hnas_search_derive(&arch, search, s->lambda,
-                            s->rule < 0 ? o.rule : s->rule);
+    s->rule = s->rule < 0 ? o.rule : s->rule;
+    st = arch_derive(&arch, search, s->lambda, s->rule,
+                     s->has_theta ? s->theta : o.theta);
     if (st >= 0)
         st = build(t, arch, n.nodes, n.stem_multiplier);
     if (st == HNAS_OK && s->inherit)
@@ -118,11 +119,16 @@ static int create_of_search(struct train *t)
 {
     hnas_search *search = NULL;
     hnas_status st = hnas_search_load(&search, t->ctx, t->s->search);
+    int rc = 0;
 
     if (st == HNAS_OK)
         st = build_of_search(t, search);
+    if (st < 0)
+        rc = library_failure(t->ctx, st, 0);
+    else if (t->s->has_theta && t->s->rule != HNAS_RULE_THRESHOLD)
+        rc = usage_error("--theta: want --rule threshold");
     hnas_search_destroy(search);
-    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+    return rc;
 }
 
 static int create_of_arch(struct train *t)

@@ -6,7 +6,8 @@
 #include "common/program.h"
 #include "train/train.h"
 
-static const char *const rules[] = {"argmax", "top2", NULL};
+static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
+                                    NULL};
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -15,8 +16,10 @@ const struct option train_options[] = {
      AT(search), 0, 0, NULL, NULL, NULL, 1},
     {"lambda", "L", "where to derive", OPTION_REAL, AT(lambda), -1e300, 1e300,
      NULL, NULL, NULL, 1},
-    {"rule", "RULE", "argmax or top2 (the search's own)", OPTION_CHOICE,
-     AT(rule), 0, 0, rules, "top2_raw|threshold", NULL, 1},
+    {"rule", "RULE", "argmax, top2, top2_raw or threshold (the search's own)",
+     OPTION_CHOICE, AT(rule), 0, 0, rules, NULL, NULL, 1},
+    {"theta", "T", "of the rule threshold (the search's own)", OPTION_REAL,
+     AT(theta), 0, 1, NULL, NULL, NULL, 1},
     {"arch", "FILE", "an architecture of hnas-query, or a genotype",
      OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 1},
     {"eval", "NET", "evaluate a network, train nothing", OPTION_TEXT, AT(eval),
@@ -90,6 +93,11 @@ static int check(const struct settings *s, const unsigned char *given)
     if (s->inherit && (is_given(given, "cells") || is_given(given, "channels")))
         return usage_error("--inherit: the shape is the search's, without "
                            "--cells and --channels");
+    if ((s->has_theta || s->rule >= 0) && !s->search)
+        return usage_error("--%s: needs --search FILE",
+                           s->has_theta ? "theta" : "rule");
+    if (s->has_theta && !(s->theta > 0 && s->theta < 1))
+        return usage_error("--theta %g: want 0 < T < 1", s->theta);
     if (!is_given(given, "epochs"))
         return usage_error("--epochs: missing, want how long to train");
     return 0;
@@ -106,6 +114,7 @@ int settings_read(struct settings *s, struct command_line *line, int argc,
     s->rule = -1;
     s->w_lr[0] = 0.025;
     rc = options_parse(line, s, argc, argv);
+    s->has_theta = is_given(line->given, "theta");
     return rc ? rc : check(s, line->given);
 }
 

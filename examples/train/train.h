@@ -12,8 +12,8 @@
 struct settings {
     const char *search, *arch, *eval, *data, *out;
     int64_t epochs, cells, channels, batch, cutout, threads, seed;
-    double lambda, drop_path, aux_weight, label_smoothing, ema, w_lr[2];
-    int32_t rule, inherit, affine, augment, flip, resume, json;
+    double lambda, theta, drop_path, aux_weight, label_smoothing, ema, w_lr[2];
+    int32_t rule, has_theta, inherit, affine, augment, flip, resume, json;
 };
 
 extern const struct option train_options[];

@@ -63,6 +63,17 @@ def test_inherited_weights_alone_are_evaluated(room):
     assert result["confusion"] != fresh["confusion"]
 
 
+def test_every_rule_trains_what_the_query_says(room):
+    search = room.path("a/search.safetensors")
+    for rule in (["argmax"], ["top2"], ["top2_raw"], ["threshold"],
+                 ["threshold", "--theta", 0.45], ["threshold", "--theta", 0.9]):
+        result = of_search(room, 1e-3, "--epochs", 0, "--rule", *rule)
+        query = parse(room.run("hnas-query", search, "--lambda", 1e-3, "--json",
+                               "--rule", *rule)[0])
+        assert result["params"] == query["cost"]["params"], rule
+        assert result["macs"] == query["cost"]["macs"], rule
+
+
 def test_an_architecture_file_is_trained(room):
     result = parse(train(room, "--arch", ARCH, "--epochs", 1, "--channels", 2,
                          *EXTRA))
@@ -119,6 +130,11 @@ def test_failures_name_the_thing(room):
     for bad in ([], ["--search", search], ["--arch", ARCH, "--inherit"],
                 ["--arch", ARCH], ["--search", search, "--arch", ARCH],
                 ["--resume"], ["--arch", ARCH, "--epochs", "-1"],
+                ["--arch", ARCH, "--epochs", 1, "--rule", "top2"],
+                ["--search", search, "--lambda", 1e-3, "--epochs", 0,
+                 "--rule", "threshold", "--theta", 1],
+                ["--search", search, "--lambda", 1e-3, "--epochs", 0,
+                 "--theta", 0.5, "--rule", "top2"],
                 ["--search", search, "--lambda", "1", "--inherit", "--epochs",
                  "0", "--cells", "2"]):
         room.run("hnas-train", *bad, status=2)
