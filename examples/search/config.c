@@ -200,8 +200,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots", "beta-decay", "l2",          "eval-every",
-        "marks", "keep-marks", "alpha-paths", "half"};
+        "knots",      "beta-decay", "l2",      "eval-every",  "marks",
+        "keep-marks", "patience",   "hessian", "alpha-paths", "half"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/program.h"
 #include "search/run.h"
@@ -76,6 +77,35 @@ static int evaluate(struct run *r, const hnas_arch *arch, double lambda,
     return is_interrupted() ? EXIT_INTERRUPTED : 0;
 }
 
+static int diagnose(struct run *r, double lambda, struct report *out)
+{
+    hnas_diagnosis d;
+    const hnas_status st =
+        hnas_search_diagnose(r->search, lambda, &d, sizeof d);
+
+    if (st < 0)
+        return library_failure(r->ctx, st, 0);
+    out->expected_cost = d.expected_cost;
+    out->true_cost = d.true_cost;
+    out->entropy = d.entropy;
+    return 0;
+}
+
+int measure_hessian(struct run *r, double lambda, double *largest)
+{
+    hnas_batch batch;
+    hnas_status st =
+        hnas_batches_get(r->check, 0, 0, &batch.images, &batch.labels);
+
+    *largest = NAN;
+    if (lambda < r->config->range[0] || lambda > r->config->range[1])
+        return 0; /* the gates end with the range */
+    if (st == HNAS_OK)
+        st = hnas_search_hessian(largest, r->search, &batch, lambda,
+                                 (int32_t)r->config->hessian);
+    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
+}
+
 int report_at(struct run *r, double lambda, int64_t n_images,
               struct report *out)
 {
@@ -91,8 +121,7 @@ int report_at(struct run *r, double lambda, int64_t n_images,
     out->lambda = lambda;
     out->params = total.params;
     out->macs = total.macs;
-    out->true_cost = arch_cost(arch, r->config->metric);
-    rc = measure_gates(r, lambda, out);
+    rc = diagnose(r, lambda, out);
     if (!rc)
         rc = evaluate(r, NULL, lambda, n_images, &out->valid_accuracy,
                       &out->valid_precision);
@@ -105,28 +134,50 @@ int report_at(struct run *r, double lambda, int64_t n_images,
 
 /* ---- stopping ---- */
 
-/* Count the epochs after which every reported network is the last one; while
- * alpha is frozen none counts. */
-int count_unchanged(struct run *r)
+/* The operations that argmax keeps at each reported lambda, as numbers. */
+static int write_networks(struct run *r, FILE *f)
 {
     const struct option_list *l = &r->config->report;
-    hnas_search_opts o;
-    int changed;
 
-    hnas_search_get_opts(r->search, &o, sizeof o);
-    changed = (double)hnas_search_get_steps(r->search) <=
-              o.bilevel.warmup * (double)o.bilevel.total_steps;
-    for (int32_t i = 0; i < l->n && r->config->patience > 0; i++) {
+    for (int32_t i = 0; i < l->n; i++) {
         hnas_arch *arch;
         hnas_status st =
             hnas_search_derive(&arch, r->search, l->value[i], HNAS_RULE_ARGMAX);
 
         if (st < 0)
             return library_failure(r->ctx, st, 0);
-        changed |= !hnas_arch_is_equal(arch, r->last[i]);
-        hnas_arch_destroy(r->last[i]);
-        r->last[i] = arch;
+        for (int k = 0; k < HNAS_N_KINDS; k++)
+            for (int32_t e = 0; e < hnas_arch_get_edge_count(arch, k); e++)
+                fprintf(f, "%d ", (int)hnas_arch_get_edges(arch, k)[e].op);
+        hnas_arch_destroy(arch);
     }
-    r->n_unchanged = changed ? 0 : r->n_unchanged + 1;
     return 0;
+}
+
+/* Count the epochs after which every reported network is the last one; while
+ * alpha is frozen none counts. */
+int count_unchanged(struct run *r)
+{
+    hnas_search_opts o;
+    char *now = NULL;
+    size_t size;
+    FILE *f;
+    int rc, changed;
+
+    if (!r->config->patience)
+        return 0;
+    f = open_memstream(&now, &size);
+    if (!f)
+        return failure("--patience: out of memory");
+    rc = write_networks(r, f);
+    if (fclose(f) && !rc)
+        rc = failure("--patience: out of memory");
+    hnas_search_get_opts(r->search, &o, sizeof o);
+    changed = (double)hnas_search_get_steps(r->search) <=
+              o.bilevel.warmup * (double)o.bilevel.total_steps;
+    changed |= !r->networks || rc || strcmp(r->networks, now);
+    r->n_unchanged = changed ? 0 : r->n_unchanged + 1;
+    free(r->networks);
+    r->networks = now;
+    return rc;
 }

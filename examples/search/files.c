@@ -46,6 +46,12 @@ static void write_sums(const struct run *r, struct json *j)
     json_real(j, r->train_sum);
     json_key(j, "valid_sum");
     json_real(j, r->valid_sum);
+    if (r->networks) {
+        json_key(j, "networks");
+        json_string(j, r->networks);
+        json_key(j, "n_unchanged");
+        json_int(j, r->n_unchanged);
+    }
     json_key(j, "w_rate");
     json_real(j, r->w_rate);
     json_key(j, "n_train_sum");
@@ -82,6 +88,24 @@ static double saved_real(const char *text, const char *key)
                : strtod(value, NULL);
 }
 
+/* What --patience has counted. */
+static int read_networks(struct run *r)
+{
+    const char *text = r->config->saved;
+    const size_t size = strlen(text) + 1;
+
+    r->networks = malloc(size);
+    if (!r->networks)
+        return failure("--patience: out of memory");
+    if (json_member(text, "networks", r->networks, size) < 0 ||
+        json_unquote(r->networks) < 0) {
+        free(r->networks);
+        r->networks = NULL;
+    }
+    r->n_unchanged = (int64_t)saved_real(text, "n_unchanged");
+    return 0;
+}
+
 int files_read_sums(struct run *r)
 {
     const char *text = r->config->saved;
@@ -96,7 +120,7 @@ int files_read_sums(struct run *r)
     r->w_rate = saved_real(text, "w_rate");
     r->n_train_sum = (int64_t)saved_real(text, "n_train_sum");
     r->n_valid_sum = (int64_t)saved_real(text, "n_valid_sum");
-    return 0;
+    return read_networks(r);
 }
 
 static int save_as(struct run *r, const char *name)

@@ -31,6 +31,8 @@ static void write_heading(const struct run *r, FILE *f)
     write_names(r, f, before, sizeof before / sizeof *before);
     fprintf(f, ",seconds");
     write_names(r, f, after, sizeof after / sizeof *after);
+    write_names(r, f, (const char *const[]){"hessian"},
+                r->config->hessian ? 1 : 0);
     fputc('\n', f);
 }
 
@@ -122,8 +124,10 @@ static int write_row(struct run *r, FILE *f)
     struct report reports[OPTION_LIST_MAX];
 
     for (int32_t i = 0; i < l->n; i++) {
-        const int rc = report_at(r, l->value[i], n_images, &reports[i]);
+        int rc = report_at(r, l->value[i], n_images, &reports[i]);
 
+        if (!rc && r->config->hessian)
+            rc = measure_hessian(r, l->value[i], &reports[i].hessian);
         if (rc)
             return rc;
     }
@@ -135,6 +139,8 @@ static int write_row(struct run *r, FILE *f)
     put_reports(f, reports, l->n);
     fprintf(f, ",%.3f", now_s() - r->row_began_s);
     put_more(f, reports, l->n);
+    for (int32_t i = 0; i < l->n && r->config->hessian; i++)
+        put_column(f, reports[i].hessian);
     fputc('\n', f);
     return 0;
 }

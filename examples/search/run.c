@@ -226,8 +226,7 @@ void run_close(struct run *r)
     free(r->logits);
     free(r->labels);
     free(r->step_ms);
-    for (int i = 0; i < OPTION_LIST_MAX; i++)
-        hnas_arch_destroy(r->last[i]);
+    free(r->networks);
     hnas_context_destroy(r->ctx);
 }
 

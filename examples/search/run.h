@@ -25,9 +25,9 @@ struct run {
     double train_sum, valid_sum, w_rate;
     int64_t n_train_sum, n_valid_sum;
 
-    /* For --patience: the networks at the reported lambdas after the last
-     * epoch, and since how many epochs they are the same. */
-    hnas_arch *last[OPTION_LIST_MAX];
+    /* For --patience, kept in the file: the networks at the reported lambdas
+     * after the last epoch, and since how many epochs they are the same. */
+    char *networks;
     int64_t n_unchanged;
 
     double *step_ms; /* of this process */
@@ -46,6 +46,7 @@ struct report {
     int64_t params, macs;
     double true_cost, expected_cost;
     double entropy; /* of the gates, nats an edge; NaN for raw ones */
+    double hessian; /* of a row where --hessian asks for it */
 };
 
 /* run.c: all return 0 or an exit status after a message. */
@@ -60,9 +61,8 @@ int count_unchanged(struct run *r);
 int report_at(struct run *r, double lambda, int64_t n_images,
               struct report *out);
 
-/* gates.c: expected cost of the whole network, and the gates' entropy. */
-int measure_gates(struct run *r, double lambda, struct report *out);
-double arch_cost(const hnas_arch *arch, int32_t metric);
+/* Largest eigenvalue over alpha, on the first validation batch. */
+int measure_hessian(struct run *r, double lambda, double *largest);
 
 /* files.c */
 int files_prepare(struct run *r);

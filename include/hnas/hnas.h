@@ -34,6 +34,7 @@
 #include "bilevel.h"
 #include "context.h"
 #include "data.h"
+#include "diagnose.h"
 #include "formats.h"
 #include "func.h"
 #include "hyper.h"

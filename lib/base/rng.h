@@ -8,14 +8,15 @@
 
 /* What a draw is for.  Values are part of the results: never renumber. */
 enum hn_purpose {
-    HN_DRAW_WEIGHT = 1,  /* step: index of the tensor */
-    HN_DRAW_HYPER = 2,   /* step: table */
-    HN_DRAW_GUMBEL = 3,  /* step: step; purposes +kind */
-    HN_DRAW_LAMBDA = 8,  /* step: step */
-    HN_DRAW_SHUFFLE = 9, /* step: epoch; element: position */
-    HN_DRAW_EVAL = 12,   /* Gumbel noise of evaluations; +kind */
-    HN_DRAW_DROP = 16,   /* step: step; element: cell, edge, image */
-    HN_DRAW_AUGMENT = 17 /* step: epoch; element: position, what */
+    HN_DRAW_WEIGHT = 1,   /* step: index of the tensor */
+    HN_DRAW_HYPER = 2,    /* step: table */
+    HN_DRAW_GUMBEL = 3,   /* step: step; purposes +kind */
+    HN_DRAW_LAMBDA = 8,   /* step: step */
+    HN_DRAW_SHUFFLE = 9,  /* step: epoch; element: position */
+    HN_DRAW_EVAL = 12,    /* Gumbel noise of evaluations; +kind */
+    HN_DRAW_DROP = 16,    /* step: step; element: cell, edge, image */
+    HN_DRAW_AUGMENT = 17, /* step: epoch; element: position, what */
+    HN_DRAW_HESSIAN = 24  /* step: step; element: of alpha */
 };
 
 struct hn_rng {

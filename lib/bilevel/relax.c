@@ -113,6 +113,7 @@ static hnas_status relax(struct hnas_search *s, hnas_tape *tape, int k,
                          int64_t draw, int64_t n_images, hnas_tensor *alpha,
                          hnas_tensor **gates)
 {
+    const int is_hard = s->opts.relax == HNAS_RELAX_GUMBEL_HARD;
     hnas_status st = HNAS_OK;
 
     switch (s->opts.relax) {
@@ -134,7 +135,7 @@ static hnas_status relax(struct hnas_search *s, hnas_tape *tape, int k,
         }
         return hnas_relax_gumbel(
             gates, tape, alpha, s->n_paths ? s->kind[k].few : s->kind[k].noise,
-            hn_search_tau(s), s->opts.relax == HNAS_RELAX_GUMBEL_HARD);
+            hn_search_tau(s), is_hard && !s->kind[k].alpha);
     }
 }
 
@@ -147,8 +148,11 @@ hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
     for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
         if (s->kind[k].table < 0)
             continue;
-        st = hnas_hyper_apply(&alpha[k], tape, s->hyper, s->kind[k].table,
-                              lambda);
+        if (s->kind[k].alpha)
+            alpha[k] = hnas_tensor_ref(s->kind[k].alpha);
+        else
+            st = hnas_hyper_apply(&alpha[k], tape, s->hyper, s->kind[k].table,
+                                  lambda);
         if (st == HNAS_OK)
             st = relax(s, tape, k, draw, n_images, alpha[k], &gates[k]);
     }

@@ -107,8 +107,6 @@ static hnas_status select_params(hnas_tensor ***out, int64_t *n,
     return HNAS_OK;
 }
 
-static hnas_status loss(void *user, hnas_tape *tape,
-                        const hnas_loss_request *request, hnas_tensor **out);
 static hnas_status after_u(void *user);
 static void after_w(void *user);
 
@@ -120,7 +118,7 @@ static hnas_status make_bilevel(struct hnas_search *s)
 
     memset(&problem, 0, sizeof problem);
     problem.size = sizeof problem;
-    problem.loss = loss;
+    problem.loss = hn_search_loss;
     problem.after_u = after_u;
     problem.after_w = after_w;
     problem.user = s;
@@ -213,13 +211,14 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
                                const hnas_batch *batch, hnas_tensor *alpha[2],
                                hnas_tensor *gates[2], hnas_tensor **out)
 {
+    const int is_leaf = s->kind[0].alpha || s->kind[1].alpha;
     hnas_tensor *logits = NULL;
     int32_t flags = 0;
     hnas_status st;
 
-    s->n_paths = request->wants_u ? s->opts.alpha_paths : 0;
+    s->n_paths = request->wants_u && !is_leaf ? s->opts.alpha_paths : 0;
     s->kind[0].left_out = s->kind[1].left_out = NULL;
-    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD)
+    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD && !is_leaf)
         flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
     hnas_tape_defer(tape);
     st = hn_search_gates(s, tape, request->lambda, -1, batch->images->dim[0],
@@ -237,8 +236,8 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
     return st; /* not run yet: a tangent may follow */
 }
 
-static hnas_status loss(void *user, hnas_tape *tape,
-                        const hnas_loss_request *request, hnas_tensor **out)
+hnas_status hn_search_loss(void *user, hnas_tape *tape,
+                           const hnas_loss_request *request, hnas_tensor **out)
 {
     struct hnas_search *s = user;
     hnas_tensor *alpha[2] = {NULL, NULL}, *gates[2] = {NULL, NULL};
@@ -310,6 +309,14 @@ static hnas_status check_lambda(struct hnas_search *s, const double *lambda,
     return HNAS_OK;
 }
 
+hnas_status hn_search_check(struct hnas_search *s, const hnas_batch *valid,
+                            double lambda)
+{
+    hnas_status st = check_batch(s, valid, "validation images [N, C, H, W]");
+
+    return st == HNAS_OK ? check_lambda(s, &lambda, 1) : st;
+}
+
 hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
                              const hnas_batch *valid, const double *lambda,
                              int32_t n_lambda, hnas_step_info *info)
@@ -348,9 +355,7 @@ hnas_status hnas_search_gradient(hnas_search *search, const hnas_batch *train,
         return HNAS_E_ARG;
     st = check_batch(search, train, "training images [N, C, H, W]");
     if (st == HNAS_OK)
-        st = check_batch(search, valid, "validation images [N, C, H, W]");
-    if (st == HNAS_OK)
-        st = check_lambda(search, &lambda, 1);
+        st = hn_search_check(search, valid, lambda);
     if (st < 0)
         return st;
     hnas_search_restore_norms(search);

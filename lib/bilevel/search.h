@@ -16,8 +16,9 @@ struct hn_search_kind {
     hnas_tensor *noise; /* [E, O] or [N, E, O] */
     int64_t noise_step; /* what the noise was drawn for */
     uint32_t noise_purpose;
-    hnas_tensor *few;  /* [E, O] the noise, -inf where an op is left out */
-    uint8_t *left_out; /* [E, O] of the pass that is recorded; NULL: none */
+    hnas_tensor *few;   /* [E, O] the noise, -inf where an op is left out */
+    uint8_t *left_out;  /* [E, O] of the pass that is recorded; NULL: none */
+    hnas_tensor *alpha; /* a leaf instead of the hypernetwork's; NULL */
 };
 
 struct hnas_search {
@@ -59,6 +60,14 @@ hnas_status hn_search_draw_paths(struct hnas_search *s, hnas_tape *tape, int k,
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
                               double lambda, hnas_tensor *const alpha[2],
                               hnas_tensor *const gates[2], hnas_tensor **loss);
+
+/* Check what a pass at lambda on a validation batch needs. */
+hnas_status hn_search_check(struct hnas_search *s, const hnas_batch *valid,
+                            double lambda);
+
+/* The loss of hnas_problem; user is the search. */
+hnas_status hn_search_loss(void *user, hnas_tape *tape,
+                           const hnas_loss_request *request, hnas_tensor **out);
 
 /* tau at the coming step. */
 double hn_search_tau(const struct hnas_search *s);

@@ -371,6 +371,38 @@ def test_patience_stops_a_settled_search(room):
     assert parse(out)["epochs"] == 12, out
 
 
+def test_patience_goes_on_counting_after_a_resume(room):
+    still = ["--epochs", 40, "--alpha-lr", 0, "--warmup", 0, "--patience", 3]
+    out, _ = room.search("still", *still, "--json")
+    assert parse(out)["epochs"] == 4, out
+    for cut in 6, 14, 18:
+        room.search("cut", *still, "--steps", cut)
+        out, _ = room.search("cut", *still, "--resume", "--json")
+        assert parse(out)["epochs"] == 4, (cut, out)
+        assert_same_search(room, "still", "cut")
+    out, _ = room.search("still", "--resume", "--json")
+    assert parse(out)["epochs"] == 4, out
+    _, err = room.search("still", "--resume", "--patience", 4, status=1)
+    assert "--patience" in err, err
+
+
+def test_log_has_the_hessian_where_asked(room):
+    few = ["--epochs", 2, "--warmup", 0]
+    room.search("h", *few, "--hessian", 8)
+    rows = room.table("h")
+    assert all(math.isfinite(row[f"hessian_{at:g}"]) and row[f"hessian_{at:g}"]
+               for row in rows.values() for at in LAMBDAS)
+    assert not any("hessian" in name for name in room.log("a")[0])
+    room.search("cut", *few, "--hessian", 8, "--steps", 7)
+    room.search("cut", *few, "--hessian", 8, "--resume")
+    assert_same_search(room, "h", "cut")
+    # to look does not touch
+    room.search("blind", *few)
+    del rows[2]["step"]
+    for key, value in room.table("blind")[2].items():
+        assert key == "step" or rows[2][key] == value, key
+
+
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "second_exact"], ["--order", "third"],
