@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/lines.h"
 #include "common/program.h"
 
 enum { WARM_UP_STEPS = 2, QUERIES = 1000, ENDLESS_STEPS = 1000000000 };
@@ -169,13 +170,15 @@ static hnas_status time_steps(struct parts *p, const struct bench *b,
     return st;
 }
 
-/* Queries spread over the range; the numbers kept are a query's share. */
+/* Queries of random lines, spread over the range; the numbers kept are a
+ * query's share. */
 static hnas_status time_queries(struct parts *p, const struct bench *b,
                                 struct bench_result *r)
 {
     const hnas_hyper_opts *h = &p->preset.hyper;
-    const int32_t rule = p->preset.search.rule;
-    hnas_status st = HNAS_OK;
+    const int32_t rule = b->rule >= 0 ? b->rule : p->preset.search.rule;
+    struct lines lines = {.hyper = p->hyper, .state = 88172645463325252u};
+    hnas_status st = lines_fill(&lines);
 
     for (int64_t i = 0; i < 1 + b->repeat && st >= 0; i++) {
         const double began_s = now_s();

@@ -13,7 +13,7 @@ static float next_number(struct lines *l)
     return (float)((l->state * 2685821657736338717u) >> 40) / 8388608.0f - 1;
 }
 
-static hnas_status fill(struct lines *l)
+hnas_status lines_fill(struct lines *l)
 {
     const hnas_params *params = hnas_hyper_get_params(l->hyper);
     hnas_status st = HNAS_OK;
@@ -68,7 +68,7 @@ hnas_status lines_create(struct lines *l, const struct bench *b,
     }
     if (st >= 0)
         st = hnas_hyper_create(&l->hyper, l->ctx, h);
-    return st < 0 ? st : fill(l);
+    return st < 0 ? st : lines_fill(l);
 }
 
 void lines_destroy(struct lines *l)

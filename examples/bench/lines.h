@@ -18,4 +18,7 @@ hnas_status lines_create(struct lines *l, const struct bench *b,
                          hnas_path_opts *path);
 void lines_destroy(struct lines *l);
 
+/* Random parameters for l->hyper, in [-1, 1), from l->state on. */
+hnas_status lines_fill(struct lines *l);
+
 #endif

@@ -7,15 +7,21 @@
 
 static hnas_status copy_names(hnas_arch *arch, const struct hn_space *space)
 {
-    arch->name = hn_alloc_array(&arch->ctx->alloc, (size_t)space->n_ops,
-                                sizeof *arch->name);
+    const size_t list = (size_t)space->n_ops * sizeof *arch->name;
+    size_t bytes = list;
+    char *at;
+
+    for (int32_t o = 0; o < space->n_ops; o++)
+        bytes += strlen(space->op_names[o]) + 1;
+    arch->name = hn_alloc(&arch->ctx->alloc, bytes);
     if (!arch->name)
         return hn_fail_nomem(arch->ctx, "architecture");
-    arch->n_names = space->n_ops;
+    at = (char *)arch->name + list;
     for (int32_t o = 0; o < space->n_ops; o++) {
-        arch->name[o] = hn_strdup(&arch->ctx->alloc, space->op_names[o]);
-        if (!arch->name[o])
-            return hn_fail_nomem(arch->ctx, "architecture");
+        const size_t n = strlen(space->op_names[o]) + 1;
+
+        arch->name[o] = memcpy(at, space->op_names[o], n);
+        at += n;
     }
     return HNAS_OK;
 }
@@ -55,7 +61,11 @@ hnas_status hn_arch_build(hnas_arch **out, const struct hn_space *space,
     arch->ctx = ctx;
     arch->rule = rule;
     hn_arch_set_lambda(arch, NAN, NAN, NAN);
-    st = copy_names(arch, space);
+    arch->n_holders = hn_alloc(&ctx->alloc, sizeof *arch->n_holders);
+    if (arch->n_holders)
+        atomic_init(arch->n_holders, 1);
+    st = arch->n_holders ? copy_names(arch, space)
+                         : hn_fail_nomem(ctx, "architecture");
     for (int32_t kind = 0; kind < HNAS_N_KINDS && st == HNAS_OK; kind++)
         if (space->kind[kind].n_cells)
             st = set_edges(arch, space, kind, op[kind]);
@@ -188,6 +198,18 @@ void hn_arch_set_lambda(hnas_arch *arch, double lambda, double lo, double hi)
     arch->hi = hi;
 }
 
+hnas_status hn_arch_share(hnas_arch **out, const hnas_arch *arch)
+{
+    hnas_arch *copy = hn_alloc(&arch->ctx->alloc, sizeof *copy);
+
+    *out = copy;
+    if (!copy)
+        return hn_fail_nomem(arch->ctx, "architecture");
+    *copy = *arch;
+    atomic_fetch_add(arch->n_holders, 1);
+    return HNAS_OK;
+}
+
 void hnas_arch_destroy(hnas_arch *arch)
 {
     struct hn_allocator *a;
@@ -195,12 +217,13 @@ void hnas_arch_destroy(hnas_arch *arch)
     if (!arch)
         return;
     a = &arch->ctx->alloc;
-    for (int32_t o = 0; o < arch->n_names; o++)
-        hn_free(a, arch->name[o]);
-    hn_free(a, arch->name);
-    for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
-        hn_free(a, arch->edge[kind]);
-    hn_free(a, arch->warning);
+    if (!arch->n_holders || atomic_fetch_sub(arch->n_holders, 1) == 1) {
+        hn_free(a, arch->name);
+        for (int32_t kind = 0; kind < HNAS_N_KINDS; kind++)
+            hn_free(a, arch->edge[kind]);
+        hn_free(a, arch->warning);
+        hn_free(a, arch->n_holders);
+    }
     hn_free(a, arch);
 }
 

@@ -4,6 +4,8 @@
 #ifndef HN_ARCH_ARCH_H
 #define HN_ARCH_ARCH_H
 
+#include <stdatomic.h>
+
 #include "hnas/arch.h"
 #include "hyper/hyper.h"
 #include "net/space.h"
@@ -23,8 +25,8 @@ struct hnas_arch {
     double table_cost; /* NaN: no table */
     int32_t n_warnings;
     hnas_arch_warning *warning;
-    int32_t n_names;
-    char **name; /* [n_names] of the operations, its own copies */
+    const char **name;     /* of the operations, its own copies, in one block */
+    atomic_int *n_holders; /* architectures that share the arrays above */
 };
 
 /* What a rule works on: one kind of cell. */
@@ -83,6 +85,9 @@ int32_t hn_space_table(const struct hn_space *space, int32_t kind);
  * a kind without cells.  lambda, lo and hi are NaN. */
 hnas_status hn_arch_build(hnas_arch **out, const struct hn_space *space,
                           int32_t rule, const int32_t *const op[HNAS_N_KINDS]);
+
+/* Make another one that shares what an architecture holds. */
+hnas_status hn_arch_share(hnas_arch **out, const hnas_arch *arch);
 
 /* Make one from lists of kept edges in any order, as a file holds them (their
  * op_name is not read).  HNAS_E_MISMATCH names what does not fit the space or

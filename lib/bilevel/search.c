@@ -169,6 +169,8 @@ hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
         st = make_bilevel(s);
     if (st == HNAS_OK)
         st = hnas_tape_create(&s->tape, s->ctx);
+    if (st == HNAS_OK)
+        st = hn_derived_create(&s->derived, s);
     if (st < 0) {
         hnas_search_destroy(s);
         return st;
@@ -186,6 +188,7 @@ void hnas_search_destroy(hnas_search *search)
     ctx = search->ctx;
     hnas_bilevel_destroy(search->bilevel);
     hnas_tape_destroy(search->tape);
+    hn_derived_destroy(search->derived, ctx);
     hn_copies_finish(&search->own, ctx);
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_tensor_unref(search->kind[k].cost);
@@ -390,19 +393,6 @@ hnas_hyper *hnas_search_get_hyper(hnas_search *search)
 int64_t hnas_search_get_steps(const hnas_search *search)
 {
     return search->bilevel->step;
-}
-
-hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
-                               double lambda, int32_t rule)
-{
-    if (out)
-        *out = NULL;
-    if (!out || !search)
-        return HNAS_E_ARG;
-    if (rule == HNAS_RULE_THRESHOLD)
-        return hnas_arch_derive_threshold(out, search->net, search->hyper,
-                                          lambda, search->opts.theta);
-    return hnas_arch_derive(out, search->net, search->hyper, lambda, rule);
 }
 
 void hnas_search_get_opts(const hnas_search *search, hnas_search_opts *opts,

@@ -33,8 +33,9 @@ struct hnas_search {
     hnas_tensor **w, **u;
     struct hn_search_kind kind[HNAS_N_KINDS];
     const hnas_batch *train, *valid; /* of the running step */
-    int32_t n_paths; /* of the pass: drawn ops of an edge; 0: all */
-    hnas_tape *tape; /* of evaluations */
+    int32_t n_paths;            /* of the pass: drawn ops of an edge; 0: all */
+    hnas_tape *tape;            /* of evaluations */
+    struct hn_derived *derived; /* what queries at one u share */
 
     /* batch-norm statistics: the search's own are kept here while the
      * buffers hold those of a calibration */
@@ -68,6 +69,11 @@ hnas_status hn_search_check(struct hnas_search *s, const hnas_batch *valid,
 /* The loss of hnas_problem; user is the search. */
 hnas_status hn_search_loss(void *user, hnas_tape *tape,
                            const hnas_loss_request *request, hnas_tensor **out);
+
+/* What queries at one u share: the paths, and the architectures found. */
+hnas_status hn_derived_create(struct hn_derived **out,
+                              const struct hnas_search *s);
+void hn_derived_destroy(struct hn_derived *d, struct hnas_context *ctx);
 
 /* tau at the coming step. */
 double hn_search_tau(const struct hnas_search *s);
