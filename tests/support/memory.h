@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Allocators that count and fail on request, and the bytes a context holds
- * beside the tensor handles that it keeps for the next tensors. */
+ * beside what it keeps: tensor handles for the next tensors, and the workers'
+ * scratch. */
 #ifndef HN_TESTS_SUPPORT_MEMORY_H
 #define HN_TESTS_SUPPORT_MEMORY_H
 
@@ -10,7 +11,7 @@
 #include "core/context.h"
 #include "tensor/tensor.h"
 
-/* Bytes held beside kept handles. */
+/* Bytes held beside kept handles and scratch. */
 static inline size_t held_bytes(const struct hnas_context *context)
 {
     const size_t line = HN_ALIGN;
@@ -20,6 +21,9 @@ static inline size_t held_bytes(const struct hnas_context *context)
 
     for (void *p = context->spare_tensors; p; p = *(void **)p)
         bytes -= handle;
+    if (context->scratch_bytes)
+        bytes -= (size_t)context->n_threads *
+                 ((context->scratch_bytes + 2 * line - 1) / line * line);
     return bytes;
 }
 
