@@ -16,7 +16,10 @@ SEEDS = (0, 1, 2)
 MNIST = "--data mnist --cells 3 --channels 8 --nodes 2 --batch 128 --eval-images 5000"
 LONG = f"{MNIST} --epochs 100 --eval-every 5 --marks 30,50,70,100 --keep-marks"
 FIFTH = f"{MNIST} --epochs 20 --eval-every 20"
-SHORT = f"{MNIST} --epochs 8 --eval-every 8"
+SHORT = (
+    "--data mnist --cells 3 --channels 4 --nodes 2 --batch 64 --eval-images 5000 "
+    "--epochs 4 --eval-every 4"
+)
 
 
 @dataclass

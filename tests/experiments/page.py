@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write docs/results.md, and its figures, from docs/results.json.
+
+page.py [--check]
+
+--check: exit 1 where the page is not what the rows give. Rows that are missing are named
+on the page; nothing on it is typed in by hand.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from jobs import FACTORS, LAMBDAS, MARKS, SEEDS, all_jobs  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = ROOT / "docs" / "results.json"
+PAGE = ROOT / "docs" / "results.md"
+FIGURES = ROOT / "docs" / "figures"
+
+# the published precision in % at the marks (the seed's table)
+PUBLISHED = {
+    "linear hypernetwork": {
+        "1e-1": (96.35, 95.48, 94.12, 90.63),
+        "1e-2": (95.89, 96.72, 91.06, 95.31),
+        "1e-3": (95.91, 96.62, 90.64, 95.64),
+        "1e-4": (95.97, 96.54, 90.41, 95.75),
+    },
+    "DARTS + L1": {
+        "1e-1": (86.60, 87.40, 89.34, 89.51),
+        "1e-2": (84.13, 90.63, 91.91, 92.73),
+        "1e-3": (97.65, 97.58, 98.08, 97.95),
+        "1e-4": (98.58, 98.89, 98.95, 99.24),
+    },
+}
+
+HEAD = """# Results
+
+Written by `tests/experiments/page.py` from `results.json` beside this page; every row there comes
+from a run of
+
+    /usr/bin/python3 tests/experiments/run.py BUILD_DIR --work DIR [--only PART] [--minutes M]
+
+which leaves out what is done and goes on with what was interrupted. MNIST: 30,000 training and
+30,000 validation images of the training set; supernet of 3 cells, 8 channels, 2 nodes, batch 128.
+Precision is the macro precision in per cent on validation images, with recalibrated batch-norm.
+"""
+
+
+def percent(x):
+    return "-" if x is None else f"{100 * float(x):.2f}"
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def at(row, mark, name, lam):
+    """A column of the log at an epoch, or None."""
+    for line in row["log"]:
+        if int(line["epoch"]) == mark:
+            return float(line[f"{name}_{float(lam):g}"])
+    return None
+
+
+def mean(values):
+    values = [v for v in values if v is not None]
+    return statistics.mean(values) if values else None
+
+
+def long_rows(rows):
+    return [rows[f"search/default/{s}"] for s in SEEDS if f"search/default/{s}" in rows]
+
+
+def against_published(rows):
+    runs = long_rows(rows)
+    if not runs:
+        return None
+    out = [f"\n## Beside the published table\n\nMean of {len(runs)} seed(s), epochs "
+           + " / ".join(map(str, MARKS)) + ".\n"]
+    lines = []
+    for lam in ("1e-1", "1e-2", "1e-3", "1e-4"):
+        cells = [lam]
+        for name in ("precision", "inherited_precision"):
+            cells.append(" / ".join(percent(mean(at(r, m, name, lam) for r in runs))
+                                    for m in MARKS))
+        cells += [" / ".join(f"{v:.2f}" for v in PUBLISHED[k][lam]) for k in PUBLISHED]
+        lines.append(cells)
+    out.append(table(["lambda", "relaxed", "derived, inherited weights", *PUBLISHED], lines))
+    return "\n".join(out)
+
+
+def control(rows):
+    runs = {s: rows[f"search/default/{s}"] for s in SEEDS if f"search/default/{s}" in rows}
+    if not runs:
+        return None
+    lines = []
+    for seed, run in runs.items():
+        sizes = searched(run["path"]["end"])
+        nonzero = [x for x in sizes if x > 0]
+        rises = sum(b > a for a, b in zip(sizes, sizes[1:]))
+        lines.append([seed, len(sizes), rises, max(sizes), min(nonzero),
+                      f"{max(sizes) / min(nonzero):.1f}", len(set(nonzero))])
+    return "\n## Control over the whole exact path\n\n" + table(
+        ["seed", "pieces", "rises with lambda", "largest searched", "smallest above 0",
+         "ratio", "different sizes"], lines)
+
+
+def searched(path):
+    return [p["cost"]["params"] - p["cost"]["fixed_params"] for p in path["pieces"]]
+
+
+def retrained(rows):
+    lines = []
+    for seed in SEEDS:
+        row = rows.get(f"train/default/{seed}")
+        for place, key in (row or {"networks": {}})["networks"].items():
+            mark, lam = place.split("/")
+            net = rows[f"network/{key}"]["result"]
+            lines.append([seed, mark, lam, net["params"], percent(net["test_accuracy"]),
+                          percent(net["test_precision"])])
+    if not lines:
+        return None
+    text = "\n## Retrained on 60,000 images, tested on 10,000\n\n" + table(
+        ["seed", "epoch", "lambda", "parameters", "accuracy", "precision"], lines)
+    return text + beside_random(rows)
+
+
+def beside_random(rows):
+    row, ours = rows.get("random/default/0"), rows.get("train/default/0")
+    if not row or not ours:
+        return ""
+    lines = []
+    for lam in LAMBDAS:
+        net = rows[f"network/{ours['networks'][f'{MARKS[-1]}/{lam}']}"]["result"]
+        other = sorted(rows[f"network/{k}"]["result"]["test_accuracy"]
+                       for k in row["networks"][lam])
+        lines.append([lam, net["params"], percent(net["test_accuracy"]),
+                      percent(statistics.median(other)), percent(other[0]),
+                      percent(other[-1])])
+    return "\n\nBeside ten random cells of that size (within 5 %), trained alike:\n\n" + table(
+        ["lambda", "parameters", "ours", "their median", "worst", "best"], lines)
+
+
+def final(run, lam):
+    for entry in run["result"]["lambda"]:
+        if abs(entry["lambda"] - float(lam)) < 1e-12:
+            return entry
+    return None
+
+
+def budget(rows):
+    ours = rows.get("budget/default")
+    if not ours:
+        return None
+    lines = [["one search", lam, e["params"], percent(e["inherited_precision"]),
+              f"{ours['result']['seconds']:.0f} in all"]
+             for lam in LAMBDAS for e in [final(ours, lam)]]
+    for name in ("quarter", "whole"):
+        for lam in LAMBDAS:
+            row = rows.get(f"budget/l1/{name}/{lam}")
+            if row:
+                e = final(row, lam)
+                lines.append([f"DARTS + L1, {name}", lam, e["params"],
+                              percent(e["inherited_precision"]),
+                              f"{row['result']['seconds']:.0f}"])
+    return "\n## Equal budget\n\n" + table(
+        ["method", "lambda", "parameters", "precision, inherited", "seconds"], lines)
+
+
+def fashion(rows):
+    lines = []
+    for preset in ("default", "darts_cc"):
+        row = rows.get(f"fashion/{preset}")
+        for e in (row or {"result": {"lambda": []}})["result"]["lambda"]:
+            lines.append([preset, f"{e['lambda']:g}", e["params"],
+                          percent(e["valid_accuracy"]), percent(e["inherited_accuracy"])])
+    return lines and "\n## Fashion-MNIST: `darts_cc` beside `default`\n\n" + table(
+        ["preset", "lambda", "parameters", "relaxed accuracy", "inherited accuracy"], lines)
+
+
+def ablation(rows):
+    lines = []
+    for factor in FACTORS:
+        runs = [rows[f"ablation/{factor}/{s}"] for s in SEEDS
+                if f"ablation/{factor}/{s}" in rows]
+        if not runs:
+            continue
+        sizes = [searched(r["path"]["end"]) for r in runs]
+        span = [max(s) / min(x for x in s if x > 0) for s in sizes]
+        cells = [factor, len(runs)]
+        for lam in LAMBDAS:
+            entries = [final(r, lam) for r in runs]
+            cells.append(f"{percent(mean(e['inherited_accuracy'] for e in entries))}, "
+                         f"{mean(e['params'] for e in entries):.0f}")
+        lines.append([*cells, f"{mean(span):.1f}",
+                      f"{mean(len(set(s)) for s in sizes):.1f}"])
+    return lines and (
+        "\n## Ablation, one factor at a time from `default`\n\n4 channels, batch 64, 4 epochs. Inherited accuracy in "
+        "per cent and parameters at each lambda, mean over the seeds.\n\n") + table(
+        ["factor", "seeds", *LAMBDAS, "largest over smallest searched", "sizes"], lines)
+
+
+def replica(rows):
+    row = rows.get("replica/seed")
+    if not row:
+        return None
+    lines = [[lam, e["params"], percent(e["valid_precision"]),
+              percent(e["inherited_precision"])]
+             for lam in LAMBDAS for e in [final(row, lam)]]
+    pieces = len(row["path"]["end"]["pieces"])
+    return (f"\n## A replica of the seed\n\nIts preset, raw scale: {pieces} architecture(s) "
+            "between 1e-4 and 1e-1.\n\n") + table(
+        ["lambda", "parameters", "precision, relaxed", "precision, inherited"], lines)
+
+
+def missing(rows):
+    names = [j.name for j in all_jobs() if j.name not in rows]
+    hours = sum(r.get("seconds_here", 0) for r in rows.values()) / 3600
+    text = f"\n## Time, and what is missing\n\nThe rows above took {hours:.2f} hours."
+    if names:
+        text += f" Not run yet ({len(names)}): {', '.join(names)}."
+    return text
+
+
+def draw(rows):
+    """Figures of the long searches; none before there is one."""
+    runs = long_rows(rows)
+    if not runs:
+        return ""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    FIGURES.mkdir(exist_ok=True)
+    matplotlib.rcParams["svg.hashsalt"] = "results"
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
+    run = runs[0]
+    for lam in LAMBDAS:
+        axes[0].plot([int(r["epoch"]) for r in run["log"]],
+                     [100 * float(r[f"inherited_precision_{float(lam):g}"])
+                      for r in run["log"]], label=f"lambda {lam}")
+    axes[0].set(xlabel="epoch", ylabel="precision, inherited, %", ylim=(85, 100))
+    axes[0].legend()
+    pieces = run["path"]["end"]["pieces"]
+    edges = [p["interval"][0] for p in pieces] + [pieces[-1]["interval"][1]]
+    axes[1].stairs([p["cost"]["params"] for p in pieces], edges)
+    axes[1].set(xlabel="lambda", ylabel="parameters", xscale="log")
+    figure.tight_layout()
+    figure.savefig(FIGURES / "search.svg", metadata={"Date": None})
+    return "\n![precision over epochs, and parameters over lambda, seed 0](figures/search.svg)"
+
+
+def page(rows):
+    parts = [against_published, draw, control, retrained, budget, fashion, ablation, replica]
+    return "\n".join([HEAD, *[t for t in (p(rows) for p in parts) if t], missing(rows)]) + "\n"
+
+
+def main():
+    rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
+    text = page(rows)
+    if "--check" in sys.argv[1:]:
+        return PAGE.read_text() != text
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
