@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 enum { FIRST_BLOCK = 256 << 10, LARGEST_BLOCK = 64 << 20, HUGE_PAGE = 2 << 20 };
+enum { LARGE = 64 << 10 }; /* pieces that are cut and joined */
 
 struct hn_arena_block {
     struct hn_arena_block *next;
@@ -17,6 +18,13 @@ struct hn_arena_block {
 
 struct hn_arena_free {
     struct hn_arena_free *next;
+};
+
+/* At the start of a large piece that was given back. */
+struct hn_arena_gap {
+    struct hn_arena_gap *next; /* at a higher address */
+    size_t size_bytes;
+    size_t given; /* when: the last one is likely still in cache */
 };
 
 void hn_arena_init(struct hn_arena *arena, struct hn_allocator *alloc)
@@ -99,6 +107,63 @@ static void *take_again(struct hn_arena *arena, size_t bytes)
     return NULL;
 }
 
+/* The smallest gap that fits, of equal ones the last given; what is left of
+ * it stays a gap. */
+static void *take_gap(struct hn_arena *arena, size_t bytes)
+{
+    struct hn_arena_gap **best = NULL, *gap, *rest;
+
+    for (struct hn_arena_gap **at = &arena->gaps; *at; at = &(*at)->next) {
+        if ((*at)->size_bytes < bytes)
+            continue;
+        if (!best || (*at)->size_bytes < (*best)->size_bytes ||
+            ((*at)->size_bytes == (*best)->size_bytes &&
+             (*at)->given > (*best)->given))
+            best = at;
+    }
+    if (!best)
+        return NULL;
+    gap = *best;
+    if (gap->size_bytes == bytes) {
+        *best = gap->next;
+        return gap;
+    }
+    rest = (struct hn_arena_gap *)(void *)((unsigned char *)gap + bytes);
+    rest->next = gap->next;
+    rest->size_bytes = gap->size_bytes - bytes;
+    rest->given = gap->given;
+    *best = rest;
+    return gap;
+}
+
+/* Join a gap with the one behind it where they touch. */
+static void join_next(struct hn_arena_gap *gap)
+{
+    struct hn_arena_gap *next = gap->next;
+
+    if ((unsigned char *)gap + gap->size_bytes != (unsigned char *)next)
+        return;
+    gap->size_bytes += next->size_bytes;
+    gap->next = next->next;
+    gap->given = gap->given > next->given ? gap->given : next->given;
+}
+
+static void give_gap(struct hn_arena *arena, void *piece, size_t bytes)
+{
+    struct hn_arena_gap *gap = piece, *before = NULL;
+    struct hn_arena_gap **at = &arena->gaps;
+
+    for (; *at && (uintptr_t)*at < (uintptr_t)piece; at = &(*at)->next)
+        before = *at;
+    gap->next = *at;
+    gap->size_bytes = bytes;
+    gap->given = ++arena->n_given;
+    *at = gap;
+    join_next(gap);
+    if (before)
+        join_next(before);
+}
+
 void *hn_arena_take(struct hn_arena *arena, size_t size_bytes)
 {
     struct hn_arena_block *b;
@@ -107,7 +172,8 @@ void *hn_arena_take(struct hn_arena *arena, size_t size_bytes)
     if (size_bytes > SIZE_MAX / 2)
         return NULL;
     size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
-    p = take_again(arena, size_bytes);
+    p = size_bytes < LARGE ? take_again(arena, size_bytes)
+                           : take_gap(arena, size_bytes);
     if (!p) {
         b = find_room(arena, size_bytes);
         if (!b)
@@ -143,6 +209,10 @@ void hn_arena_give(struct hn_arena *arena, void *piece, size_t size_bytes)
         return;
     size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
     arena->now_bytes -= size_bytes;
+    if (size_bytes >= LARGE) {
+        give_gap(arena, piece, size_bytes);
+        return;
+    }
     for (int i = 0; i < HN_ARENA_SIZES; i++) {
         if (arena->sizes[i].bytes && arena->sizes[i].bytes != size_bytes)
             continue;
@@ -159,6 +229,7 @@ void hn_arena_reset(struct hn_arena *arena)
         b->used_bytes = 0;
     arena->current = arena->first;
     memset(arena->sizes, 0, sizeof arena->sizes);
+    arena->gaps = NULL;
     arena->now_bytes = 0;
 }
 

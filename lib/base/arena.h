@@ -11,6 +11,7 @@ enum { HN_ARENA_SIZES = 64 };
 
 struct hn_arena_block;
 struct hn_arena_free;
+struct hn_arena_gap;
 
 struct hn_arena {
     struct hn_allocator *alloc;
@@ -18,7 +19,9 @@ struct hn_arena {
     struct {
         size_t bytes;
         struct hn_arena_free *head;
-    } sizes[HN_ARENA_SIZES]; /* pieces given back, by size */
+    } sizes[HN_ARENA_SIZES];   /* small pieces given back, by size */
+    struct hn_arena_gap *gaps; /* large ones, by address, neighbours joined */
+    size_t n_given;
     size_t now_bytes, peak_bytes, held_bytes;
     size_t block_bytes; /* of the smallest block */
 };
@@ -29,7 +32,8 @@ void hn_arena_init(struct hn_arena *arena, struct hn_allocator *alloc);
 void *hn_arena_take(struct hn_arena *arena, size_t size_bytes);
 void *hn_arena_take_zero(struct hn_arena *arena, size_t size_bytes);
 
-/* Give a piece back for a later take of the same size. */
+/* Give a piece back for a later take: of the same size, or, if large, of any
+ * size that fits. */
 void hn_arena_give(struct hn_arena *arena, void *piece, size_t size_bytes);
 
 /* All pieces are gone; the memory stays. */

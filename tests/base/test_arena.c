@@ -79,6 +79,50 @@ START_TEST(give_and_take_need_no_more_memory)
 }
 END_TEST
 
+/* Large pieces in any order of sizes, never more than three at once. */
+START_TEST(large_pieces_are_cut_and_joined)
+{
+    enum { PIECE = 100 << 10 };
+    unsigned char *p[8], *q;
+    size_t held;
+
+    for (int i = 0; i < 8; i++)
+        p[i] = hn_arena_take(&arena, PIECE);
+    held = arena.held_bytes;
+    hn_arena_give(&arena, p[2], PIECE);
+    hn_arena_give(&arena, p[4], PIECE);
+    ck_assert_ptr_eq(hn_arena_take(&arena, PIECE), p[4]); /* the last given */
+    hn_arena_give(&arena, p[4], PIECE);
+    hn_arena_give(&arena, p[3], PIECE); /* joins both */
+    if (p[3] == p[2] + PIECE && p[4] == p[3] + PIECE) {
+        q = hn_arena_take(&arena, 3 * PIECE);
+        ck_assert_ptr_eq(q, p[2]);
+        hn_arena_give(&arena, q, 3 * PIECE);
+    }
+    q = hn_arena_take(&arena, PIECE + (PIECE >> 1));
+    ck_assert_ptr_nonnull(q);
+    memset(q, 7, PIECE + (PIECE >> 1));
+    ck_assert_ptr_nonnull(hn_arena_take(&arena, PIECE + (PIECE >> 1)));
+    ck_assert_uint_eq(arena.held_bytes, held);
+}
+END_TEST
+
+START_TEST(what_was_given_back_in_one_size_serves_another)
+{
+    void *p[16];
+    size_t held;
+
+    for (int i = 0; i < 16; i++)
+        p[i] = hn_arena_take(&arena, 1 << 20);
+    for (int i = 0; i < 16; i++)
+        hn_arena_give(&arena, p[i], 1 << 20);
+    held = arena.held_bytes;
+    for (int i = 0; i < 64; i++)
+        ck_assert_ptr_nonnull(hn_arena_take(&arena, 1 << 18));
+    ck_assert_uint_eq(arena.held_bytes, held);
+}
+END_TEST
+
 START_TEST(more_sizes_than_the_list_holds_do_no_harm)
 {
     for (size_t i = 1; i <= 3 * HN_ARENA_SIZES; i++)
@@ -178,6 +222,8 @@ int main(void)
     tcase_add_test(t, pieces_are_aligned_and_apart);
     tcase_add_test(t, a_piece_given_back_is_taken_again);
     tcase_add_test(t, give_and_take_need_no_more_memory);
+    tcase_add_test(t, large_pieces_are_cut_and_joined);
+    tcase_add_test(t, what_was_given_back_in_one_size_serves_another);
     tcase_add_test(t, more_sizes_than_the_list_holds_do_no_harm);
     tcase_add_test(t, reset_keeps_the_memory_for_the_next_step);
     tcase_add_test(t, reset_forgets_pieces_given_back);
