@@ -26,6 +26,12 @@ enum {
     HNAS_HYPER_MLP = 3        /**< a small network of s; no exact path */
 };
 
+/** How knots, b2 start; everything else as hnas_hyper_create says. */
+enum {
+    HNAS_START_NORMAL = 0, /**< init_std * N(0, 1) */
+    HNAS_START_UNIFORM = 1 /**< U(+-1 / sqrt(cols * predecessors of the row)) */
+};
+
 /** The most tables a hypernetwork generates. */
 #define HNAS_MAX_TABLES 8
 
@@ -41,8 +47,15 @@ typedef struct hnas_hyper_opts {
     const char *names[HNAS_MAX_TABLES]; /**< as "normal" */
     int64_t rows[HNAS_MAX_TABLES];      /**< E of each table */
     int64_t cols[HNAS_MAX_TABLES];      /**< O of each table */
-    int32_t knots;                      /**< of PIECEWISE; default 5 */
-    int32_t hidden;                     /**< units of MLP; default 16 */
+    int32_t knots;  /**< of PIECEWISE; default 5; 0: one a decade */
+    int32_t hidden; /**< units of MLP; default 16 */
+    int32_t start;  /**< HNAS_START_; default NORMAL */
+    /** 1: tables are weights, not alpha: their parameters are of the kind
+     * HNAS_PARAM_WEIGHT, named without "hyper.", and rows 0 makes a table a
+     * vector [cols]; default 0 */
+    int32_t weights;
+    /** [rows] for UNIFORM, NULL: all 1; read by hnas_hyper_create alone */
+    const int64_t *predecessors[HNAS_MAX_TABLES];
 } hnas_hyper_opts;
 
 /**
@@ -65,22 +78,25 @@ typedef struct hnas_hyper hnas_hyper;
 /**
  * Create a hypernetwork.
  *
- *     b1 = 0,  w2 = 0,  w1, c1 = N(0, 1),  b2, knots = init_std * N(0, 1)
+ *     b1 = 0,  w2 = 0,  w1, c1 = N(0, 1),  b2, knots: as start says
  *
  * Shapes     per table, float32.  LINEAR: b1, b2 [rows, cols].  CONSTANT: b2.
  *            PIECEWISE: knots [knots, rows, cols], evenly spaced on s from end
  *            to end.  MLP: w1, c1 [hidden], w2 [rows, cols, hidden], b2.
+ *            Without [rows] where rows is 0.
  * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0.
- *            init_std >= 0.  knots 2..64, hidden 1..1024.  names: not empty,
- * each once.  rows, cols 1..2^31-1.  Random numbers: from the context's seed.
+ *            init_std >= 0.  knots 2..64, or 0: round(log10(hi / lo)) + 1 in
+ *            that range, lambda_lo > 0.  hidden 1..1024.  predecessors >= 1.
+ *            names: not empty, each once.  rows, cols 1..2^31-1, with weights
+ *            rows may be 0.  Random numbers: from the context's seed.
  * Ownership  *out: the caller's, released with hnas_hyper_destroy.  opts and
  *            its names are copied.
  * Gradient   all want one.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE kind, scale,
- *            lambda_lo, lambda_hi, init_std, knots, hidden or n_tables; E_NAME
- * a name missing or doubled; E_SHAPE rows or cols; E_NOMEM.  On error *out is
- *            NULL.
+ *            lambda_lo, lambda_hi, init_std, knots, hidden, start,
+ *            predecessors or n_tables; E_NAME a name missing or doubled;
+ *            E_SHAPE rows or cols; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -106,7 +122,8 @@ HNAS_API void hnas_hyper_destroy(hnas_hyper *hyper);
  *
  * Shapes     size: sizeof the caller's struct.
  * Units      none.
- * Ownership  opts is the caller's; its names are borrowed from hyper.
+ * Ownership  opts is the caller's; its names are borrowed from hyper; knots is
+ *            the number there are, predecessors are NULL.
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     none.
@@ -117,7 +134,8 @@ HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
                                   hnas_hyper_opts *opts, size_t size);
 
 /**
- * Give its named tensors, as hyper.<table>.b1 or hyper.<table>.knots.
+ * Give its named tensors, as hyper.<table>.b1 or hyper.<table>.knots; those of
+ * weights as <table>.knots.
  *
  * Shapes     hyper: not NULL.
  * Units      none.
@@ -169,13 +187,13 @@ HNAS_API hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
                                         double s);
 
 /**
- * Record alpha of one table at lambda.
+ * Record alpha, or the weights, of one table at lambda.
  *
  *     LINEAR     alpha = s(lambda) * b1 + b2
  *     PIECEWISE  alpha = (1 - t) * knots[k] + t * knots[k + 1]
  *     MLP        alpha = sum_j w2[j] * tanh(w1[j] * s + c1[j]) + b2
  *
- * Shapes     *out [rows, cols] float32.
+ * Shapes     *out [rows, cols] float32, [cols] where rows is 0.
  * Units      table: 0..n_tables-1.  lambda: inside the stored range; CONSTANT
  *            takes any finite one.
  * Ownership  *out: new reference, the caller's; with CONSTANT it is b2 itself.

@@ -32,13 +32,38 @@ static hnas_status check_tables(struct hnas_context *ctx,
     for (int32_t i = 0; i < o->n_tables; i++) {
         if (!o->names[i] || !*o->names[i])
             return hn_fail(ctx, HNAS_E_NAME, "names[%d]: no name", (int)i);
-        if (o->rows[i] < 1 || o->cols[i] < 1 || o->rows[i] > INT32_MAX ||
-            o->cols[i] > INT32_MAX)
+        if (o->rows[i] < (o->weights ? 0 : 1) || o->cols[i] < 1 ||
+            o->rows[i] > INT32_MAX || o->cols[i] > INT32_MAX)
             return hn_fail(ctx, HNAS_E_SHAPE,
                            "table %.100s: %lld x %lld, want 1..2^31-1 each",
                            o->names[i], (long long)o->rows[i],
                            (long long)o->cols[i]);
+        for (int64_t r = 0; o->predecessors[i] && r < o->rows[i]; r++)
+            if (o->predecessors[i][r] < 1)
+                return hn_fail(ctx, HNAS_E_RANGE,
+                               "table %.100s: %lld predecessors of row %lld, "
+                               "want >= 1",
+                               o->names[i], (long long)o->predecessors[i][r],
+                               (long long)r);
     }
+    return HNAS_OK;
+}
+
+/* A knot a decade. */
+static hnas_status count_knots(struct hnas_context *ctx, hnas_hyper_opts *o)
+{
+    double decades;
+
+    if (o->knots || o->kind != HNAS_HYPER_PIECEWISE)
+        return HNAS_OK;
+    if (!(o->lambda_lo > 0))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "knots: 0, one a decade, wants lambda_lo > 0, not %g",
+                       o->lambda_lo);
+    decades = log10(o->lambda_hi / o->lambda_lo);
+    o->knots = decades < 1    ? 2
+               : decades > 63 ? 64
+                              : (int32_t)lround(decades) + 1;
     return HNAS_OK;
 }
 
@@ -59,6 +84,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
     if (o->kind == HNAS_HYPER_MLP && (o->hidden < 1 || o->hidden > 1024))
         return hn_fail(ctx, HNAS_E_RANGE, "hidden: %d, want 1..1024",
                        (int)o->hidden);
+    if (o->start != HNAS_START_NORMAL && o->start != HNAS_START_UNIFORM)
+        return hn_fail(ctx, HNAS_E_RANGE, "start: %d, want HNAS_START_",
+                       (int)o->start);
     st = hn_scale_check(ctx, o->scale, o->lambda_lo, o->lambda_hi);
     if (st < 0)
         return st;
@@ -85,7 +113,9 @@ hnas_status hn_hyper_add_param(struct hnas_tensor **out,
         goto done;
     }
     snprintf(full, bytes, "%s.%s", table->name, name);
-    st = hn_params_add(&hyper->params, "hyper.", full, HNAS_PARAM_ARCH, t);
+    st = hn_params_add(
+        &hyper->params, hyper->opts.weights ? "" : "hyper.", full,
+        hyper->opts.weights ? HNAS_PARAM_WEIGHT : HNAS_PARAM_ARCH, t);
     if (st == HNAS_OK)
         *out = t; /* the handle's reference is the list's */
 done:
@@ -99,9 +129,8 @@ hnas_status hn_hyper_add_matrix(struct hnas_tensor **out,
                                 const struct hn_hyper_table *table,
                                 const char *name)
 {
-    const int64_t dims[2] = {table->rows, table->cols};
-
-    return hn_hyper_add_param(out, hyper, table, name, 2, dims);
+    return hn_hyper_add_param(out, hyper, table, name, table->shape.rank,
+                              table->shape.dims);
 }
 
 void hn_hyper_start(struct hnas_tensor *param, const struct hnas_hyper *hyper,
@@ -113,6 +142,27 @@ void hn_hyper_start(struct hnas_tensor *param, const struct hnas_hyper *hyper,
     for (int64_t i = 0; i < hnas_tensor_get_count(param); i++)
         hn_real(param)[i] =
             (real)(std * hn_random_normal(&rng, (uint64_t)(first + i)));
+}
+
+void hn_hyper_start_table(struct hnas_tensor *param,
+                          const struct hnas_hyper *hyper,
+                          const struct hn_hyper_table *table, int32_t index)
+{
+    const struct hn_rng rng = {hyper->ctx->seed, (uint64_t)index, HN_DRAW_HYPER,
+                               0};
+
+    if (hyper->opts.start == HNAS_START_NORMAL) {
+        hn_hyper_start(param, hyper, hyper->opts.init_std, index, 0);
+        return;
+    }
+    for (int64_t i = 0; i < hnas_tensor_get_count(param); i++) {
+        const int64_t row = i / table->cols % table->rows;
+        const int64_t n = table->predecessors ? table->predecessors[row] : 1;
+        const double bound = 1 / sqrt((double)(table->cols * n));
+
+        hn_real(param)[i] =
+            (real)(bound * (2 * hn_random_uniform(&rng, (uint64_t)i) - 1));
+    }
 }
 
 hnas_status hn_hyper_constant(struct hnas_tensor **out,
@@ -136,12 +186,21 @@ hnas_status hn_hyper_constant(struct hnas_tensor **out,
     return st;
 }
 
+static void set_shape(struct hn_hyper_table *table, int64_t rows, int64_t cols)
+{
+    const hnas_shape matrix = {2, {rows, cols}}, vector = {1, {cols}};
+
+    table->rows = rows ? rows : 1;
+    table->cols = cols;
+    table->shape = rows ? matrix : vector;
+}
+
 static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
 {
     struct hn_hyper_table *table = &hyper->table[index];
 
-    table->rows = hyper->opts.rows[index];
-    table->cols = hyper->opts.cols[index];
+    set_shape(table, hyper->opts.rows[index], hyper->opts.cols[index]);
+    table->predecessors = hyper->opts.predecessors[index];
     table->n_knots = hyper->opts.knots;
     table->n_hidden = hyper->opts.hidden;
     table->s_lo = hn_scale_s(&hyper->scale, hyper->scale.lo);
@@ -176,7 +235,9 @@ hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
         return hn_fail(ctx, st, "opts: size not set");
-    st = check_opts(ctx, &o);
+    st = count_knots(ctx, &o);
+    if (st == HNAS_OK)
+        st = check_opts(ctx, &o);
     if (st < 0)
         return st;
     hyper = hn_zalloc(&ctx->alloc, sizeof *hyper);
@@ -191,6 +252,7 @@ hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
         st = add_table(hyper, i);
         if (st < 0)
             goto done;
+        hyper->table[i].predecessors = hyper->opts.predecessors[i] = NULL;
     }
     *out = hyper;
     hyper = NULL;

@@ -4,22 +4,26 @@
 #ifndef HN_HYPER_HYPER_H
 #define HN_HYPER_HYPER_H
 
+#include "hnas/func.h"
 #include "hnas/hyper.h"
 #include "tensor/params.h"
 
 enum { HN_HYPER_CONSTANTS = 4 };
 
-/* What yields one table of alpha [E, O]; NULL where the kind has no such
- * parameter.  All are references of the list of parameters. */
+/* What yields one table of alpha [E, O], or of weights [rows, cols] or [cols];
+ * NULL where the kind has no such parameter.  All are references of the list of
+ * parameters. */
 struct hn_hyper_table {
     char *name;
     struct hnas_tensor *b1, *b2;      /* [E, O] */
     struct hnas_tensor *knots;        /* [K, E, O] */
     struct hnas_tensor *w1, *c1, *w2; /* [H], [H], [E, O, H] */
-    int64_t rows, cols;
-    int32_t n_knots, n_hidden;     /* K, H */
-    double s_lo, s_hi;             /* of the range */
-    struct hnas_tensor **constant; /* [HN_HYPER_CONSTANTS], NULL: not yet */
+    int64_t rows, cols;               /* rows 1 for a vector */
+    hnas_shape shape;                 /* of what is yielded */
+    const int64_t *predecessors;      /* [rows] or NULL, while it is made */
+    int32_t n_knots, n_hidden;        /* K, H */
+    double s_lo, s_hi;                /* of the range */
+    struct hnas_tensor **constant;    /* [HN_HYPER_CONSTANTS], NULL: not yet */
     int32_t *order; /* [2 * cols] and [4 * cols]: room of the projection */
     double *work;
 };
@@ -108,7 +112,7 @@ hnas_status hn_hyper_add_param(struct hnas_tensor **out,
                                const char *name, int32_t rank,
                                const int64_t *dims);
 
-/* The same of shape [E, O]. */
+/* The same of the table's shape. */
 hnas_status hn_hyper_add_matrix(struct hnas_tensor **out,
                                 struct hnas_hyper *hyper,
                                 const struct hn_hyper_table *table,
@@ -117,6 +121,11 @@ hnas_status hn_hyper_add_matrix(struct hnas_tensor **out,
 /* Fill a parameter with std * N(0, 1), the draws first, first + 1 ... */
 void hn_hyper_start(struct hnas_tensor *param, const struct hnas_hyper *hyper,
                     double std, int32_t index, int64_t first);
+
+/* Fill knots or b2 as opts.start says. */
+void hn_hyper_start_table(struct hnas_tensor *param,
+                          const struct hnas_hyper *hyper,
+                          const struct hn_hyper_table *table, int32_t index);
 
 /* Give a vector of n zeros for one apply, always the same n in a table: one
  * that no tape holds any more, so that a warm step allocates nothing. */

@@ -13,7 +13,7 @@ static hnas_status linear_create(struct hnas_hyper *hyper,
     if (st == HNAS_OK)
         st = hn_hyper_add_matrix(&table->b2, hyper, table, "b2");
     if (st == HNAS_OK)
-        hn_hyper_start(table->b2, hyper, hyper->opts.init_std, index, 0);
+        hn_hyper_start_table(table->b2, hyper, table, index);
     return st;
 }
 

@@ -27,7 +27,7 @@ static hnas_status mlp_create(struct hnas_hyper *hyper,
         st = hn_hyper_add_matrix(&table->b2, hyper, table, "b2");
     if (st < 0)
         return st;
-    hn_hyper_start(table->b2, hyper, hyper->opts.init_std, index, 0);
+    hn_hyper_start_table(table->b2, hyper, table, index);
     hn_hyper_start(table->w1, hyper, 1, index, n);
     hn_hyper_start(table->c1, hyper, 1, index, n + hidden);
     return HNAS_OK;
@@ -98,7 +98,6 @@ static const hnas_func_table mlp = {
 static hnas_status mlp_apply(struct hnas_tensor **out, hnas_tape *tape,
                              const struct hn_hyper_table *table, double s)
 {
-    const hnas_shape shape = {2, {table->rows, table->cols}};
     struct hnas_tensor *in[N_INPUTS] = {NULL, table->w1, table->c1, table->w2,
                                         table->b2};
     hnas_status st = hn_hyper_constant(&in[S], table, 1);
@@ -106,7 +105,7 @@ static hnas_status mlp_apply(struct hnas_tensor **out, hnas_tape *tape,
     if (st < 0)
         return st;
     hn_real(in[S])[0] = (real)s;
-    st = hnas_func_apply(out, tape, &mlp, in, N_INPUTS, &shape, NULL);
+    st = hnas_func_apply(out, tape, &mlp, in, N_INPUTS, &table->shape, NULL);
     hnas_tensor_unref(in[S]);
     return st;
 }

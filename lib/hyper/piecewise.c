@@ -32,12 +32,13 @@ static int32_t find_segment(double *t, const struct hn_hyper_table *table,
 static hnas_status piecewise_create(struct hnas_hyper *hyper,
                                     struct hn_hyper_table *table, int32_t index)
 {
-    const int64_t dims[3] = {table->n_knots, table->rows, table->cols};
-    hnas_status st =
-        hn_hyper_add_param(&table->knots, hyper, table, "knots", 3, dims);
+    const hnas_shape *s = &table->shape;
+    const int64_t dims[3] = {table->n_knots, s->dims[0], s->dims[1]};
+    hnas_status st = hn_hyper_add_param(&table->knots, hyper, table, "knots",
+                                        s->rank + 1, dims);
 
     if (st == HNAS_OK)
-        hn_hyper_start(table->knots, hyper, hyper->opts.init_std, index, 0);
+        hn_hyper_start_table(table->knots, hyper, table, index);
     return st;
 }
 
@@ -83,7 +84,6 @@ static const hnas_func_table blend = {
 static hnas_status piecewise_apply(struct hnas_tensor **out, hnas_tape *tape,
                                    const struct hn_hyper_table *table, double s)
 {
-    const hnas_shape shape = {2, {table->rows, table->cols}};
     struct hnas_tensor *in[2] = {NULL, table->knots};
     double t;
     const int32_t k = find_segment(&t, table, s);
@@ -93,7 +93,7 @@ static hnas_status piecewise_apply(struct hnas_tensor **out, hnas_tape *tape,
         return st;
     hn_real(in[0])[k] = (real)(1 - t);
     hn_real(in[0])[k + 1] = (real)t;
-    st = hnas_func_apply(out, tape, &blend, in, 2, &shape, NULL);
+    st = hnas_func_apply(out, tape, &blend, in, 2, &table->shape, NULL);
     hnas_tensor_unref(in[0]);
     return st;
 }

@@ -288,6 +288,96 @@ START_TEST(create_refuses_contradictory_settings)
 }
 END_TEST
 
+START_TEST(knots_are_one_a_decade_where_none_are_asked_for)
+{
+    static const struct {
+        double lo, hi;
+        int32_t knots;
+    } range[] = {{1e-8, 1e-4, 5}, {1e-10, 1e-6, 5}, {1e-4, 1e-1, 4},
+                 {1e-3, 2e-3, 2}, {1e-80, 1, 64},   {2e-5, 9e-2, 5}};
+
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++) {
+        hnas_hyper_opts o = two_tables(HNAS_HYPER_PIECEWISE), got;
+        hnas_hyper *h;
+
+        o.knots = 0;
+        o.lambda_lo = range[i].lo;
+        o.lambda_hi = range[i].hi;
+        ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
+        hnas_hyper_get_opts(h, &got, sizeof got);
+        ck_assert_int_eq(got.knots, range[i].knots);
+        ck_assert_int_eq(param(h, "hyper.normal.knots")->dim[0],
+                         range[i].knots);
+        hnas_hyper_destroy(h);
+    }
+}
+END_TEST
+
+START_TEST(a_uniform_start_narrows_with_the_predecessors)
+{
+    const int64_t predecessors[3] = {1, 4, 100}, none[3] = {1, 0, 1};
+    hnas_hyper_opts o = two_tables(HNAS_HYPER_PIECEWISE);
+    hnas_hyper *h;
+    const real *knot;
+
+    o.start = HNAS_START_UNIFORM;
+    o.knots = 50;
+    o.predecessors[1] = predecessors;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
+    knot = hn_real(param(h, "hyper.reduce.knots"));
+    for (int row = 0; row < 3; row++) {
+        const double bound = 1 / sqrt(4.0 * (double)predecessors[row]);
+        double largest = 0, sum = 0;
+
+        for (int k = 0; k < 50; k++)
+            for (int c = 0; c < 4; c++) {
+                const double v = (double)knot[(k * 3 + row) * 4 + c];
+
+                largest = fmax(largest, fabs(v));
+                sum += v;
+            }
+        ck_assert(largest <= bound * (1 + 1e-6) && largest > 0.9 * bound);
+        ck_assert(fabs(sum / 200) < 0.2 * bound);
+    }
+    hnas_hyper_destroy(h);
+    o.predecessors[1] = none;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_E_RANGE);
+    o.predecessors[1] = NULL;
+    o.start = 9;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_E_RANGE);
+}
+END_TEST
+
+START_TEST(tables_of_weights_may_be_vectors_and_are_named_so)
+{
+    static const int32_t kinds[] = {HNAS_HYPER_LINEAR, HNAS_HYPER_CONSTANT,
+                                    HNAS_HYPER_PIECEWISE, HNAS_HYPER_MLP};
+
+    for (int i = 0; i < 4; i++) {
+        hnas_hyper_opts o = two_tables(kinds[i]);
+        const hnas_params *p;
+        double want[4];
+        hnas_tensor *y;
+        hnas_hyper *h;
+
+        o.weights = 1;
+        o.rows[1] = 0;
+        ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_OK);
+        p = hnas_hyper_get_params(h);
+        ck_assert_int_eq(hnas_params_get_kind(p, 0), HNAS_PARAM_WEIGHT);
+        ck_assert_int_eq(strncmp(hnas_params_get_name(p, 0), "normal.", 7), 0);
+        ck_assert_int_eq(hnas_hyper_apply(&y, NULL, h, 1, 2e-3), HNAS_OK);
+        ck_assert_int_eq(y->rank, 1);
+        ck_assert_int_eq(y->dim[0], 4);
+        ck_assert_int_eq(hnas_hyper_eval(want, 4, h, 1, 2e-3), HNAS_OK);
+        for (int c = 0; c < 4; c++)
+            ck_assert_double_eq_tol((double)hn_real(y)[c], want[c], 1e-6);
+        hnas_tensor_unref(y);
+        hnas_hyper_destroy(h);
+    }
+}
+END_TEST
+
 START_TEST(create_survives_every_failing_allocation)
 {
     const hnas_hyper_opts o = two_tables(HNAS_HYPER_LINEAR);
@@ -337,6 +427,9 @@ int main(void)
     tcase_add_test(c, segments_are_the_lines_that_eval_draws);
     tcase_add_test(c, knots_stand_evenly_from_end_to_end);
     tcase_add_test(c, create_refuses_contradictory_settings);
+    tcase_add_test(c, knots_are_one_a_decade_where_none_are_asked_for);
+    tcase_add_test(c, a_uniform_start_narrows_with_the_predecessors);
+    tcase_add_test(c, tables_of_weights_may_be_vectors_and_are_named_so);
     tcase_add_test(c, create_survives_every_failing_allocation);
     tcase_add_test(c, destroy_accepts_null);
     suite_add_tcase(suite, c);
