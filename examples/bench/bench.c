@@ -30,8 +30,7 @@ static hnas_status create_net(struct parts *p, const struct bench *b)
     o.channels = b->channels;
     o.cells = (int32_t)b->cells;
     o.nodes = (int32_t)b->nodes;
-    o.n_ops = p->preset.n_ops;
-    o.ops = p->preset.ops;
+    hnas_preset_fit_net(&p->preset, &o);
     return hnas_supernet_create(&p->net, p->ctx, &o);
 }
 
@@ -53,20 +52,10 @@ static void choose_passes(struct parts *p, const struct bench *b)
 
 static hnas_status create_search(struct parts *p)
 {
-    static const char *const names[] = {"normal", "reduce"};
     hnas_hyper_opts *h = &p->preset.hyper;
     hnas_status st;
 
-    for (int k = 0; k < HNAS_N_KINDS; k++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(p->net, k, &n_cells, &n_edges, &n_ops);
-        if (!n_cells)
-            continue;
-        h->names[h->n_tables] = names[k];
-        h->rows[h->n_tables] = n_edges;
-        h->cols[h->n_tables++] = n_ops;
-    }
+    hnas_supernet_fit_hyper(p->net, h);
     st = hnas_hyper_create(&p->hyper, p->ctx, h);
     if (st < 0)
         return st;

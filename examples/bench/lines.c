@@ -34,7 +34,6 @@ hnas_status lines_fill(struct lines *l)
 hnas_status lines_create(struct lines *l, const struct bench *b,
                          hnas_path_opts *path)
 {
-    static const char *const names[] = {"normal", "reduce"};
     hnas_preset preset;
     hnas_hyper_opts *h = &preset.hyper;
     hnas_supernet_opts o;
@@ -56,18 +55,10 @@ hnas_status lines_create(struct lines *l, const struct bench *b,
     o.n_ops = preset.n_ops;
     o.ops = preset.ops;
     st = hnas_supernet_create(&l->net, l->ctx, &o);
-    for (int k = 0; k < HNAS_N_KINDS && st >= 0; k++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(l->net, k, &n_cells, &n_edges, &n_ops);
-        if (!n_cells)
-            continue;
-        h->names[h->n_tables] = names[k];
-        h->rows[h->n_tables] = n_edges;
-        h->cols[h->n_tables++] = n_ops;
-    }
-    if (st >= 0)
-        st = hnas_hyper_create(&l->hyper, l->ctx, h);
+    if (st < 0)
+        return st;
+    hnas_supernet_fit_hyper(l->net, h);
+    st = hnas_hyper_create(&l->hyper, l->ctx, h);
     return st < 0 ? st : lines_fill(l);
 }
 

@@ -79,7 +79,7 @@ static int set_pair(const struct option *o, double *out, const char *value)
 static int set_tau(const struct option *o, struct option_tau *out,
                    const char *value)
 {
-    struct option_tau t = {0, 0, 0};
+    struct option_tau t = {0, 0, 0, 0};
 
     if (read_real(&t.first, &value, ":") < 0 || !is_inside(o, t.first))
         return -1;
@@ -91,9 +91,12 @@ static int set_tau(const struct option *o, struct option_tau *out,
             return -1;
     }
     if (*value == ':') {
-        if (!strcmp(value, ":exp"))
+        value++;
+        if (!strcmp(value, "exp"))
             t.schedule = 2;
-        else if (strcmp(value, ":linear"))
+        else if (read_real(&t.fall, &value, "") == 0 && t.fall >= 0)
+            t.schedule = 3;
+        else if (strcmp(value, "linear"))
             return -1;
     }
     *out = t;
@@ -321,6 +324,7 @@ static void write_field(struct json *j, const struct option *o, const void *f)
     const struct option_list *list = f;
     const double *pair = f;
     char text[80];
+    int n;
 
     switch (o->kind) {
     case OPTION_FLAG:
@@ -344,8 +348,10 @@ static void write_field(struct json *j, const struct option *o, const void *f)
         json_string(j, text);
         break;
     case OPTION_TAU:
-        snprintf(text, sizeof text, "%.17g:%.17g%s", tau->first, tau->last,
-                 tau->schedule == 2 ? ":exp" : "");
+        n = snprintf(text, sizeof text, "%.17g:%.17g%s", tau->first, tau->last,
+                     tau->schedule == 2 ? ":exp" : "");
+        if (tau->schedule == 3)
+            snprintf(text + n, sizeof text - (size_t)n, ":%.17g", tau->fall);
         json_string(j, text);
         break;
     case OPTION_LIST:

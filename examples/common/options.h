@@ -16,13 +16,13 @@ enum option_kind {
     OPTION_CHOICE, /* int32_t: index into names */
     OPTION_TEXT,   /* const char * into argv */
     OPTION_PAIR,   /* double[2]: A:B, or A alone where `bare` allows it */
-    OPTION_TAU,    /* struct option_tau: A, A:B, A:B:linear, A:B:exp */
+    OPTION_TAU,    /* struct option_tau: A, A:B, A:B:linear, A:B:exp, A:B:F */
     OPTION_LIST    /* struct option_list: numbers between commas */
 };
 
 /* A temperature and how it moves; schedule as HNAS_TAU_. */
 struct option_tau {
-    double first, last;
+    double first, last, fall; /* fall: an epoch, with HNAS_TAU_EPOCH */
     int32_t schedule;
 };
 

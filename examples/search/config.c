@@ -45,7 +45,9 @@ static void take_preset(struct config *c)
     c->range[0] = h->lambda_lo;
     c->range[1] = h->lambda_hi;
     c->relax = s->relax;
-    c->tau = (struct option_tau){s->tau, s->tau_last, s->tau_schedule};
+    c->tau =
+        (struct option_tau){s->tau, s->tau_last, s->tau_fall, s->tau_schedule};
+    c->head = c->base.head;
     c->order = s->bilevel.order;
     c->cost = metrics[s->metric];
     c->cost_weight = s->cost_weight;
@@ -137,8 +139,12 @@ static void set_report(struct config *c)
 /* Options whose values this version can't honour, or that contradict. */
 static int check(const struct config *c, const unsigned char *given)
 {
-    if (is_given(given, "knots") && c->hypernet != HNAS_HYPER_PIECEWISE)
-        return usage_error("--knots: want --hypernet piecewise");
+    if (is_given(given, "knots") && c->hypernet != HNAS_HYPER_PIECEWISE &&
+        c->head != HNAS_HEAD_GENERATED)
+        return usage_error("--knots: want --hypernet piecewise or --head "
+                           "generated");
+    if (c->knots == 1)
+        return usage_error("--knots 1: want 2..64, or 0, one a decade");
     if (c->alpha_paths == 1 ||
         (c->alpha_paths && c->relax != HNAS_RELAX_GUMBEL_HARD))
         return usage_error("--alpha-paths %lld: want 0, or 2 and more with "
@@ -178,6 +184,7 @@ int config_read(struct config *c, struct command_line *line, int argc,
         rc = find_preset(c);
     if (rc)
         return rc;
+    hnas_preset_fit(&c->base, (int32_t)c->cells);
     take_preset(c);
     c->epochs = 0;
     c->steps = 0;
@@ -201,7 +208,8 @@ static int is_newer(const char *name)
 {
     static const char *const names[] = {
         "knots",      "beta-decay", "l2",      "eval-every",  "marks",
-        "keep-marks", "patience",   "hessian", "alpha-paths", "half"};
+        "keep-marks", "patience",   "hessian", "alpha-paths", "half",
+        "head"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
@@ -271,6 +279,7 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->tau = c->tau.first;
     opts->tau_last = c->tau.last;
     opts->tau_schedule = c->tau.schedule;
+    opts->tau_fall = c->tau.fall;
     opts->bilevel.order = c->order;
     opts->metric = c->metric;
     opts->cost_weight = c->cost_weight;

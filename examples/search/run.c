@@ -98,12 +98,16 @@ static hnas_status create_net(struct run *r)
     o.nodes = (int32_t)c->nodes;
     o.n_ops = c->n_ops;
     o.ops = c->op_names;
+    o.head = c->head;
+    o.knots = (int32_t)c->knots;
+    o.scale = c->scale;
+    o.lambda_lo = c->range[0];
+    o.lambda_hi = c->range[1];
     return hnas_supernet_create(&r->net, r->ctx, &o);
 }
 
 static hnas_status create_hyper(struct run *r)
 {
-    static const char *const names[] = {"normal", "reduce"};
     const struct config *c = r->config;
     hnas_hyper_opts o = c->base.hyper;
 
@@ -112,17 +116,7 @@ static hnas_status create_hyper(struct run *r)
     o.scale = c->scale;
     o.lambda_lo = c->range[0];
     o.lambda_hi = c->range[1];
-    o.n_tables = 0;
-    for (int k = 0; k < HNAS_N_KINDS; k++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(r->net, k, &n_cells, &n_edges, &n_ops);
-        if (!n_cells)
-            continue;
-        o.names[o.n_tables] = names[k];
-        o.rows[o.n_tables] = n_edges;
-        o.cols[o.n_tables++] = n_ops;
-    }
+    hnas_supernet_fit_hyper(r->net, &o);
     return hnas_hyper_create(&r->hyper, r->ctx, &o);
 }
 

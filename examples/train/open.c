@@ -95,6 +95,7 @@ static hnas_status build_of_search(struct train *t, hnas_search *search)
     hnas_supernet *net = hnas_search_get_net(search);
     hnas_supernet_opts n;
     hnas_search_opts o;
+    const hnas_params *weights;
     hnas_arch *arch = NULL;
     hnas_status st;
 
@@ -110,7 +111,9 @@ static hnas_status build_of_search(struct train *t, hnas_search *search)
     if (st >= 0)
         st = build(t, arch, n.nodes, n.stem_multiplier);
     if (st == HNAS_OK && s->inherit)
-        st = hnas_model_inherit(t->model, hnas_supernet_get_params(net));
+        st = hnas_supernet_get_weights_at(&weights, net, s->lambda);
+    if (st == HNAS_OK && s->inherit)
+        st = hnas_model_inherit(t->model, weights);
     hnas_arch_destroy(arch);
     return st;
 }

@@ -6,6 +6,7 @@
 #ifndef HNAS_NET_H
 #define HNAS_NET_H
 
+#include "hyper.h"
 #include "op.h"
 
 HNAS_BEGIN_DECLS
@@ -115,6 +116,12 @@ enum {
  */
 HNAS_API const hnas_params *hnas_cell_get_params(const hnas_cell *cell);
 
+/** Where the head's weights come from. */
+enum {
+    HNAS_HEAD_PLAIN = 0,    /**< stored: head.weight, head.bias */
+    HNAS_HEAD_GENERATED = 1 /**< piecewise in s: head.weight.knots, … */
+};
+
 /** Shape of a supernet; fill with hnas_supernet_opts_init. */
 typedef struct hnas_supernet_opts {
     size_t size;             /**< sizeof the struct */
@@ -126,6 +133,12 @@ typedef struct hnas_supernet_opts {
     int32_t stem_multiplier; /**< stem channels / channels; default 3 */
     int32_t n_ops;           /**< length of ops; default the 8 of DARTS */
     const char *const *ops;  /**< names */
+    int32_t head;            /**< HNAS_HEAD_; default PLAIN */
+    int32_t knots;           /**< of a generated head; default 5; 0: one a
+                                decade */
+    int32_t scale;           /**< HNAS_SCALE_ of lambda; default LOG */
+    double lambda_lo;        /**< of generated weights; default 1e-4 */
+    double lambda_hi;        /**< default 1e-1 */
 } hnas_supernet_opts;
 
 /**
@@ -160,7 +173,9 @@ enum {
  * Units      opts NULL: the defaults.  image 1..4096 channels, sides 1..16384;
  *            classes 1..2^20; channels 1..2^14; cells 1..1000; nodes 1..16;
  *            stem_multiplier 1..64; n_ops 1..64, ops not NULL.  Weights start
- *            from the context's seed.
+ *            from the context's seed.  A generated head is
+ *            (1 - t) * knots[k] + t * knots[k + 1], each knot a whole head;
+ *            knots, scale, lambda_lo and lambda_hi as hnas_hyper_create.
  * Ownership  *out: the caller's, released with hnas_supernet_destroy.  opts
  *            and its names are copied.
  * Gradient   its weights want one.
@@ -201,7 +216,8 @@ HNAS_API void hnas_supernet_destroy(hnas_supernet *net);
  * Ownership  *out: new reference, the caller's.  net must outlive the record.
  * Gradient   to x, weights and gates, as hnas_cell_apply.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument or gates of a kind that has cells; E_TYPE,
+ * Errors     E_ARG NULL argument or gates of a kind that has cells; E_RANGE
+ *            weights are generated: see hnas_supernet_apply_at; E_TYPE,
  *            E_STATE x or gates; E_SHAPE x or gates; E_UNSUPPORTED as
  *            hnas_cell_apply; E_NOMEM; E_OP.  On error *out is NULL and the
  *            tape wants a reset.
@@ -212,6 +228,47 @@ HNAS_API hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                                          hnas_supernet *net, hnas_tensor *x,
                                          hnas_tensor *const gates[2],
                                          int32_t flags);
+
+/** One pass of a supernet; fill with hnas_supernet_pass_init. */
+typedef struct hnas_supernet_pass {
+    size_t size;                      /**< sizeof the struct */
+    hnas_tensor *gates[HNAS_N_KINDS]; /**< one a kind, borrowed */
+    int32_t flags;                    /**< HNAS_CELL_ bits */
+    double lambda;                    /**< that weights are generated at */
+} hnas_supernet_pass;
+
+/**
+ * Write the defaults, no gates and no lambda, into the first `size` bytes.
+ *
+ * Shapes     pass: a struct of the caller's, not NULL.
+ * Units      size: sizeof(hnas_supernet_pass).  lambda is NaN: none.
+ * Ownership  pass is the caller's; it holds no memory.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_supernet_pass_init(hnas_supernet_pass *pass, size_t size);
+
+/**
+ * Record the network on images, its generated weights at a lambda.
+ *
+ * Shapes     as hnas_supernet_apply.
+ * Units      pass->lambda: inside the range of the generated weights; not read
+ *            where all are stored.
+ * Ownership  as hnas_supernet_apply; pass is read.
+ * Gradient   to x, to the weights and what generates them, and to the gates.
+ *            lambda is a constant.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_supernet_apply; E_ARG pass->size not set; E_RANGE lambda,
+ *            or none where weights are generated.
+ * Source     DARTS (arXiv:1806.09055); generated head: DARTS-CC.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_supernet_apply_at(hnas_tensor **out, hnas_tape *tape,
+                                            hnas_supernet *net, hnas_tensor *x,
+                                            const hnas_supernet_pass *pass);
 
 /**
  * Give all named tensors: stem., cells.<i>., head.
@@ -258,6 +315,59 @@ HNAS_API void hnas_supernet_get_opts(const hnas_supernet *net,
 HNAS_API void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,
                                      int32_t *n_cells, int32_t *n_edges,
                                      int32_t *n_ops);
+
+/**
+ * Fill the tables of a hypernetwork's settings: one E x O a kind with cells.
+ *
+ * Shapes     opts: hnas_hyper_opts_init was called on the whole struct.
+ * Units      names, rows, cols, n_tables and predecessors are set: for each
+ *            edge the number of edges into its node.
+ * Ownership  names are static, predecessors borrowed from net.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_supernet_fit_hyper(const hnas_supernet *net,
+                                      hnas_hyper_opts *opts);
+
+/**
+ * Give all weights at a lambda under the names that a supernet has which
+ * stores them: what is generated is computed, the rest is net's own.
+ *
+ * Shapes     as hnas_supernet_get_params of such a supernet.
+ * Units      lambda: inside the range of the generated weights; not read where
+ *            all are stored.
+ * Ownership  *out: borrowed from net, until the next call.  What is computed
+ *            is a copy, what is stored is not.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_RANGE lambda; E_NOMEM.  On error *out is
+ *            NULL and the last list stays.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_supernet_get_weights_at(const hnas_params **out,
+                                                  hnas_supernet *net,
+                                                  double lambda);
+
+/**
+ * Tell how many parameters generate weights, and how many weights they stand
+ * for.
+ *
+ * Shapes     each output may be NULL.  net: not NULL.
+ * Units      numbers; both 0 where all weights are stored.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_supernet_get_generated(const hnas_supernet *net,
+                                          int64_t *n_parameters,
+                                          int64_t *n_weights);
 
 /** Cost metrics. */
 enum {

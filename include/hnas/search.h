@@ -29,7 +29,8 @@ enum {
 enum {
     HNAS_TAU_CONSTANT = 0, /**< stays at tau */
     HNAS_TAU_LINEAR = 1,   /**< on a line */
-    HNAS_TAU_EXP = 2       /**< by a constant factor */
+    HNAS_TAU_EXP = 2,      /**< by a constant factor */
+    HNAS_TAU_EPOCH = 3     /**< tau_fall an epoch, down to tau_last */
 };
 
 /** How lambda is drawn for a step. */
@@ -67,6 +68,7 @@ typedef struct hnas_search_opts {
     double l2;                 /**< of l2 * |alpha|_2^2 */
     int32_t alpha_paths;       /**< with GUMBEL_HARD: drawn operations an edge
                                     evaluates for u; default 0: all */
+    double tau_fall;           /**< of EPOCH, every bilevel.rate_steps steps */
 } hnas_search_opts;
 
 /**
@@ -92,16 +94,16 @@ typedef struct hnas_search hnas_search;
  * Shapes     hyper: a table E x O for each kind that has cells, normal first.
  * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
  *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, l2,
- *            zero_one, beta_decay >= 0; norm_momentum 0..1; alpha_paths 0 or
- *            2..64.
+ *            zero_one, beta_decay, tau_fall >= 0; norm_momentum 0..1;
+ *            alpha_paths 0 or 2..64.
  * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
  *            hyper are borrowed and must outlive it.  opts is copied.
  * Gradient   its steps set what weights and architecture parameters want.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
- *            E_MISMATCH tables that are not the net's; E_STATE metric TABLE
- *            and no table set; as hnas_bilevel_create; E_NOMEM.  On error *out
- *            is NULL.
+ *            E_MISMATCH tables that are not the net's, or a range outside that
+ *            of its generated weights; E_STATE metric TABLE and no table set;
+ *            as hnas_bilevel_create; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -256,12 +258,31 @@ HNAS_API void hnas_search_get_opts(const hnas_search *search,
 HNAS_API int64_t hnas_search_get_steps(const hnas_search *search);
 
 /**
+ * Tell the temperature of the step to come.
+ *
+ *     CONSTANT tau,  LINEAR tau + (tau_last - tau) t,
+ *     EXP tau (tau_last / tau)^t,  EPOCH max(tau_last, tau - tau_fall * e)
+ *
+ * Shapes     search: not NULL.
+ * Units      t = steps done / bilevel.total_steps, at most 1; e = whole epochs
+ *            of bilevel.rate_steps done.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API double hnas_search_get_tau(const hnas_search *search);
+
+/**
  * Compute logits of images, relaxed or of a derived architecture.
  *
  * Shapes     images [N, C, H, W]; logits [N * classes], count their number.
  * Units      arch NULL: relaxed at lambda, inside the stored range; else
- *            lambda is not read and arch must be of this search's net.  draw
- *            >= 0 numbers the noise of the gumbel kinds.
+ *            arch must be of this search's net, and lambda is read only where
+ *            the net generates weights.  draw >= 0 numbers the noise of
+ *            the gumbel kinds.
  * Ownership  images are read, logits is the caller's.
  * Gradient   none.  Batch-norm uses the running statistics: those that
  *            hnas_search_calibrate left, else the search's own.
@@ -339,6 +360,7 @@ typedef struct hnas_preset {
     int32_t batch;           /**< images a batch */
     double valid_fraction;   /**< share of the data for u */
     int32_t running_stats;   /**< 1: reported with running statistics */
+    int32_t head;            /**< HNAS_HEAD_ of the supernet */
 } hnas_preset;
 
 /**
@@ -358,6 +380,39 @@ typedef struct hnas_preset {
  */
 HNAS_API hnas_status hnas_preset_find(hnas_preset *preset, size_t size,
                                       hnas_context *ctx, const char *name);
+
+/**
+ * Adapt a preset to a number of cells: hnas_preset_find's is for fewer than 8.
+ *
+ *     darts_cc, 8 cells or more: lambda 1e-10 .. 1e-6, rule top2
+ *     darts_cc, fewer:           lambda 1e-8 .. 1e-4, rule argmax
+ *
+ * Shapes     preset: filled by hnas_preset_find, of its whole size.
+ * Units      cells: of the supernet.  Other presets stay as they are.
+ * Ownership  preset is the caller's.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     DARTS-CC.
+ * Since      0.1
+ */
+HNAS_API void hnas_preset_fit(hnas_preset *preset, int32_t cells);
+
+/**
+ * Set what a preset says of the supernet: operations and where the head's
+ * weights come from.
+ *
+ * Shapes     opts: hnas_supernet_opts_init was called on the whole struct.
+ * Units      n_ops, ops, head, knots, scale, lambda_lo and lambda_hi are set.
+ * Ownership  opts is the caller's; its strings are static.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_preset_fit_net(const hnas_preset *preset,
+                                  hnas_supernet_opts *opts);
 
 HNAS_END_DECLS
 

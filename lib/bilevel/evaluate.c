@@ -39,6 +39,23 @@ static hnas_status arch_gates(struct hnas_search *s, const hnas_arch *arch,
     return HNAS_OK;
 }
 
+hnas_status hn_search_logits(hnas_tensor **out, struct hnas_search *s,
+                             hnas_tape *tape, hnas_tensor *images,
+                             hnas_tensor *const gates[2], int32_t flags,
+                             double lambda)
+{
+    hnas_supernet_pass pass;
+
+    hnas_supernet_pass_init(&pass, sizeof pass);
+    pass.gates[0] = gates[0];
+    pass.gates[1] = gates[1];
+    pass.flags = flags;
+    pass.lambda = lambda;
+    return hn_supernet_apply(
+        out, tape, s->net, images, &pass,
+        (const uint8_t *[2]){s->kind[0].left_out, s->kind[1].left_out});
+}
+
 static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
                            double lambda, hnas_tensor *images, int64_t draw,
                            int32_t mode, hnas_tensor **logits)
@@ -54,7 +71,7 @@ static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
                   : hn_search_gates(s, s->tape, lambda, draw, images->dim[0],
                                     alpha, gates);
     if (st == HNAS_OK)
-        st = hnas_supernet_apply(logits, s->tape, s->net, images, gates, flags);
+        st = hn_search_logits(logits, s, s->tape, images, gates, flags, lambda);
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_tensor_unref(alpha[k]);
         hnas_tensor_unref(gates[k]);

@@ -12,6 +12,28 @@ static const char *const darts_ops[] = {
 static const char *const names[] = {"default",  "seed",       "darts",
                                     "darts_l1", "fair_darts", "darts_cc"};
 
+void hnas_preset_fit(hnas_preset *preset, int32_t cells)
+{
+    const int deep = cells >= 8;
+
+    if (strcmp(preset->name, "darts_cc"))
+        return;
+    preset->hyper.lambda_lo = deep ? 1e-10 : 1e-8;
+    preset->hyper.lambda_hi = deep ? 1e-6 : 1e-4;
+    preset->search.rule = deep ? HNAS_RULE_TOP2 : HNAS_RULE_ARGMAX;
+}
+
+void hnas_preset_fit_net(const hnas_preset *preset, hnas_supernet_opts *opts)
+{
+    opts->n_ops = preset->n_ops;
+    opts->ops = preset->ops;
+    opts->head = preset->head;
+    opts->knots = preset->hyper.knots;
+    opts->scale = preset->hyper.scale;
+    opts->lambda_lo = preset->hyper.lambda_lo;
+    opts->lambda_hi = preset->hyper.lambda_hi;
+}
+
 /* DARTS' own settings, which the others start from. */
 static void set_darts(hnas_preset *p)
 {
@@ -79,19 +101,19 @@ static void set_darts_cc(hnas_preset *p)
 {
     p->search.relax = HNAS_RELAX_GUMBEL;
     p->search.gumbel_per_image = 1;
-    p->search.tau_last = 0.2; /* 1 - 0.016 an epoch, over 50 epochs */
-    p->search.tau_schedule = HNAS_TAU_LINEAR;
+    p->search.tau_last = 0.2; /* after 50 epochs */
+    p->search.tau_fall = 0.016;
+    p->search.tau_schedule = HNAS_TAU_EPOCH;
     p->search.cost_weight = 1;
     p->search.raw_cost = 1;
     p->search.sample = HNAS_SAMPLE_UNIFORM;
     p->search.bilevel.u_rate = 1e-3;
-    p->search.rule = HNAS_RULE_ARGMAX;
     p->hyper.kind = HNAS_HYPER_PIECEWISE;
-    p->hyper.knots = 5;       /* a knot per decade */
-    p->hyper.init_std = 0.12; /* about that of U(-1 / sqrt(8 n), ...) */
-    p->hyper.lambda_lo = 1e-8;
-    p->hyper.lambda_hi = 1e-4;
+    p->hyper.knots = 0; /* one a decade */
+    p->hyper.start = HNAS_START_UNIFORM;
     p->running_stats = 0;
+    p->head = HNAS_HEAD_GENERATED;
+    hnas_preset_fit(p, 3);
 }
 
 static void set_default(hnas_preset *p)
@@ -124,9 +146,9 @@ static hnas_status fill(hnas_preset *p, const char *name)
         if (strcmp(name, names[i]))
             continue;
         set_darts(p);
+        p->name = names[i];
         if (set[i])
             set[i](p);
-        p->name = names[i];
         return HNAS_OK;
     }
     return HNAS_E_NAME;
@@ -171,7 +193,7 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
     if (o->relax < HNAS_RELAX_RAW || o->relax > HNAS_RELAX_GUMBEL_HARD ||
         o->sample < HNAS_SAMPLE_FIXED || o->sample > HNAS_SAMPLE_SANDWICH ||
         o->metric < 0 || o->metric >= HNAS_N_COSTS ||
-        o->tau_schedule < HNAS_TAU_CONSTANT || o->tau_schedule > HNAS_TAU_EXP)
+        o->tau_schedule < HNAS_TAU_CONSTANT || o->tau_schedule > HNAS_TAU_EPOCH)
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: relax %d, sample %d, metric %d, tau_schedule "
                        "%d: not all known",
@@ -196,10 +218,11 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
                        "with %d, gumbel_hard",
                        (int)o->alpha_paths, (int)o->relax,
                        HNAS_RELAX_GUMBEL_HARD);
-    if (!is_rate(o->beta_decay) || !is_rate(o->l2))
+    if (!is_rate(o->beta_decay) || !is_rate(o->l2) || !is_rate(o->tau_fall))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: beta_decay %g, l2 %g: want finite and >= 0",
-                       o->beta_decay, o->l2);
+                       "search: beta_decay %g, l2 %g, tau_fall %g: want finite "
+                       "and >= 0",
+                       o->beta_decay, o->l2, o->tau_fall);
     if (!is_rate(o->cost_weight) || !is_rate(o->l1) || !is_rate(o->zero_one) ||
         !(o->norm_momentum >= 0 && o->norm_momentum <= 1))
         return hn_fail(ctx, HNAS_E_RANGE,

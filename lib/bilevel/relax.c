@@ -15,12 +15,24 @@ double hn_search_tau(const struct hnas_search *s)
     const int64_t total = o->bilevel.total_steps;
     double t;
 
+    if (o->tau_schedule == HNAS_TAU_EPOCH) {
+        const int64_t epoch =
+            o->bilevel.rate_steps > 1 ? o->bilevel.rate_steps : 1;
+
+        return fmax(o->tau_last,
+                    o->tau - o->tau_fall * (double)(s->bilevel->step / epoch));
+    }
     if (o->tau_schedule == HNAS_TAU_CONSTANT || total <= 0)
         return o->tau;
     t = (double)(step < total ? step : total) / (double)total;
     if (o->tau_schedule == HNAS_TAU_EXP)
         return o->tau * pow(o->tau_last / o->tau, t);
     return o->tau + (o->tau_last - o->tau) * t;
+}
+
+double hnas_search_get_tau(const hnas_search *search)
+{
+    return hn_search_tau(search);
 }
 
 /* ---- draws of lambda ---- */

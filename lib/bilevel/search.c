@@ -96,6 +96,23 @@ static hnas_status make_kinds(struct hnas_search *s)
     return HNAS_OK;
 }
 
+/* Weights must exist wherever the hypernetwork does. */
+static hnas_status check_range(const struct hnas_search *s)
+{
+    const hnas_supernet_opts *net = &s->net->opts;
+    hnas_hyper_opts h;
+
+    hnas_hyper_get_opts(s->hyper, &h, sizeof h);
+    if (!hn_network_wants_lambda(&s->net->network) ||
+        h.kind == HNAS_HYPER_CONSTANT ||
+        (net->lambda_lo <= h.lambda_lo && h.lambda_hi <= net->lambda_hi))
+        return HNAS_OK;
+    return hn_fail(s->ctx, HNAS_E_MISMATCH,
+                   "search: the supernet's weights are generated for lambda "
+                   "%g..%g, want the hypernetwork's %g..%g inside",
+                   net->lambda_lo, net->lambda_hi, h.lambda_lo, h.lambda_hi);
+}
+
 static hnas_status select_params(hnas_tensor ***out, int64_t *n,
                                  struct hnas_context *ctx,
                                  const hnas_params *params, int32_t kind)
@@ -164,7 +181,9 @@ hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
     s->hyper = hyper;
     s->seed = s->ctx->seed;
     s->opts = o;
-    st = make_kinds(s);
+    st = check_range(s);
+    if (st == HNAS_OK)
+        st = make_kinds(s);
     if (st == HNAS_OK)
         st = make_bilevel(s);
     if (st == HNAS_OK)
@@ -220,7 +239,6 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
     hnas_status st;
 
     s->n_paths = request->wants_u && !is_leaf ? s->opts.alpha_paths : 0;
-    s->kind[0].left_out = s->kind[1].left_out = NULL;
     if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD && !is_leaf)
         flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
     hnas_tape_defer(tape);
@@ -228,9 +246,9 @@ static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
                          alpha, gates);
     s->n_paths = 0;
     if (st == HNAS_OK)
-        st = hn_supernet_apply(
-            &logits, tape, s->net, batch->images, gates, flags,
-            (const uint8_t *[2]){s->kind[0].left_out, s->kind[1].left_out});
+        st = hn_search_logits(&logits, s, tape, batch->images, gates, flags,
+                              request->lambda);
+    s->kind[0].left_out = s->kind[1].left_out = NULL;
     if (st == HNAS_OK)
         st = hnas_cross_entropy(out, tape, logits, batch->labels);
     if (st == HNAS_OK && request->loss == HNAS_LOSS_VALID)

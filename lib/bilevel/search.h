@@ -75,6 +75,12 @@ hnas_status hn_derived_create(struct hn_derived **out,
                               const struct hnas_search *s);
 void hn_derived_destroy(struct hn_derived *d, struct hnas_context *ctx);
 
+/* Record the supernet at lambda. */
+hnas_status hn_search_logits(hnas_tensor **out, struct hnas_search *s,
+                             hnas_tape *tape, hnas_tensor *images,
+                             hnas_tensor *const gates[2], int32_t flags,
+                             double lambda);
+
 /* tau at the coming step. */
 double hn_search_tau(const struct hnas_search *s);
 

@@ -239,8 +239,8 @@ static void put_head(struct hn_onnx *o, const struct hn_network *net,
 
     hn_onnx_unary(o, "GlobalAveragePool", input, pooled);
     hn_onnx_node(o, "Flatten", &pooled, 1, gemm[0], &flat, 1);
-    hn_onnx_tensor(o, gemm[1], net->head_weight);
-    hn_onnx_tensor(o, gemm[2], net->head_bias);
+    hn_onnx_tensor(o, gemm[1], net->head[0]);
+    hn_onnx_tensor(o, gemm[2], net->head[1]);
     hn_onnx_node(o, "Gemm", gemm, 3, "logits", &trans, 1);
 }
 

@@ -78,6 +78,16 @@ static const struct hn_field search_later[] = {
     {"l2", HN_F64, offsetof(hnas_search_opts, l2)},
     {"alpha_paths", HN_I32, offsetof(hnas_search_opts, alpha_paths)},
     {"half", HN_I32, offsetof(hnas_search_opts, bilevel.half)},
+    {"tau_fall", HN_F64, offsetof(hnas_search_opts, tau_fall)},
+    {NULL, HN_I32, 0},
+};
+
+static const struct hn_field net_later[] = {
+    {"head", HN_I32, offsetof(hnas_supernet_opts, head)},
+    {"knots", HN_I32, offsetof(hnas_supernet_opts, knots)},
+    {"scale", HN_I32, offsetof(hnas_supernet_opts, scale)},
+    {"lambda_lo", HN_F64, offsetof(hnas_supernet_opts, lambda_lo)},
+    {"lambda_hi", HN_F64, offsetof(hnas_supernet_opts, lambda_hi)},
     {NULL, HN_I32, 0},
 };
 
@@ -120,6 +130,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_key(w, "supernet");
     hn_json_open(w, '{');
     hn_fields_write(w, net_fields, &search->net->opts);
+    hn_fields_write(w, net_later, &search->net->opts);
     write_ops(w, search->ctx, &search->net->opts);
     hn_json_close(w, '}');
     hn_json_key(w, "hyper");
@@ -284,6 +295,8 @@ hnas_status hn_settings_read(struct hn_settings *s, struct hnas_context *ctx,
     st = hn_json_parse(&s->json, ctx, path, text, strlen(text));
     if (st == HNAS_OK)
         st = read_fields(s, path, "supernet", net_fields, &s->net);
+    if (st == HNAS_OK)
+        st = read_later(s, path, "supernet", net_later, &s->net);
     if (st == HNAS_OK)
         st = read_ops(s, path);
     if (st == HNAS_OK)

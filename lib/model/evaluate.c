@@ -9,7 +9,7 @@
 static hnas_status forward(hnas_tensor **out, struct hnas_model *m,
                            hnas_tensor *images, int32_t mode)
 {
-    struct hn_network_pass pass = {m->ones, NULL, 0, 0, NULL, NULL};
+    struct hn_network_pass pass = {m->ones, NULL, 0, 0, NULL, NULL, 0};
     hnas_status st = hn_network_check_images(&m->net, images, "model");
     uint64_t saved;
 

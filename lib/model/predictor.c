@@ -59,7 +59,7 @@ static hnas_status make_plan(size_t *bytes, struct hnas_predictor *p,
                              int32_t network, int32_t worker)
 {
     struct hnas_model *m = p->frozen->model[network];
-    struct hn_network_pass pass = {m->ones, NULL, 0, 0, NULL, NULL};
+    struct hn_network_pass pass = {m->ones, NULL, 0, 0, NULL, NULL, 0};
     struct plan *plan = plan_of(p, network, worker);
     hnas_status st = hnas_tape_create(&plan->tape, p->ctx);
 

@@ -201,8 +201,8 @@ static hnas_status add_auxiliary(hnas_tensor **loss, struct hnas_model *m,
 static hnas_status record_loss(hnas_tensor **out, struct hnas_model *m,
                                const hnas_batch *batch, double drop_path)
 {
-    struct hn_network_pass pass = {m->ones,           NULL, 0,
-                                   m->opts.auxiliary, NULL, NULL};
+    struct hn_network_pass pass = {m->ones, NULL, 0, m->opts.auxiliary,
+                                   NULL,    NULL, 0};
     const hnas_train_opts *o = &m->training->opts;
     hnas_tensor *logits = NULL;
     hnas_status st = HNAS_OK;

@@ -2,7 +2,6 @@
 /* A network's making: stem, cells, head, names. */
 #include "net/network.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +36,7 @@ hnas_status hn_macro_check(struct hnas_context *ctx, const struct hn_macro *m)
     for (size_t i = 0; i < sizeof range / sizeof range[0] && st == HNAS_OK; i++)
         st = check_range(ctx, range[i].what, range[i].value, range[i].lo,
                          range[i].hi);
-    return st;
+    return st == HNAS_OK ? hn_generation_check(ctx, &m->generation) : st;
 }
 
 int32_t hn_cell_kind(int32_t cell, int32_t cells)
@@ -201,31 +200,6 @@ static void find_read(struct hn_network *net)
         }
 }
 
-/* ---- head ---- */
-
-static hnas_status make_head(struct hn_network *net)
-{
-    const int64_t dims[2] = {net->macro.classes, net->head_channels};
-    const double bound = 1 / sqrt((double)net->head_channels);
-    hnas_status st;
-
-    hn_builder_init(&net->head, net->ctx, 0, &net->stream);
-    st = hn_tensor_new(&net->head_weight, net->ctx, HN_STRIDED, 2, dims);
-    if (st == HNAS_OK)
-        st = hn_tensor_new(&net->head_bias, net->ctx, HN_STRIDED, 1, dims);
-    if (st < 0)
-        return st;
-    hn_fill_uniform(net->head_weight, bound, net->stream++);
-    hn_fill_uniform(net->head_bias, bound, net->stream++);
-    net->head_weight->wanted = net->head_bias->wanted = 1;
-    st = hn_params_add(&net->params, "head.", "weight", HNAS_PARAM_WEIGHT,
-                       net->head_weight);
-    if (st == HNAS_OK)
-        st = hn_params_add(&net->params, "head.", "bias", HNAS_PARAM_WEIGHT,
-                           net->head_bias);
-    return st;
-}
-
 hnas_status hn_network_make(struct hn_network *net, struct hnas_context *ctx,
                             const struct hn_macro *macro,
                             const struct hn_graph graph[HNAS_N_KINDS])
@@ -239,7 +213,7 @@ hnas_status hn_network_make(struct hn_network *net, struct hnas_context *ctx,
     if (st == HNAS_OK)
         st = make_cells(net, graph);
     if (st == HNAS_OK)
-        st = make_head(net);
+        st = hn_network_make_head(net);
     if (st == HNAS_OK)
         find_read(net);
     return st;
@@ -255,8 +229,8 @@ void hn_network_finish(struct hn_network *net)
     }
     hn_free(&net->ctx->alloc, net->cell);
     hn_builder_finish(&net->stem);
-    hn_builder_finish(&net->head);
-    hnas_tensor_unref(net->head_weight);
-    hnas_tensor_unref(net->head_bias);
+    hnas_hyper_destroy(net->head_hyper);
+    hnas_tensor_unref(net->head[0]);
+    hnas_tensor_unref(net->head[1]);
     hn_params_finish(&net->params);
 }

@@ -6,6 +6,7 @@
 #define HN_NET_NETWORK_H
 
 #include "net/cell.h"
+#include "net/generate.h"
 
 enum { HN_MOST_CELL_NODES = 16 }; /* intermediate ones */
 
@@ -15,6 +16,7 @@ struct hn_macro {
     int32_t cells, nodes, stem_multiplier;
     int32_t affine; /* batch-norm of operations and preprocess steps */
     int32_t tap;    /* a cell whose output is asked for too; -1: none */
+    struct hn_generation generation; /* zeros: every weight is stored */
 };
 
 /* The edges of a kind of cell, ordered by target, then source; n_edges may be
@@ -45,8 +47,9 @@ struct hn_network {
     struct hnas_context *ctx;
     struct hn_macro macro;
     struct hn_network_cell *cell;
-    struct hnas_op_builder stem, head;
-    hnas_tensor *stem_conv, *head_weight, *head_bias;
+    struct hnas_op_builder stem;
+    hnas_tensor *stem_conv, *head[2]; /* head: weight and bias, or … */
+    struct hnas_hyper *head_hyper;    /* … what generates them */
     hnas_norm *stem_bn;
     int64_t head_channels;
     uint8_t stem_is_read;
@@ -79,6 +82,7 @@ struct hn_network_pass {
     int32_t wants_tap;
     hnas_tensor *tapped;            /* out: a reference to the tap's output */
     const uint8_t *const *left_out; /* [HNAS_N_KINDS], as hn_cell_apply's */
+    double lambda;                  /* read where weights are generated */
 };
 
 /* Record on images whose shape was checked; *out logits [N, classes].  What

@@ -101,14 +101,19 @@ static hnas_status apply_cells(hnas_tape *tape, struct hn_network *net,
 }
 
 static hnas_status apply_head(hnas_tensor **out, hnas_tape *tape,
-                              struct hn_network *net, hnas_tensor *x)
+                              const struct hn_network *net, hnas_tensor *x,
+                              double lambda)
 {
-    hnas_tensor *pooled = NULL;
-    hnas_status st = hnas_global_avg_pool(&pooled, tape, x);
+    hnas_tensor *pooled = NULL, *head[2];
+    hnas_status st = hn_network_head(head, tape, net, lambda);
 
     if (st == HNAS_OK)
-        st = hnas_linear(out, tape, pooled, net->head_weight, net->head_bias);
+        st = hnas_global_avg_pool(&pooled, tape, x);
+    if (st == HNAS_OK)
+        st = hnas_linear(out, tape, pooled, head[0], head[1]);
     hnas_tensor_unref(pooled);
+    hnas_tensor_unref(head[0]);
+    hnas_tensor_unref(head[1]);
     return st;
 }
 
@@ -178,7 +183,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (st == HNAS_OK)
         st = apply_cells(tape, net, x->dim[0], s, pass);
     if (st == HNAS_OK)
-        st = apply_head(out, tape, net, s[1]);
+        st = apply_head(out, tape, net, s[1], pass->lambda);
     hnas_tensor_unref(s[0]);
     hnas_tensor_unref(s[1]);
     return st;

@@ -38,7 +38,9 @@ static hnas_status alloc_tables(struct hnas_supernet *net, int32_t n_edges)
     net->edge_from =
         hn_alloc_array(alloc, (size_t)n_edges, sizeof *net->edge_from);
     net->edge_to = hn_alloc_array(alloc, (size_t)n_edges, sizeof *net->edge_to);
-    if (!net->edge_from || !net->edge_to)
+    net->predecessors =
+        hn_alloc_array(alloc, (size_t)n_edges, sizeof *net->predecessors);
+    if (!net->edge_from || !net->edge_to || !net->predecessors)
         return hn_fail_nomem(net->ctx, "costs");
     for (int k = 0; k < HNAS_N_KINDS; k++)
         for (int m = 0; m < HNAS_N_COSTS; m++) {
@@ -61,6 +63,9 @@ hnas_status hn_supernet_fill_space(struct hnas_supernet *net)
         net->edge_from[e] = cell->edge[e].from;
         net->edge_to[e] = cell->edge[e].to;
     }
+    for (int32_t e = 0; e < cell->n_edges; e++)
+        for (int32_t f = 0; f < cell->n_edges; f++)
+            net->predecessors[e] += net->edge_to[f] == net->edge_to[e];
     s->ctx = net->ctx;
     s->n_ops = net->opts.n_ops;
     s->op_names = net->opts.ops;
@@ -85,6 +90,24 @@ hnas_status hn_supernet_fill_space(struct hnas_supernet *net)
 const struct hn_space *hn_supernet_space(const hnas_supernet *net)
 {
     return &net->space;
+}
+
+void hnas_supernet_fit_hyper(const hnas_supernet *net, hnas_hyper_opts *opts)
+{
+    static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
+
+    opts->n_tables = 0;
+    for (int k = 0; k < HNAS_N_KINDS; k++) {
+        const int32_t t = opts->n_tables;
+
+        if (!net->space.kind[k].n_cells)
+            continue;
+        opts->names[t] = names[k];
+        opts->rows[t] = net->space.kind[k].n_edges;
+        opts->cols[t] = net->space.n_ops;
+        opts->predecessors[t] = net->predecessors;
+        opts->n_tables++;
+    }
 }
 
 void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,

@@ -2,6 +2,7 @@
 /* The supernet: a network with every operation on every edge. */
 #include "net/supernet.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const darts_ops[] = {
@@ -24,6 +25,10 @@ void hnas_supernet_opts_init(hnas_supernet_opts *opts, size_t size)
     o.stem_multiplier = 3;
     o.n_ops = sizeof darts_ops / sizeof darts_ops[0];
     o.ops = darts_ops;
+    o.knots = 5;
+    o.scale = HNAS_SCALE_LOG;
+    o.lambda_lo = 1e-4;
+    o.lambda_hi = 1e-1;
     memcpy(opts, &o, o.size);
 }
 
@@ -76,14 +81,16 @@ static hnas_status copy_ops(struct hnas_supernet *net)
 
 static struct hn_macro macro_of(const hnas_supernet_opts *o)
 {
-    struct hn_macro m = {{o->image[0], o->image[1], o->image[2]},
-                         o->classes,
-                         o->channels,
-                         o->cells,
-                         o->nodes,
-                         o->stem_multiplier,
-                         0,
-                         -1};
+    struct hn_macro m = {
+        {o->image[0], o->image[1], o->image[2]},
+        o->classes,
+        o->channels,
+        o->cells,
+        o->nodes,
+        o->stem_multiplier,
+        0,
+        -1,
+        {o->head, o->knots, o->scale, o->lambda_lo, o->lambda_hi}};
 
     return m;
 }
@@ -165,6 +172,8 @@ void hnas_supernet_destroy(hnas_supernet *net)
         return;
     alloc = &net->ctx->alloc;
     hn_network_finish(&net->network);
+    hn_params_finish(&net->at);
+    hn_free(alloc, net->predecessors);
     for (int32_t i = 0; net->op_name && i < net->opts.n_ops; i++)
         hn_free(alloc, net->op_name[i]);
     hn_free(alloc, net->op_name);
@@ -191,34 +200,113 @@ void hnas_supernet_get_opts(const hnas_supernet *net, hnas_supernet_opts *opts,
     memcpy(opts, &o, o.size);
 }
 
+void hnas_supernet_pass_init(hnas_supernet_pass *pass, size_t size)
+{
+    hnas_supernet_pass p;
+
+    memset(&p, 0, sizeof p);
+    p.size = size < sizeof p ? size : sizeof p;
+    p.lambda = NAN;
+    memcpy(pass, &p, p.size);
+}
+
+static hnas_status check_pass(const struct hnas_supernet *net, hnas_tensor *x,
+                              const hnas_supernet_pass *pass)
+{
+    hnas_status st = hn_network_check_images(&net->network, x, "supernet");
+
+    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
+        if (net->space.kind[k].n_cells && !pass->gates[k])
+            st = hn_fail(net->ctx, HNAS_E_ARG,
+                         "supernet: no gates for the %s cells",
+                         k == HNAS_NORMAL ? "normal" : "reduction");
+    if (st == HNAS_OK && isnan(pass->lambda) &&
+        hn_network_wants_lambda(&net->network))
+        st = hn_fail(net->ctx, HNAS_E_RANGE,
+                     "supernet: no lambda, but weights are generated; want "
+                     "one in hnas_supernet_apply_at's pass");
+    return st;
+}
+
 hnas_status hn_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                               hnas_supernet *net, hnas_tensor *x,
-                              hnas_tensor *const gates[2], int32_t flags,
+                              const hnas_supernet_pass *pass,
                               const uint8_t *const left_out[2])
 {
-    struct hn_network_pass pass = {gates, NULL, flags, 0, NULL, left_out};
+    struct hn_network_pass inner = {pass->gates, NULL,     pass->flags, 0,
+                                    NULL,        left_out, pass->lambda};
+    hnas_status st = check_pass(net, x, pass);
+
+    return st < 0 ? st : hn_network_apply(out, tape, &net->network, x, &inner);
+}
+
+hnas_status hnas_supernet_apply_at(hnas_tensor **out, hnas_tape *tape,
+                                   hnas_supernet *net, hnas_tensor *x,
+                                   const hnas_supernet_pass *pass)
+{
+    hnas_supernet_pass p;
     hnas_status st;
 
-    st = hn_network_check_images(&net->network, x, "supernet");
+    if (out)
+        *out = NULL;
+    if (!out || !tape || !net || !x || !pass)
+        return HNAS_E_ARG;
+    hnas_supernet_pass_init(&p, sizeof p);
+    st = hn_opts_merge(&p, sizeof p, pass);
     if (st < 0)
-        return st;
-    for (int k = 0; k < HNAS_N_KINDS; k++)
-        if (net->space.kind[k].n_cells && !gates[k])
-            return hn_fail(net->ctx, HNAS_E_ARG,
-                           "supernet: no gates for the %s cells",
-                           k == HNAS_NORMAL ? "normal" : "reduction");
-    return hn_network_apply(out, tape, &net->network, x, &pass);
+        return hn_fail(net->ctx, st, "supernet: pass.size is not set");
+    return hn_supernet_apply(out, tape, net, x, &p, NULL);
 }
 
 hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                                 hnas_supernet *net, hnas_tensor *x,
                                 hnas_tensor *const gates[2], int32_t flags)
 {
+    hnas_supernet_pass pass;
+
     if (out)
         *out = NULL;
-    if (!out || !tape || !net || !x || !gates)
+    if (!gates)
         return HNAS_E_ARG;
-    return hn_supernet_apply(out, tape, net, x, gates, flags, NULL);
+    hnas_supernet_pass_init(&pass, sizeof pass);
+    pass.gates[0] = gates[0];
+    pass.gates[1] = gates[1];
+    pass.flags = flags;
+    return hnas_supernet_apply_at(out, tape, net, x, &pass);
+}
+
+hnas_status hnas_supernet_get_weights_at(const hnas_params **out,
+                                         hnas_supernet *net, double lambda)
+{
+    struct hnas_params list;
+    hnas_status st;
+
+    if (out)
+        *out = NULL;
+    if (!out || !net)
+        return HNAS_E_ARG;
+    hn_params_init(&list, net->ctx);
+    st = hn_network_weights_at(&list, &net->network, lambda);
+    if (st < 0) {
+        hn_params_finish(&list);
+        return st;
+    }
+    hn_params_finish(&net->at);
+    net->at = list;
+    *out = &net->at;
+    return HNAS_OK;
+}
+
+void hnas_supernet_get_generated(const hnas_supernet *net,
+                                 int64_t *n_parameters, int64_t *n_weights)
+{
+    int64_t parameters, weights;
+
+    hn_network_count_generated(&net->network, &parameters, &weights);
+    if (n_parameters)
+        *n_parameters = parameters;
+    if (n_weights)
+        *n_weights = weights;
 }
 
 void hnas_supernet_update_norms(hnas_supernet *net, double momentum)

@@ -14,13 +14,15 @@ struct hnas_supernet {
     struct hn_space space;
     int32_t *edge_from, *edge_to; /* shared by both kinds */
     double *cost[HNAS_N_KINDS][HNAS_N_COSTS];
+    int64_t *predecessors; /* [E] edges into the same node */
+    struct hnas_params at; /* what hnas_supernet_get_weights_at gave */
 };
 
-/* hnas_supernet_apply that does not record the operations marked in left_out,
- * [E, O] a kind or NULL. */
+/* hnas_supernet_apply_at that does not record the operations marked in
+ * left_out, [E, O] a kind or NULL. */
 hnas_status hn_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                               hnas_supernet *net, hnas_tensor *x,
-                              hnas_tensor *const gates[2], int32_t flags,
+                              const hnas_supernet_pass *pass,
                               const uint8_t *const left_out[2]);
 
 /* Fill the space of a network that is complete otherwise. */

@@ -106,6 +106,21 @@ START_TEST(fixed_draws_are_the_given_lambda)
 }
 END_TEST
 
+START_TEST(tau_falls_by_the_epoch_down_to_its_last)
+{
+    world_open(&w, "darts_cc", 1);
+    w.opts.bilevel.rate_steps = 7;
+    world_search(&w);
+    for (int64_t step = 0; step < 7 * 60; step++) {
+        const double want = fmax(0.2, 1 - 0.016 * (double)(step / 7));
+
+        w.search->bilevel->step = step;
+        ck_assert_double_eq_tol(hnas_search_get_tau(w.search), want, 1e-15);
+    }
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(numbers_of_draws_that_make_no_sense_are_refused)
 {
     static const struct {
@@ -259,6 +274,7 @@ int main(void)
     tcase_add_test(t, sandwich_draws_hold_both_ends);
     tcase_add_test(t, uniform_draws_are_uniform_in_s_over_the_range);
     tcase_add_test(t, fixed_draws_are_the_given_lambda);
+    tcase_add_test(t, tau_falls_by_the_epoch_down_to_its_last);
     tcase_add_test(t, numbers_of_draws_that_make_no_sense_are_refused);
     tcase_add_test(t, the_cone_holds_after_every_step_of_default);
     tcase_add_test(t, a_single_path_pass_equals_all_paths_with_one_hot_gates);

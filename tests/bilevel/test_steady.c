@@ -23,7 +23,6 @@ static void count_free(void *user, void *memory, size_t size)
 
 static void check_preset(const char *preset)
 {
-    static const char *const names[] = {"normal", "reduce"};
     const int64_t dims[4] = {4, 1, 8, 8}, n = 4;
     hnas_context_opts o;
     hnas_context *ctx;
@@ -45,15 +44,9 @@ static void check_preset(const char *preset)
     so.channels = 4;
     so.cells = 3;
     so.nodes = 2;
-    so.ops = p.ops;
-    so.n_ops = p.n_ops;
+    hnas_preset_fit_net(&p, &so);
     ck_assert_int_eq(hnas_supernet_create(&net, ctx, &so), 0);
-    p.hyper.n_tables = 2;
-    for (int k = 0; k < 2; k++) {
-        p.hyper.names[k] = names[k];
-        p.hyper.rows[k] = 5;
-        p.hyper.cols[k] = p.n_ops;
-    }
+    hnas_supernet_fit_hyper(net, &p.hyper);
     ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &p.hyper), 0);
     ck_assert_int_eq(hnas_search_create(&search, net, hyper, &p.search), 0);
     ck_assert_int_eq(hnas_tensor_create(&b.images, ctx, HNAS_FLOAT32, 4, dims),

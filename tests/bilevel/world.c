@@ -9,7 +9,6 @@
 
 static void make_net(struct world *w, const hnas_preset *p)
 {
-    static const char *const names[] = {"normal", "reduce"};
     hnas_hyper_opts h = p->hyper;
     hnas_supernet_opts o;
 
@@ -19,15 +18,9 @@ static void make_net(struct world *w, const hnas_preset *p)
     o.channels = 3;
     o.cells = 3;
     o.nodes = 2;
-    o.ops = p->ops;
-    o.n_ops = p->n_ops;
+    hnas_preset_fit_net(p, &o);
     ck_assert_int_eq(hnas_supernet_create(&w->net, w->ctx, &o), HNAS_OK);
-    h.n_tables = 2;
-    for (int k = 0; k < 2; k++) {
-        h.names[k] = names[k];
-        h.rows[k] = 5;
-        h.cols[k] = p->n_ops;
-    }
+    hnas_supernet_fit_hyper(w->net, &h);
     ck_assert_int_eq(hnas_hyper_create(&w->hyper, w->ctx, &h), HNAS_OK);
 }
 

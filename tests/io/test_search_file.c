@@ -55,7 +55,6 @@ static void make_batch(struct world *w)
 
 static void begin(struct world *w, const char *preset, int threads)
 {
-    static const char *const names[] = {"normal", "reduce"};
     hnas_supernet_opts n;
     hnas_preset p;
 
@@ -68,15 +67,9 @@ static void begin(struct world *w, const char *preset, int threads)
     n.cells = 3;
     n.nodes = 2;
     ck_assert_int_eq(hnas_preset_find(&p, sizeof p, w->ctx, preset), 0);
-    n.ops = p.ops;
-    n.n_ops = p.n_ops;
+    hnas_preset_fit_net(&p, &n);
     ck_assert_int_eq(hnas_supernet_create(&w->net, w->ctx, &n), 0);
-    p.hyper.n_tables = 2;
-    for (int k = 0; k < 2; k++) {
-        p.hyper.names[k] = names[k];
-        p.hyper.rows[k] = 5;
-        p.hyper.cols[k] = p.n_ops;
-    }
+    hnas_supernet_fit_hyper(w->net, &p.hyper);
     p.search.bilevel.total_steps = 12;
     ck_assert_int_eq(hnas_hyper_create(&w->hyper, w->ctx, &p.hyper), 0);
     ck_assert_int_eq(
