@@ -356,6 +356,7 @@ def test_settings_run(room):
                   ["--scale", "raw", "--monotone", "off", "--tau", "1:.5:exp"],
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
                   ["--hypernet", "piecewise", "--knots", 3],
+                  ["--head", "generated", "--knots", 0, "--tau", "1:.2:.1"],
                   ["--hypernet", "mlp"], ["--rule", "threshold"],
                   ["--beta-decay", 2, "--l2", 1e-3], ["--alpha-paths", 2],
                   ["--cells", 1], ["--report-lambda", "1e-4,3"]):
@@ -537,19 +538,24 @@ def test_query_answers_a_budget(room):
         assert parse(out) == {"status": "infeasible", "smallest": sizes[0]}
 
 
-def stored_tensors(room, name):
-    """The numbers of a search file as exact fractions, by tensor."""
-    whole = room.read(name, "search.safetensors")
+def tensors_of(whole, prefix):
+    """The tensors of a file's bytes: {name: (numbers, shape)}."""
     size = struct.unpack("<Q", whole[:8])[0]
-    head = json.loads(whole[8:8 + size])
     tensors = {}
-    for key, entry in head.items():
-        if key.startswith("hyper."):
+    for key, entry in json.loads(whole[8:8 + size]).items():
+        if key.startswith(prefix):
             begin, end = entry["data_offsets"]
             raw = whole[8 + size + begin:8 + size + end]
-            tensors[key] = ([Fraction(x) for x in struct.unpack(
-                f"<{len(raw) // 4}f", raw)], entry["shape"])
+            numbers = list(struct.unpack(f"<{len(raw) // 4}f", raw))
+            tensors[key] = (numbers, entry["shape"])
     return tensors
+
+
+def stored_tensors(room, name):
+    """The numbers of a search file as exact fractions, by tensor."""
+    found = tensors_of(room.read(name, "search.safetensors"), "hyper.")
+    return {key: ([Fraction(x) for x in numbers], shape)
+            for key, (numbers, shape) in found.items()}
 
 
 def stored_lines(room, name):

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from test_programs import Room, parse  # noqa: E402
+from test_programs import Room, parse, tensors_of  # noqa: E402
 
 KEYS = {"params", "macs", "epochs", "seconds", "peak_bytes", "test_accuracy",
         "test_precision", "confusion"}
@@ -72,6 +72,26 @@ def test_every_rule_trains_what_the_query_says(room):
                                "--rule", *rule)[0])
         assert result["params"] == query["cost"]["params"], rule
         assert result["macs"] == query["cost"]["macs"], rule
+
+
+def test_an_inherited_head_is_that_of_its_lambda(room):
+    """Half way between knots 2 and 3 of five, a knot a decade."""
+    room.search("cc", "--preset", "darts_cc", "--epochs", 1)
+    search = room.path("cc/search.safetensors")
+    net = room.path("cc-net")
+    stored = tensors_of(room.read("cc", "search.safetensors"), "head.")
+    assert set(stored) == {"head.weight.knots", "head.bias.knots"}, stored
+    for lam, k, t in (1e-8, 0, 0.0), (10 ** -5.5, 2, 0.5), (1e-4, 3, 1.0):
+        train(room, "--search", search, "--lambda", repr(lam), "--epochs", 0,
+              "--inherit", "--out", net)
+        head = tensors_of(room.read("cc-net"), "head.")
+        for part in "weight", "bias":
+            knots, (n, *_) = stored[f"head.{part}.knots"]
+            got, _ = head["head." + part]
+            assert n == 5 and len(knots) == 5 * len(got)
+            for i, value in enumerate(got):
+                a, b = (knots[j * len(got) + i] for j in (k, k + 1))
+                assert abs(value - ((1 - t) * a + t * b)) < 1e-6
 
 
 def test_an_architecture_file_is_trained(room):
