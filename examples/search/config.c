@@ -79,6 +79,7 @@ static void set_defaults(struct config *c)
     c->nodes = 4;
     c->channels = 16;
     c->eval_every = 1;
+    c->embedding = 16;
     c->report.n = 4;
     memcpy(c->report.value, report, sizeof report);
 }
@@ -143,6 +144,9 @@ static int check(const struct config *c, const unsigned char *given)
         c->head != HNAS_HEAD_GENERATED)
         return usage_error("--knots: want --hypernet piecewise or --head "
                            "generated");
+    if (is_given(given, "embedding") && !c->kernels)
+        return usage_error("--embedding: want --kernels generated or "
+                           "generated_lambda");
     if (c->knots == 1)
         return usage_error("--knots 1: want 2..64, or 0, one a decade");
     if (c->alpha_paths == 1 ||
@@ -207,9 +211,9 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots",      "beta-decay", "l2",      "eval-every",  "marks",
-        "keep-marks", "patience",   "hessian", "alpha-paths", "half",
-        "head"};
+        "knots",      "beta-decay", "l2",       "eval-every",  "marks",
+        "keep-marks", "patience",   "hessian",  "alpha-paths", "half",
+        "head",       "kernels",    "embedding"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))

@@ -64,6 +64,21 @@ static void put_report(struct json *j, const struct report *p)
     json_close(j, '}');
 }
 
+/* What w counts, and both sides of what is generated. */
+static void put_weights(struct json *j, const hnas_supernet *net)
+{
+    int64_t parameters, weights;
+
+    hnas_supernet_get_generated(net, &parameters, &weights);
+    json_key(j, "weights");
+    json_int(j, hnas_params_get_elements(hnas_supernet_get_params(net),
+                                         HNAS_PARAM_WEIGHT));
+    json_key(j, "generator_weights");
+    json_int(j, parameters);
+    json_key(j, "generated_weights");
+    json_int(j, weights);
+}
+
 static void put_run(struct json *j, const struct run *r)
 {
     static const char *const rules[] = {"argmax", "top2", "top2_raw",
@@ -88,6 +103,7 @@ static void put_run(struct json *j, const struct run *r)
     json_string(j, hnas_context_get_kernels(r->ctx));
     json_key(j, "rule");
     json_string(j, rules[r->config->rule]);
+    put_weights(j, r->net);
 }
 
 static void print_json(const struct run *r, const struct report *reports,

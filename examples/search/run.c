@@ -99,6 +99,8 @@ static hnas_status create_net(struct run *r)
     o.n_ops = c->n_ops;
     o.ops = c->op_names;
     o.head = c->head;
+    o.kernels = c->kernels;
+    o.embedding = (int32_t)c->embedding;
     o.knots = (int32_t)c->knots;
     o.scale = c->scale;
     o.lambda_lo = c->range[0];

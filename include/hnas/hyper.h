@@ -23,7 +23,8 @@ enum {
     HNAS_HYPER_LINEAR = 0,    /**< alpha = s * b1 + b2 */
     HNAS_HYPER_CONSTANT = 1,  /**< alpha = b2 */
     HNAS_HYPER_PIECEWISE = 2, /**< linear between fixed knots on s */
-    HNAS_HYPER_MLP = 3        /**< a small network of s; no exact path */
+    HNAS_HYPER_MLP = 3,       /**< a small network of s; no exact path */
+    HNAS_HYPER_EMBEDDING = 4  /**< rows from learned embeddings; likewise */
 };
 
 /** How knots, b2 start; everything else as hnas_hyper_create says. */
@@ -56,6 +57,9 @@ typedef struct hnas_hyper_opts {
     int32_t weights;
     /** [rows] for UNIFORM, NULL: all 1; read by hnas_hyper_create alone */
     const int64_t *predecessors[HNAS_MAX_TABLES];
+    int32_t embedding; /**< numbers of an embedding z; default 16 */
+    int32_t tile;      /**< rows that one z yields; default 1 */
+    int32_t embed_s;   /**< 1: [z; s] instead of z; default 0 */
 } hnas_hyper_opts;
 
 /**
@@ -79,14 +83,18 @@ typedef struct hnas_hyper hnas_hyper;
  * Create a hypernetwork.
  *
  *     b1 = 0,  w2 = 0,  w1, c1 = N(0, 1),  b2, knots: as start says
+ *     EMBEDDING: z = N(0, 1),  w, w_out: N(0, 1) scaled,  b = v = b_out = 0
  *
  * Shapes     per table, float32.  LINEAR: b1, b2 [rows, cols].  CONSTANT: b2.
  *            PIECEWISE: knots [knots, rows, cols], evenly spaced on s from end
  *            to end.  MLP: w1, c1 [hidden], w2 [rows, cols, hidden], b2.
- *            Without [rows] where rows is 0.
+ *            EMBEDDING: z [rows / tile, embedding], w [tile * embedding,
+ *            embedding], b and with embed_s v [tile * embedding], w_out
+ *            [cols, embedding], b_out [cols].  Without [rows] where rows is 0.
  * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0.
  *            init_std >= 0.  knots 2..64, or 0: round(log10(hi / lo)) + 1 in
- *            that range, lambda_lo > 0.  hidden 1..1024.  predecessors >= 1.
+ *            that range, lambda_lo > 0.  hidden 1..1024, embedding 1..256,
+ *            tile >= 1 divides rows.  predecessors >= 1.
  *            names: not empty, each once.  rows, cols 1..2^31-1, with weights
  *            rows may be 0.  Random numbers: from the context's seed.
  * Ownership  *out: the caller's, released with hnas_hyper_destroy.  opts and
@@ -94,8 +102,8 @@ typedef struct hnas_hyper hnas_hyper;
  * Gradient   all want one.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE kind, scale,
- *            lambda_lo, lambda_hi, init_std, knots, hidden, start,
- *            predecessors or n_tables; E_NAME a name missing or doubled;
+ *            lambda_lo, lambda_hi, init_std, knots, hidden, start, embedding,
+ *            tile, predecessors or n_tables; E_NAME a name missing or doubled;
  *            E_SHAPE rows or cols; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
@@ -192,6 +200,8 @@ HNAS_API hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
  *     LINEAR     alpha = s(lambda) * b1 + b2
  *     PIECEWISE  alpha = (1 - t) * knots[k] + t * knots[k + 1]
  *     MLP        alpha = sum_j w2[j] * tanh(w1[j] * s + c1[j]) + b2
+ *     EMBEDDING  alpha[t * tile + i] = w_out * (w[i] * z[t] + b[i]) + b_out,
+ *                with embed_s + s * v[i] behind b[i]
  *
  * Shapes     *out [rows, cols] float32, [cols] where rows is 0.
  * Units      table: 0..n_tables-1.  lambda: inside the stored range; CONSTANT
@@ -245,7 +255,7 @@ HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_RANGE table, cost, or with clip a zero
  *            operation that costs; E_NAN b1 or knots not finite;
- *            E_UNSUPPORTED MLP.  On error b1
+ *            E_UNSUPPORTED MLP, EMBEDDING.  On error b1
  *            is unchanged.
  * Source     pooling adjacent violators; docs/math.md.
  * Since      0.1

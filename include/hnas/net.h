@@ -122,6 +122,14 @@ enum {
     HNAS_HEAD_GENERATED = 1 /**< piecewise in s: head.weight.knots, … */
 };
 
+/** Where the kernels of preprocess steps and pointwise convolutions come
+ * from. */
+enum {
+    HNAS_KERNELS_STORED = 0,          /**< each has its own */
+    HNAS_KERNELS_GENERATED = 1,       /**< from embeddings: kernels.z, … */
+    HNAS_KERNELS_GENERATED_LAMBDA = 2 /**< likewise, s beside them */
+};
+
 /** Shape of a supernet; fill with hnas_supernet_opts_init. */
 typedef struct hnas_supernet_opts {
     size_t size;             /**< sizeof the struct */
@@ -139,6 +147,8 @@ typedef struct hnas_supernet_opts {
     int32_t scale;           /**< HNAS_SCALE_ of lambda; default LOG */
     double lambda_lo;        /**< of generated weights; default 1e-4 */
     double lambda_hi;        /**< default 1e-1 */
+    int32_t kernels;         /**< HNAS_KERNELS_; default STORED */
+    int32_t embedding;       /**< numbers of an embedding; default 16 */
 } hnas_supernet_opts;
 
 /**
@@ -176,6 +186,9 @@ enum {
  *            from the context's seed.  A generated head is
  *            (1 - t) * knots[k] + t * knots[k + 1], each knot a whole head;
  *            knots, scale, lambda_lo and lambda_hi as hnas_hyper_create.
+ *            Generated kernels are tiles of `channels` rows (input channels)
+ *            and columns, what hangs over left out: row i of tile t is
+ *            w_out * (w[i] * z[t] + b[i] (+ s * v[i])) + b_out.
  * Ownership  *out: the caller's, released with hnas_supernet_destroy.  opts
  *            and its names are copied.
  * Gradient   its weights want one.
@@ -184,7 +197,8 @@ enum {
  *            1 channel that would be halved; E_NAME an operation unknown or
  *            doubled; E_NOMEM; what an operation's create answers.  On error
  *            *out is NULL.
- * Source     DARTS (arXiv:1806.09055).
+ * Source     DARTS (arXiv:1806.09055); generated kernels: Ha et al.
+ *            (arXiv:1609.09106), 3.1.
  * Since      0.1
  */
 HNAS_API hnas_status hnas_supernet_create(hnas_supernet **out,

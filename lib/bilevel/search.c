@@ -68,9 +68,11 @@ static hnas_status make_kinds(struct hnas_search *s)
         return hn_fail(s->ctx, HNAS_E_STATE,
                        "search: metric TABLE, but the network has no cost "
                        "table");
-    if (s->opts.monotone && h.kind == HNAS_HYPER_MLP)
+    if (s->opts.monotone &&
+        (h.kind == HNAS_HYPER_MLP || h.kind == HNAS_HYPER_EMBEDDING))
         return hn_fail(s->ctx, HNAS_E_UNSUPPORTED,
-                       "monotone: on, want off with an mlp hypernetwork");
+                       "monotone: on, want off with an mlp or embedding "
+                       "hypernetwork");
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_status st;
 

@@ -22,6 +22,17 @@ hnas_status hn_cross_entropy(struct hnas_tensor **out, struct hnas_tape *tape,
                              struct hnas_tensor *logits,
                              struct hnas_tensor *labels, double smoothing);
 
+/* x, in plain layout, under other dims of the same product. */
+hnas_status hn_reshape(struct hnas_tensor **out, struct hnas_tape *tape,
+                       struct hnas_tensor *x, const hnas_shape *shape);
+
+/* A kernel [n_out, n_in, 1, 1] of tiles of x [.., columns]: `rows` rows a
+ * tile, from tile number `first` on, row of tiles by row of tiles.  x has them
+ * all. */
+hnas_status hn_tile(struct hnas_tensor **out, struct hnas_tape *tape,
+                    struct hnas_tensor *x, int64_t first, int64_t rows,
+                    int64_t n_out, int64_t n_in);
+
 /* ---- what tangents are recorded with ---- */
 
 /* *sum += *term, which is released and cleared; NULL is zero.  st: of the

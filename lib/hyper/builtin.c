@@ -6,10 +6,8 @@
 const struct hn_hyper_frame hn_hyper_identity = {0, 1, 0};
 
 static const struct hn_generator *const generators[] = {
-    &hn_generator_linear,
-    &hn_generator_constant,
-    &hn_generator_piecewise,
-    &hn_generator_mlp,
+    &hn_generator_linear, &hn_generator_constant,  &hn_generator_piecewise,
+    &hn_generator_mlp,    &hn_generator_embedding,
 };
 
 const struct hn_generator *hn_generator_find(int32_t kind)

@@ -8,5 +8,6 @@ extern const struct hn_generator hn_generator_linear;
 extern const struct hn_generator hn_generator_constant;
 extern const struct hn_generator hn_generator_piecewise;
 extern const struct hn_generator hn_generator_mlp;
+extern const struct hn_generator hn_generator_embedding;
 
 #endif

@@ -230,7 +230,7 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
     if (st < 0)
         return st;
     t = &hyper->table[table];
-    if (t->w1)
+    if (t->w1 || t->z)
         return hn_fail(hyper->ctx, HNAS_E_UNSUPPORTED,
                        "the kind %s has no monotone cone",
                        hyper->generator->name);

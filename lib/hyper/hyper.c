@@ -20,6 +20,8 @@ void hnas_hyper_opts_init(hnas_hyper_opts *opts, size_t size)
     o.init_std = 1e-3;
     o.knots = 5;
     o.hidden = 16;
+    o.embedding = 16;
+    o.tile = 1;
     memcpy(opts, &o, o.size);
 }
 
@@ -84,6 +86,11 @@ static hnas_status check_opts(struct hnas_context *ctx,
     if (o->kind == HNAS_HYPER_MLP && (o->hidden < 1 || o->hidden > 1024))
         return hn_fail(ctx, HNAS_E_RANGE, "hidden: %d, want 1..1024",
                        (int)o->hidden);
+    if (o->kind == HNAS_HYPER_EMBEDDING &&
+        (o->embedding < 1 || o->embedding > 256 || o->tile < 1))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "embedding: %d, want 1..256; tile: %d, want >= 1",
+                       (int)o->embedding, (int)o->tile);
     if (o->start != HNAS_START_NORMAL && o->start != HNAS_START_UNIFORM)
         return hn_fail(ctx, HNAS_E_RANGE, "start: %d, want HNAS_START_",
                        (int)o->start);
@@ -203,6 +210,9 @@ static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
     table->predecessors = hyper->opts.predecessors[index];
     table->n_knots = hyper->opts.knots;
     table->n_hidden = hyper->opts.hidden;
+    table->n_embedding = hyper->opts.embedding;
+    table->n_tile = hyper->opts.tile;
+    table->embed_s = hyper->opts.embed_s;
     table->s_lo = hn_scale_s(&hyper->scale, hyper->scale.lo);
     table->s_hi = hn_scale_s(&hyper->scale, hyper->scale.hi);
     table->name = hn_strdup(&hyper->ctx->alloc, hyper->opts.names[index]);

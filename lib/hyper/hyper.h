@@ -15,15 +15,17 @@ enum { HN_HYPER_CONSTANTS = 4 };
  * parameters. */
 struct hn_hyper_table {
     char *name;
-    struct hnas_tensor *b1, *b2;      /* [E, O] */
-    struct hnas_tensor *knots;        /* [K, E, O] */
-    struct hnas_tensor *w1, *c1, *w2; /* [H], [H], [E, O, H] */
-    int64_t rows, cols;               /* rows 1 for a vector */
-    hnas_shape shape;                 /* of what is yielded */
-    const int64_t *predecessors;      /* [rows] or NULL, while it is made */
-    int32_t n_knots, n_hidden;        /* K, H */
-    double s_lo, s_hi;                /* of the range */
-    struct hnas_tensor **constant;    /* [HN_HYPER_CONSTANTS], NULL: not yet */
+    struct hnas_tensor *b1, *b2;                       /* [E, O] */
+    struct hnas_tensor *knots;                         /* [K, E, O] */
+    struct hnas_tensor *w1, *c1, *w2;                  /* [H], [H], [E, O, H] */
+    struct hnas_tensor *z, *w, *b, *v, *w_out, *b_out; /* embedding.c */
+    int64_t rows, cols;                                /* rows 1 for a vector */
+    hnas_shape shape;                                  /* of what is yielded */
+    const int64_t *predecessors; /* [rows] or NULL, while it is made */
+    int32_t n_embedding, n_tile, embed_s;
+    int32_t n_knots, n_hidden;     /* K, H */
+    double s_lo, s_hi;             /* of the range */
+    struct hnas_tensor **constant; /* [HN_HYPER_CONSTANTS], NULL: not yet */
     int32_t *order; /* [2 * cols] and [4 * cols]: room of the projection */
     double *work;
 };

@@ -74,12 +74,31 @@ static hnas_status blend_backward(void *user, const hnas_array *in,
     return HNAS_OK;
 }
 
+static hnas_status blend_tangent(void *user, struct hnas_tensor **out,
+                                 hnas_tape *tape, struct hnas_tensor *const *in,
+                                 struct hnas_tensor *const *move, int32_t n_in,
+                                 struct hnas_tensor *result);
+
 static const hnas_func_table blend = {
     .size = sizeof blend,
     .name = "piecewise",
     .forward = blend_forward,
     .backward = blend_backward,
+    .tangent = blend_tangent,
 };
+
+/* Weights of knots are constants, and the rest is linear. */
+static hnas_status blend_tangent(void *user, struct hnas_tensor **out,
+                                 hnas_tape *tape, struct hnas_tensor *const *in,
+                                 struct hnas_tensor *const *move, int32_t n_in,
+                                 struct hnas_tensor *result)
+{
+    const hnas_shape shape = {result->rank, {result->dim[0], result->dim[1]}};
+    struct hnas_tensor *const moved[2] = {in[0], move[1]};
+
+    (void)user;
+    return hnas_func_apply(out, tape, &blend, moved, n_in, &shape, NULL);
+}
 
 static hnas_status piecewise_apply(struct hnas_tensor **out, hnas_tape *tape,
                                    const struct hn_hyper_table *table, double s)

@@ -84,6 +84,8 @@ static const struct hn_field search_later[] = {
 
 static const struct hn_field net_later[] = {
     {"head", HN_I32, offsetof(hnas_supernet_opts, head)},
+    {"kernels", HN_I32, offsetof(hnas_supernet_opts, kernels)},
+    {"embedding", HN_I32, offsetof(hnas_supernet_opts, embedding)},
     {"knots", HN_I32, offsetof(hnas_supernet_opts, knots)},
     {"scale", HN_I32, offsetof(hnas_supernet_opts, scale)},
     {"lambda_lo", HN_F64, offsetof(hnas_supernet_opts, lambda_lo)},
@@ -94,6 +96,9 @@ static const struct hn_field net_later[] = {
 static const struct hn_field hyper_later[] = {
     {"knots", HN_I32, offsetof(hnas_hyper_opts, knots)},
     {"hidden", HN_I32, offsetof(hnas_hyper_opts, hidden)},
+    {"embedding", HN_I32, offsetof(hnas_hyper_opts, embedding)},
+    {"tile", HN_I32, offsetof(hnas_hyper_opts, tile)},
+    {"embed_s", HN_I32, offsetof(hnas_hyper_opts, embed_s)},
     {NULL, HN_I32, 0},
 };
 

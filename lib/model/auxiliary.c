@@ -52,8 +52,8 @@ static hnas_status make_linear(struct hnas_model *m)
         st = hn_tensor_new(&aux->bias, m->ctx, HN_STRIDED, 1, dims);
     if (st < 0)
         return st;
-    hn_fill_uniform(aux->weight, bound, m->net.stream++);
-    hn_fill_uniform(aux->bias, bound, m->net.stream++);
+    hn_fill_uniform(aux->weight, bound, m->net.supply.stream++);
+    hn_fill_uniform(aux->bias, bound, m->net.supply.stream++);
     aux->weight->wanted = aux->bias->wanted = 1;
     st = hn_params_add(&m->params, "auxiliary.", "weight", HNAS_PARAM_WEIGHT,
                        aux->weight);
@@ -78,7 +78,7 @@ hnas_status hn_auxiliary_make(struct hnas_model *m)
                        (int)m->net.macro.tap);
     aux->window = side > WINDOW ? WINDOW : side - 1;
     aux->stride = side - aux->window; /* two windows a side */
-    hn_builder_init(&aux->parts, m->ctx, 1, &m->net.stream);
+    hn_builder_init(&aux->parts, m->ctx, 1, &m->net.supply);
     st = make_average(aux, m->ctx, n);
     if (st == HNAS_OK)
         st = make_convs(aux, n);

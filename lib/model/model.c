@@ -32,7 +32,7 @@ static struct hn_macro macro_of(const hnas_model_opts *o)
                          o->stem_multiplier,
                          o->affine,
                          o->auxiliary ? 2 * o->cells / 3 : -1,
-                         {0, 0, 0, 0, 0}};
+                         {0, 0, 0, 0, 0, 0, 0}};
 
     return m;
 }

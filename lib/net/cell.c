@@ -76,7 +76,7 @@ static struct hnas_op *find_shared(const struct hnas_cell *cell, int32_t edge,
 /* Batch-norm's weights, where it has them, are an edge's own. */
 static hnas_status make_op(struct hnas_cell *cell, int32_t e, int32_t o,
                            const char *name, const hnas_op_desc *desc,
-                           uint64_t *stream)
+                           struct hn_supply *supply)
 {
     struct hn_cell_edge *edge = &cell->edge[e];
     const hnas_op_table *table;
@@ -89,7 +89,7 @@ static hnas_status make_op(struct hnas_cell *cell, int32_t e, int32_t o,
         edge->op[o] = find_shared(cell, e, table, desc->stride);
     if (!edge->op[o]) {
         st = hn_op_make(&edge->op[o], cell->ctx, table, desc, cell->affine,
-                        stream);
+                        supply);
         edge->owned[o] = 1;
     }
     if (st < 0)
@@ -102,7 +102,7 @@ static hnas_status make_op(struct hnas_cell *cell, int32_t e, int32_t o,
 
 static hnas_status make_edge(struct hnas_cell *cell, int32_t e,
                              const hnas_edge *desc, int64_t channels,
-                             uint64_t *stream)
+                             struct hn_supply *supply)
 {
     struct hn_allocator *alloc = &cell->ctx->alloc;
     struct hn_cell_edge *edge = &cell->edge[e];
@@ -118,12 +118,12 @@ static hnas_status make_edge(struct hnas_cell *cell, int32_t e,
     if (desc->n_ops > cell->n_ops)
         cell->n_ops = desc->n_ops;
     for (int32_t o = 0; o < desc->n_ops && st == HNAS_OK; o++)
-        st = make_op(cell, e, o, desc->ops[o], &op, stream);
+        st = make_op(cell, e, o, desc->ops[o], &op, supply);
     return st;
 }
 
 static hnas_status fill(struct hnas_cell *cell, const hnas_cell_desc *desc,
-                        uint64_t *stream)
+                        struct hn_supply *supply)
 {
     struct hn_allocator *alloc = &cell->ctx->alloc;
     hnas_status st = HNAS_OK;
@@ -141,13 +141,13 @@ static hnas_status fill(struct hnas_cell *cell, const hnas_cell_desc *desc,
     cell->n_nodes = desc->n_nodes;
     cell->n_edges = desc->n_edges;
     for (int32_t e = 0; e < desc->n_edges && st == HNAS_OK; e++)
-        st = make_edge(cell, e, &desc->edges[e], desc->channels, stream);
+        st = make_edge(cell, e, &desc->edges[e], desc->channels, supply);
     return st;
 }
 
 hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
                          const hnas_cell_desc *desc, int32_t affine,
-                         uint64_t *stream)
+                         struct hn_supply *supply)
 {
     struct hnas_cell *cell;
     hnas_status st = check(ctx, desc);
@@ -161,7 +161,7 @@ hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
     cell->ctx = ctx;
     cell->affine = affine;
     hn_params_init(&cell->params, ctx);
-    st = fill(cell, desc, stream);
+    st = fill(cell, desc, supply);
     if (st < 0) {
         hnas_cell_destroy(cell);
         return st;
@@ -173,7 +173,7 @@ hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
 hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
                              const hnas_cell_desc *desc)
 {
-    uint64_t stream = 0;
+    struct hn_supply supply = {0, NULL};
 
     if (out)
         *out = NULL;
@@ -182,7 +182,7 @@ hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
     if (desc->size >= sizeof *desc && desc->n_edges < 1)
         return hn_fail(ctx, HNAS_E_RANGE, "cell: %d edges, want >= 1",
                        (int)desc->n_edges);
-    return hn_cell_make(out, ctx, desc, 0, &stream);
+    return hn_cell_make(out, ctx, desc, 0, &supply);
 }
 
 void hnas_cell_destroy(hnas_cell *cell)

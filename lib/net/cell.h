@@ -21,11 +21,10 @@ struct hnas_cell {
     struct hnas_params params; /* edges.<from>_<to>.<op>.<name> */
 };
 
-/* Create a cell whose weights are numbered from *stream on; desc may have no
- * edge. */
+/* Create a cell; desc may have no edge. */
 hnas_status hn_cell_make(struct hnas_cell **out, struct hnas_context *ctx,
                          const hnas_cell_desc *desc, int32_t affine,
-                         uint64_t *stream);
+                         struct hn_supply *supply);
 
 /* hnas_cell_apply where the shape of nodes is known: inputs that no edge
  * leaves may be NULL, and the gates of a cell without edges.  left_out marks

@@ -53,7 +53,7 @@ static hnas_status make_stem(struct hn_network *net)
     const int64_t dims[4] = {c, net->macro.image[0], 3, 3};
     hnas_status st;
 
-    hn_builder_init(&net->stem, net->ctx, 1, &net->stream);
+    hn_builder_init(&net->stem, net->ctx, 1, &net->supply);
     st = hnas_op_builder_weight(&net->stem_conv, &net->stem, "conv.weight",
                                 dims);
     if (st == HNAS_OK)
@@ -76,8 +76,13 @@ static hnas_status make_preprocess(struct hn_network *net,
 {
     struct hn_preprocess *p = &c->preprocess[i];
     const int64_t n = c->channels;
-    char name[2][PREFIX_BYTES];
-    int64_t dims[4] = {reduce ? n - n / 2 : n, in->channels, 1, 1};
+    static const char *const names[2][3] = {
+        {"preprocess0.conv.weight", "preprocess0.conv0.weight",
+         "preprocess0.conv1.weight"},
+        {"preprocess1.conv.weight", "preprocess1.conv0.weight",
+         "preprocess1.conv1.weight"},
+    };
+    static const char *const norms[2] = {"preprocess0.bn", "preprocess1.bn"};
     hnas_status st;
 
     p->in_channels = in->channels;
@@ -89,16 +94,13 @@ static hnas_status make_preprocess(struct hn_network *net,
     if (reduce && n < 2)
         return hn_fail(net->ctx, HNAS_E_RANGE,
                        "network: 1 channel can't be halved, want >= 2");
-    snprintf(name[0], PREFIX_BYTES, "preprocess%d.conv%s.weight", i,
-             reduce ? "0" : "");
-    snprintf(name[1], PREFIX_BYTES, "preprocess%d.conv1.weight", i);
-    st = hnas_op_builder_weight(&p->w[0], &c->parts, name[0], dims);
-    dims[0] = n / 2;
+    st = hn_builder_pointwise(&p->w[0], &c->parts, names[i][reduce],
+                              reduce ? n - n / 2 : n, in->channels);
     if (st == HNAS_OK && reduce)
-        st = hnas_op_builder_weight(&p->w[1], &c->parts, name[1], dims);
-    snprintf(name[0], PREFIX_BYTES, "preprocess%d.bn", i);
+        st = hn_builder_pointwise(&p->w[1], &c->parts, names[i][2], n / 2,
+                                  in->channels);
     if (st == HNAS_OK)
-        st = hnas_op_builder_norm(&p->bn, &c->parts, name[0], n);
+        st = hnas_op_builder_norm(&p->bn, &c->parts, norms[i], n);
     return st;
 }
 
@@ -121,7 +123,7 @@ static hnas_status make_graph(struct hn_network *net, struct hn_network_cell *c,
             c->reads[edges[e].from] = 1;
     }
     return hn_cell_make(&c->cell, net->ctx, &desc, net->macro.affine,
-                        &net->stream);
+                        &net->supply);
 }
 
 static hnas_status make_cell(struct hn_network *net, int32_t index,
@@ -133,7 +135,7 @@ static hnas_status make_cell(struct hn_network *net, int32_t index,
     char prefix[PREFIX_BYTES];
     hnas_status st;
 
-    hn_builder_init(&c->parts, net->ctx, net->macro.affine, &net->stream);
+    hn_builder_init(&c->parts, net->ctx, net->macro.affine, &net->supply);
     st = make_preprocess(net, c, 0, s0, halve);
     if (st == HNAS_OK)
         st = make_preprocess(net, c, 1, s1, 0);
@@ -209,9 +211,14 @@ hnas_status hn_network_make(struct hn_network *net, struct hnas_context *ctx,
     net->ctx = ctx;
     net->macro = *macro;
     hn_params_init(&net->params, ctx);
+    net->tiles.side = macro->channels;
+    net->supply.tiles =
+        macro->generation.kernels == HNAS_KERNELS_STORED ? NULL : &net->tiles;
     st = make_stem(net);
     if (st == HNAS_OK)
         st = make_cells(net, graph);
+    if (st == HNAS_OK)
+        st = hn_network_make_kernels(net);
     if (st == HNAS_OK)
         st = hn_network_make_head(net);
     if (st == HNAS_OK)
@@ -230,6 +237,7 @@ void hn_network_finish(struct hn_network *net)
     hn_free(&net->ctx->alloc, net->cell);
     hn_builder_finish(&net->stem);
     hnas_hyper_destroy(net->head_hyper);
+    hnas_hyper_destroy(net->kernel_hyper);
     hnas_tensor_unref(net->head[0]);
     hnas_tensor_unref(net->head[1]);
     hn_params_finish(&net->params);

@@ -28,7 +28,7 @@ struct hn_graph {
 
 /* ReLU, 1x1 convolution, batch-norm; FactorizedReduce where w[1] is set. */
 struct hn_preprocess {
-    hnas_tensor *w[2];
+    struct hn_pointwise *w[2];
     hnas_norm *bn;
     int64_t in_channels, out_channels, in_size[2], out_size[2];
 };
@@ -50,11 +50,13 @@ struct hn_network {
     struct hnas_op_builder stem;
     hnas_tensor *stem_conv, *head[2]; /* head: weight and bias, or … */
     struct hnas_hyper *head_hyper;    /* … what generates them */
+    struct hn_tiles tiles;            /* of generated kernels, from … */
+    struct hnas_hyper *kernel_hyper;  /* … this; NULL: all are stored */
     hnas_norm *stem_bn;
     int64_t head_channels;
     uint8_t stem_is_read;
     struct hnas_params params;
-    uint64_t stream; /* the next weight's number */
+    struct hn_supply supply;
 };
 
 /* The number of edges of the DARTS cell: every earlier node feeds every

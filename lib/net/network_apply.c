@@ -7,19 +7,23 @@
 static hnas_status preprocess(hnas_tensor **out, hnas_tape *tape,
                               const struct hn_preprocess *p, hnas_tensor *x)
 {
-    hnas_tensor *z = NULL;
+    hnas_tensor *z = NULL, *w[2] = {NULL, NULL};
     hnas_conv_opts opts;
-    hnas_status st;
+    hnas_status st = hn_pointwise_get(&w[0], tape, p->w[0]);
 
     hnas_conv_opts_init(&opts, sizeof opts);
     opts.relu = 1;
-    if (p->w[1])
-        st = hnas_factorized_reduce(&z, tape, x, p->w[0], p->w[1]);
-    else
-        st = hnas_conv2d(&z, tape, x, p->w[0], &opts);
+    if (st == HNAS_OK && p->w[1])
+        st = hn_pointwise_get(&w[1], tape, p->w[1]);
+    if (st == HNAS_OK && p->w[1])
+        st = hnas_factorized_reduce(&z, tape, x, w[0], w[1]);
+    else if (st == HNAS_OK)
+        st = hnas_conv2d(&z, tape, x, w[0], &opts);
     if (st == HNAS_OK)
         st = hnas_batch_norm(out, tape, z, p->bn);
     hnas_tensor_unref(z);
+    hnas_tensor_unref(w[0]);
+    hnas_tensor_unref(w[1]);
     return st;
 }
 
@@ -175,9 +179,9 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hn_network_pass *pass)
 {
     hnas_tensor *s[2] = {NULL, NULL};
-    hnas_status st = HNAS_OK;
+    hnas_status st = hn_network_begin(net, tape, pass->lambda);
 
-    if (net->stem_is_read)
+    if (st == HNAS_OK && net->stem_is_read)
         st = apply_stem(&s[1], tape, net, x);
     s[0] = hnas_tensor_ref(s[1]);
     if (st == HNAS_OK)
@@ -186,6 +190,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
         st = apply_head(out, tape, net, s[1], pass->lambda);
     hnas_tensor_unref(s[0]);
     hnas_tensor_unref(s[1]);
+    hn_network_end(net);
     return st;
 }
 

@@ -26,6 +26,7 @@ void hnas_supernet_opts_init(hnas_supernet_opts *opts, size_t size)
     o.n_ops = sizeof darts_ops / sizeof darts_ops[0];
     o.ops = darts_ops;
     o.knots = 5;
+    o.embedding = 16;
     o.scale = HNAS_SCALE_LOG;
     o.lambda_lo = 1e-4;
     o.lambda_hi = 1e-1;
@@ -81,16 +82,16 @@ static hnas_status copy_ops(struct hnas_supernet *net)
 
 static struct hn_macro macro_of(const hnas_supernet_opts *o)
 {
-    struct hn_macro m = {
-        {o->image[0], o->image[1], o->image[2]},
-        o->classes,
-        o->channels,
-        o->cells,
-        o->nodes,
-        o->stem_multiplier,
-        0,
-        -1,
-        {o->head, o->knots, o->scale, o->lambda_lo, o->lambda_hi}};
+    struct hn_macro m = {{o->image[0], o->image[1], o->image[2]},
+                         o->classes,
+                         o->channels,
+                         o->cells,
+                         o->nodes,
+                         o->stem_multiplier,
+                         0,
+                         -1,
+                         {o->head, o->kernels, o->knots, o->scale, o->embedding,
+                          o->lambda_lo, o->lambda_hi}};
 
     return m;
 }

@@ -3,17 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "func/func.h"
 #include "op/op.h"
 
 enum { MOST_PARTS = 64, NAME_BYTES = 128 };
 
 void hn_builder_init(struct hnas_op_builder *b, struct hnas_context *ctx,
-                     int32_t affine, uint64_t *stream)
+                     int32_t affine, struct hn_supply *supply)
 {
     memset(b, 0, sizeof *b);
     b->ctx = ctx;
     b->affine = affine;
-    b->stream = stream;
+    b->supply = supply;
     hn_params_init(&b->params, ctx);
 }
 
@@ -26,6 +27,7 @@ void hn_builder_finish(struct hnas_op_builder *b)
     for (int32_t i = 0; i < b->n_blocks; i++)
         hn_free(&b->ctx->alloc, b->block[i]);
     hn_free(&b->ctx->alloc, b->norm);
+    hn_free(&b->ctx->alloc, b->pointwise);
     hn_free(&b->ctx->alloc, b->block);
     hn_params_finish(&b->params);
 }
@@ -44,7 +46,7 @@ hnas_status hnas_op_builder_weight(hnas_tensor **out, hnas_op_builder *builder,
     if (st < 0)
         return st;
     hn_fill_uniform(t, 1 / sqrt((double)(dims[1] * dims[2] * dims[3])),
-                    (*builder->stream)++);
+                    builder->supply->stream++);
     t->wanted = 1;
     st = hn_params_add(&builder->params, "", name, HNAS_PARAM_WEIGHT, t);
     if (st == HNAS_OK)
@@ -130,4 +132,55 @@ hnas_status hnas_op_builder_alloc(void **out, hnas_op_builder *builder,
     builder->block[builder->n_blocks++] = p;
     *out = p;
     return HNAS_OK;
+}
+
+/* ---- pointwise kernels ---- */
+
+/* Tiles of a kernel are numbered row by row, over all kernels of a network. */
+static void take_tiles(struct hn_pointwise *p, struct hn_tiles *tiles)
+{
+    const int64_t side = tiles->side;
+
+    p->tiles = tiles;
+    p->first = tiles->n_tiles;
+    tiles->n_tiles +=
+        (p->n_in + side - 1) / side * ((p->n_out + side - 1) / side);
+    tiles->n_weights += p->n_in * p->n_out;
+}
+
+hnas_status hn_builder_pointwise(struct hn_pointwise **out,
+                                 struct hnas_op_builder *builder,
+                                 const char *name, int64_t n_out, int64_t n_in)
+{
+    const int64_t dims[4] = {n_out, n_in, 1, 1};
+    void *block;
+    hnas_status st = hnas_op_builder_alloc(&block, builder, sizeof **out);
+
+    *out = block;
+    if (st < 0)
+        return st;
+    (*out)->name = name;
+    (*out)->n_out = n_out;
+    (*out)->n_in = n_in;
+    if (!builder->pointwise)
+        builder->pointwise = hn_alloc_array(&builder->ctx->alloc, MOST_PARTS,
+                                            sizeof *builder->pointwise);
+    if (!builder->pointwise)
+        return hn_fail_nomem(builder->ctx, "operation");
+    builder->pointwise[builder->n_pointwise++] = *out; /* as many as blocks */
+    if (!builder->supply->tiles)
+        return hnas_op_builder_weight(&(*out)->stored, builder, name, dims);
+    take_tiles(*out, builder->supply->tiles);
+    return HNAS_OK;
+}
+
+hnas_status hn_pointwise_get(struct hnas_tensor **out, struct hnas_tape *tape,
+                             const struct hn_pointwise *kernel)
+{
+    if (!kernel->tiles) {
+        *out = hnas_tensor_ref(kernel->stored);
+        return HNAS_OK;
+    }
+    return hn_tile(out, tape, kernel->tiles->rows, kernel->first,
+                   kernel->tiles->side, kernel->n_out, kernel->n_in);
 }

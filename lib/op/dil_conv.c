@@ -5,7 +5,8 @@
 
 struct state {
     int64_t channels, stride, k;
-    hnas_tensor *dw, *pw;
+    hnas_tensor *dw;
+    struct hn_pointwise *pw;
     hnas_norm *bn;
 };
 
@@ -13,7 +14,7 @@ static hnas_status create(void **out, hnas_op_builder *b,
                           const hnas_op_desc *desc, int64_t k)
 {
     const int64_t c = desc->channels;
-    const int64_t dw[4] = {c, 1, k, k}, pw[4] = {c, c, 1, 1};
+    const int64_t dw[4] = {c, 1, k, k};
     struct state *s;
     hnas_status st = hnas_op_builder_alloc(out, b, sizeof *s);
 
@@ -25,7 +26,7 @@ static hnas_status create(void **out, hnas_op_builder *b,
     s->k = k;
     st = hnas_op_builder_weight(&s->dw, b, "dw1.weight", dw);
     if (st == HNAS_OK)
-        st = hnas_op_builder_weight(&s->pw, b, "pw1.weight", pw);
+        st = hn_builder_pointwise(&s->pw, b, "pw1.weight", c, c);
     if (st == HNAS_OK)
         st = hnas_op_builder_norm(&s->bn, b, "bn", c);
     return st;
@@ -48,8 +49,8 @@ static hnas_status apply(hnas_tensor **out, hnas_tape *tape, void *state,
 {
     const struct state *s = state;
     hnas_conv_opts opts;
-    hnas_tensor *z = NULL;
-    hnas_status st;
+    hnas_tensor *z = NULL, *pw = NULL;
+    hnas_status st = hn_pointwise_get(&pw, tape, s->pw);
 
     hnas_conv_opts_init(&opts, sizeof opts);
     for (int i = 0; i < 2; i++) {
@@ -57,10 +58,12 @@ static hnas_status apply(hnas_tensor **out, hnas_tape *tape, void *state,
         opts.dilation[i] = 2;
         opts.stride[i] = s->stride;
     }
-    st = hnas_separable_conv2d(&z, tape, x, s->dw, s->pw, &opts);
+    if (st == HNAS_OK)
+        st = hnas_separable_conv2d(&z, tape, x, s->dw, pw, &opts);
     if (st == HNAS_OK)
         st = hnas_batch_norm(out, tape, z, s->bn);
     hnas_tensor_unref(z);
+    hnas_tensor_unref(pw);
     return st;
 }
 

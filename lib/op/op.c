@@ -19,7 +19,7 @@ static hnas_status check_desc(struct hnas_context *ctx, const char *name,
 
 hnas_status hn_op_make(struct hnas_op **out, struct hnas_context *ctx,
                        const hnas_op_table *table, const hnas_op_desc *desc,
-                       int32_t affine, uint64_t *stream)
+                       int32_t affine, struct hn_supply *supply)
 {
     struct hnas_op *op;
     hnas_status st = check_desc(ctx, table->name, desc);
@@ -32,7 +32,7 @@ hnas_status hn_op_make(struct hnas_op **out, struct hnas_context *ctx,
         return hn_fail_nomem(ctx, table->name);
     op->table = table;
     op->desc = *desc;
-    hn_builder_init(&op->parts, ctx, affine, stream);
+    hn_builder_init(&op->parts, ctx, affine, supply);
     st = table->create(&op->state, &op->parts, &op->desc);
     if (st < 0)
         op->state = NULL;
@@ -51,7 +51,7 @@ hnas_status hnas_op_create(hnas_op **out, hnas_context *ctx, const char *name,
                            const hnas_op_desc *desc)
 {
     const hnas_op_table *table;
-    uint64_t stream = 0;
+    struct hn_supply supply = {0, NULL};
     hnas_status st;
 
     if (out)
@@ -59,7 +59,7 @@ hnas_status hnas_op_create(hnas_op **out, hnas_context *ctx, const char *name,
     if (!out || !ctx || !name || !desc)
         return HNAS_E_ARG;
     st = hnas_op_find(&table, ctx, name);
-    return st < 0 ? st : hn_op_make(out, ctx, table, desc, 0, &stream);
+    return st < 0 ? st : hn_op_make(out, ctx, table, desc, 0, &supply);
 }
 
 void hnas_op_destroy(hnas_op *op)

@@ -5,7 +5,8 @@
 
 struct state {
     int64_t channels, stride, k;
-    hnas_tensor *dw[2], *pw[2];
+    hnas_tensor *dw[2];
+    struct hn_pointwise *pw[2];
     hnas_norm *bn[2];
 };
 
@@ -17,7 +18,7 @@ static hnas_status create(void **out, hnas_op_builder *b,
         {"dw2.weight", "pw2.weight", "bn2"},
     };
     const int64_t c = desc->channels;
-    const int64_t dw[4] = {c, 1, k, k}, pw[4] = {c, c, 1, 1};
+    const int64_t dw[4] = {c, 1, k, k};
     struct state *s;
     hnas_status st = hnas_op_builder_alloc(out, b, sizeof *s);
 
@@ -30,7 +31,7 @@ static hnas_status create(void **out, hnas_op_builder *b,
     for (int i = 0; i < 2 && st == HNAS_OK; i++) {
         st = hnas_op_builder_weight(&s->dw[i], b, names[i][0], dw);
         if (st == HNAS_OK)
-            st = hnas_op_builder_weight(&s->pw[i], b, names[i][1], pw);
+            st = hn_builder_pointwise(&s->pw[i], b, names[i][1], c, c);
         if (st == HNAS_OK)
             st = hnas_op_builder_norm(&s->bn[i], b, names[i][2], c);
     }
@@ -59,16 +60,18 @@ static hnas_status half(hnas_tensor **out, hnas_tape *tape,
                         const struct state *s, int i, hnas_tensor *x)
 {
     hnas_conv_opts opts;
-    hnas_tensor *z = NULL;
-    hnas_status st;
+    hnas_tensor *z = NULL, *pw = NULL;
+    hnas_status st = hn_pointwise_get(&pw, tape, s->pw[i]);
 
     hnas_conv_opts_init(&opts, sizeof opts);
     opts.pad[0] = opts.pad[1] = s->k / 2;
     opts.stride[0] = opts.stride[1] = i == 0 ? s->stride : 1;
-    st = hnas_separable_conv2d(&z, tape, x, s->dw[i], s->pw[i], &opts);
+    if (st == HNAS_OK)
+        st = hnas_separable_conv2d(&z, tape, x, s->dw[i], pw, &opts);
     if (st == HNAS_OK)
         st = hnas_batch_norm(out, tape, z, s->bn[i]);
     hnas_tensor_unref(z);
+    hnas_tensor_unref(pw);
     return st;
 }
 

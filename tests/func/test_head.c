@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* linear and cross_entropy. */
+/* linear, cross_entropy, and what kernels are laid out with. */
 #include <math.h>
 #include <string.h>
 
@@ -190,6 +190,93 @@ START_TEST(labels_of_any_stride_are_read)
 }
 END_TEST
 
+static hnas_status record_reshape(hnas_tensor **out, hnas_tape *tape,
+                                  hnas_tensor *const *x, void *user)
+{
+    const struct head *h = user;
+    const hnas_shape shape = {3, {h->out, h->in, h->n}};
+
+    return hn_reshape(out, tape, x[0], &shape);
+}
+
+static void same(double *y, const double *const *x, void *user)
+{
+    const struct head *h = user;
+
+    memcpy(y, x[0], (size_t)(h->n * h->in * h->out) * sizeof *y);
+}
+
+START_TEST(reshape_keeps_the_numbers_in_order)
+{
+    for (int i = 0; i < 20; i++) {
+        struct head h = {.n = sizes[random_int(&rnd, 7)],
+                         .in = sizes[random_int(&rnd, 5)],
+                         .out = sizes[random_int(&rnd, 5)]};
+        struct grad_case c = {.name = "reshape",
+                              .n_leaves = 1,
+                              .shape = {3, {h.out, h.in, h.n}},
+                              .record = record_reshape,
+                              .reference = same,
+                              .user = &h};
+
+        leaf(&c.leaf[0], 2, h.n * h.in, h.out, 1);
+        gradcheck(ctx, &c, &rnd);
+    }
+}
+END_TEST
+
+/* A kernel of n_out x n_in, tiles of rows x columns from number first on. */
+struct tiling {
+    int64_t n_out, n_in, rows, columns, first, n_tiles;
+};
+
+static hnas_status record_tile(hnas_tensor **out, hnas_tape *tape,
+                               hnas_tensor *const *x, void *user)
+{
+    const struct tiling *t = user;
+
+    return hn_tile(out, tape, x[0], t->first, t->rows, t->n_out, t->n_in);
+}
+
+static void tile(double *y, const double *const *x, void *user)
+{
+    const struct tiling *t = user;
+    const int64_t across = (t->n_out + t->columns - 1) / t->columns;
+
+    for (int64_t o = 0; o < t->n_out; o++)
+        for (int64_t i = 0; i < t->n_in; i++) {
+            const int64_t number =
+                t->first + i / t->rows * across + o / t->columns;
+
+            y[o * t->n_in + i] =
+                x[0][(number * t->rows + i % t->rows) * t->columns +
+                     o % t->columns];
+        }
+}
+
+START_TEST(tile_lays_a_kernel_out_and_cuts_what_hangs_over)
+{
+    for (int i = 0; i < 60; i++) {
+        struct tiling t = {.n_out = 1 + random_int(&rnd, 20),
+                           .n_in = 1 + random_int(&rnd, 20),
+                           .rows = 1 + random_int(&rnd, 7),
+                           .columns = 1 + random_int(&rnd, 9),
+                           .first = random_int(&rnd, 3)};
+        struct grad_case c = {.name = "tile",
+                              .n_leaves = 1,
+                              .shape = {4, {t.n_out, t.n_in, 1, 1}},
+                              .record = record_tile,
+                              .reference = tile,
+                              .user = &t};
+
+        t.n_tiles = t.first + (t.n_in + t.rows - 1) / t.rows *
+                                  ((t.n_out + t.columns - 1) / t.columns);
+        leaf(&c.leaf[0], 2, (t.n_tiles + i % 2) * t.rows, t.columns, 1);
+        gradcheck(ctx, &c, &rnd);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("func");
@@ -200,6 +287,8 @@ int main(void)
     tcase_add_test(t, cross_entropy_is_the_mean_of_minus_log_softmax);
     tcase_add_test(t, logits_as_large_as_they_get_do_not_overflow);
     tcase_add_test(t, labels_of_any_stride_are_read);
+    tcase_add_test(t, reshape_keeps_the_numbers_in_order);
+    tcase_add_test(t, tile_lays_a_kernel_out_and_cuts_what_hangs_over);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

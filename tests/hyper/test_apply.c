@@ -38,18 +38,23 @@ static void make(int32_t kind)
     o.names[0] = "normal";
     o.rows[0] = E;
     o.cols[0] = O;
+    o.embedding = 5;
+    o.tile = E;
+    o.embed_s = 1;
     ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
     if (hyper->table[0].b1)
         hn_fill_uniform(hyper->table[0].b1, 1, 0);
     if (hyper->table[0].w2)
         hn_fill_uniform(hyper->table[0].w2, 1, 0);
+    if (hyper->table[0].v)
+        hn_fill_uniform(hyper->table[0].v, 1, 0);
 }
 
 START_TEST(apply_records_what_eval_computes)
 {
     const double lambdas[] = {1e-4, 3e-4, 0.05, 1e-1};
 
-    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_MLP; kind++) {
+    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_EMBEDDING; kind++) {
         hnas_hyper_destroy(hyper);
         make(kind);
         for (int i = 0; i < 4; i++) {
@@ -113,12 +118,12 @@ START_TEST(apply_sends_gradients_to_every_parameter)
     const double step = sizeof(real) == sizeof(double) ? 1e-5 : 0x1p-9;
     const double bound = sizeof(real) == sizeof(double) ? 1e-7 : 1e-3;
 
-    for (int round = 0; round < 16; round++) {
+    for (int round = 0; round < 20; round++) {
         hnas_tensor *alpha, *square, *loss;
-        const double lambda = lambdas[round / 4];
+        const double lambda = lambdas[round / 5];
 
         hnas_hyper_destroy(hyper);
-        make(round % 4);
+        make(round % 5);
         ck_assert_int_eq(hnas_tape_reset(tape, 0), HNAS_OK);
         ck_assert_int_eq(hnas_hyper_apply(&alpha, tape, hyper, 0, lambda),
                          HNAS_OK);
@@ -181,6 +186,41 @@ START_TEST(two_knots_are_the_linear_kind)
 }
 END_TEST
 
+START_TEST(embeddings_are_shared_by_the_rows_of_a_tile)
+{
+    hnas_hyper_opts o;
+    double v[12 * 2], moved[12 * 2];
+    int64_t n_changed = 0;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = HNAS_HYPER_EMBEDDING;
+    o.n_tables = 1;
+    o.names[0] = "kernels";
+    o.rows[0] = 12;
+    o.cols[0] = 2;
+    o.weights = 1;
+    o.tile = 5;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_E_RANGE);
+    o.tile = 4;
+    o.embedding = 0;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_E_RANGE);
+    o.embedding = 3;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    /* z 3 x 3, w 12 x 3, b 12, w_out 2 x 3, b_out 2 */
+    ck_assert_int_eq(
+        hnas_params_get_elements(&hyper->params, HNAS_PARAM_WEIGHT),
+        9 + 36 + 12 + 6 + 2);
+    ck_assert_int_eq(hnas_hyper_eval(v, 24, hyper, 0, 1e-2), HNAS_OK);
+    hn_real(hyper->table[0].z)[1 * 3 + 2] += 1; /* of the second tile */
+    ck_assert_int_eq(hnas_hyper_eval(moved, 24, hyper, 0, 1e-2), HNAS_OK);
+    for (int i = 0; i < 24; i++) {
+        ck_assert(i / 8 == 1 || v[i] == moved[i]);
+        n_changed += v[i] != moved[i];
+    }
+    ck_assert_int_eq(n_changed, 8);
+}
+END_TEST
+
 START_TEST(apply_refuses_lambda_outside_the_range)
 {
     const double bad[] = {1e-5, 1, 0, NAN};
@@ -220,6 +260,7 @@ int main(void)
     tcase_add_test(c, apply_sends_gradients_to_slopes_and_offsets);
     tcase_add_test(c, apply_sends_gradients_to_every_parameter);
     tcase_add_test(c, two_knots_are_the_linear_kind);
+    tcase_add_test(c, embeddings_are_shared_by_the_rows_of_a_tile);
     tcase_add_test(c, apply_refuses_lambda_outside_the_range);
     tcase_add_test(c, apply_without_a_tape_computes);
     suite_add_tcase(suite, c);

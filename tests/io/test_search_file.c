@@ -53,6 +53,9 @@ static void make_batch(struct world *w)
     w->batch.labels = labels;
 }
 
+/* Where the pointwise kernels of the next search come from. */
+static int32_t kernels;
+
 static void begin(struct world *w, const char *preset, int threads)
 {
     hnas_supernet_opts n;
@@ -68,6 +71,7 @@ static void begin(struct world *w, const char *preset, int threads)
     n.nodes = 2;
     ck_assert_int_eq(hnas_preset_find(&p, sizeof p, w->ctx, preset), 0);
     hnas_preset_fit_net(&p, &n);
+    n.kernels = kernels;
     ck_assert_int_eq(hnas_supernet_create(&w->net, w->ctx, &n), 0);
     hnas_supernet_fit_hyper(w->net, &p.hyper);
     p.search.bilevel.total_steps = 12;
@@ -154,6 +158,10 @@ START_TEST(a_resumed_search_is_the_unbroken_one)
     check_preset("fair_darts");
     check_preset("darts_cc");
     check_preset("seed");
+    kernels = HNAS_KERNELS_GENERATED_LAMBDA;
+    check_preset("default");
+    check_preset("darts_cc");
+    kernels = HNAS_KERNELS_STORED;
 }
 END_TEST
 

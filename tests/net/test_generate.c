@@ -174,7 +174,9 @@ START_TEST(the_list_at_a_lambda_has_the_names_of_a_stored_net)
     hnas_supernet *stored;
     hnas_tensor *t;
 
+    o.kernels = _i;
     open_net(&o);
+    o.kernels = HNAS_KERNELS_STORED;
     o.head = HNAS_HEAD_PLAIN;
     ck_assert_int_eq(hnas_supernet_create(&stored, ctx, &o), 0);
     want = hnas_supernet_get_params(stored);
@@ -193,16 +195,32 @@ START_TEST(the_list_at_a_lambda_has_the_names_of_a_stored_net)
 }
 END_TEST
 
+/* The first step of w moves the kernels apart in lambda. */
+static void shift_kernels(void)
+{
+    double v[MOST];
+    hnas_tensor *t;
+
+    if (hnas_params_find(&t, hnas_supernet_get_params(net), "kernels.v") < 0)
+        return;
+    for (int64_t i = 0; i < hnas_tensor_get_count(t); i++)
+        v[i] = random_in(&random_numbers, -1, 1);
+    hnas_tensor_set(t, HNAS_FLOAT64, v, hnas_tensor_get_count(t));
+}
+
 START_TEST(a_pass_is_that_of_the_weights_at_its_lambda)
 {
     hnas_supernet_opts o = small();
     const hnas_params *list, *p;
-    double at, near;
+    double at, far;
 
+    o.kernels = _i;
     open_net(&o);
+    shift_kernels();
     at = loss_at(3e-3, 1);
-    near = loss_at(1e-1, 0);
-    ck_assert(fabs(at - near) > 1e-4);
+    far = loss_at(1e-1, 0);
+    ck_assert(fabs(at - far) > 1e-4);
+    o.kernels = HNAS_KERNELS_STORED;
     /* a net that stores what the other one generates */
     ck_assert_int_eq(hnas_supernet_get_weights_at(&list, net, 3e-3), 0);
     o.head = HNAS_HEAD_PLAIN;
@@ -251,6 +269,37 @@ START_TEST(without_a_lambda_of_the_range_a_pass_is_refused)
 }
 END_TEST
 
+/* 36 kernels of edges and 5 of preprocess steps, in tiles of 4 x 4. */
+START_TEST(kernels_of_all_layers_come_from_one_generator)
+{
+    hnas_supernet_opts o = small();
+    int64_t stored, generated, n_parameters, n_weights;
+    hnas_supernet *plain;
+
+    o.head = HNAS_HEAD_PLAIN;
+    o.kernels = HNAS_KERNELS_GENERATED;
+    open_net(&o);
+    o.kernels = HNAS_KERNELS_STORED;
+    ck_assert_int_eq(hnas_supernet_create(&plain, ctx, &o), 0);
+    stored = hnas_params_get_elements(hnas_supernet_get_params(plain),
+                                      HNAS_PARAM_WEIGHT);
+    generated = hnas_params_get_elements(hnas_supernet_get_params(net),
+                                         HNAS_PARAM_WEIGHT);
+    hnas_supernet_get_generated(net, &n_parameters, &n_weights);
+    /* 5 edges of 6 kernels at 4, 8 and 16 channels, and preprocess steps */
+    ck_assert_int_eq(n_weights, 30 * (4 * 4 + 8 * 8 + 16 * 16) + 2 * 12 * 4 +
+                                    12 * 8 + 8 * 8 + 8 * 16 + 16 * 16);
+    /* z, w, b, w_out, b_out */
+    ck_assert_int_eq(n_parameters,
+                     n_weights / 16 * 16 + 4 * 16 * 16 + 4 * 16 + 4 * 16 + 4);
+    ck_assert_int_eq(generated - n_parameters, stored - n_weights);
+    hnas_supernet_destroy(plain);
+    /* no lambda is wanted: nothing depends on it */
+    ck_assert(isfinite(loss_at(NAN, 1)));
+    close_net();
+}
+END_TEST
+
 START_TEST(settings_that_make_no_sense_are_refused)
 {
     hnas_supernet_opts o = small();
@@ -258,6 +307,12 @@ START_TEST(settings_that_make_no_sense_are_refused)
 
     open_net(&o);
     o.head = 7;
+    ck_assert_int_eq(hnas_supernet_create(&bad, ctx, &o), HNAS_E_RANGE);
+    o = small();
+    o.kernels = 3;
+    ck_assert_int_eq(hnas_supernet_create(&bad, ctx, &o), HNAS_E_RANGE);
+    o.kernels = HNAS_KERNELS_GENERATED;
+    o.embedding = 257;
     ck_assert_int_eq(hnas_supernet_create(&bad, ctx, &o), HNAS_E_RANGE);
     o = small();
     o.knots = 1;
@@ -276,7 +331,7 @@ static void check_gradients(double lambda)
 {
     const hnas_params *p = hnas_supernet_get_params(net);
     static double value[MOST], gradient[MOST];
-    const double h = 1e-6;
+    const double h = 1e-7; /* few rectifiers turn within */
 
     for (int64_t i = 0; i < hnas_params_get_count(p); i++) {
         hnas_tensor *t = hnas_params_get_tensor(p, i);
@@ -311,11 +366,14 @@ static void check_gradients(double lambda)
     }
 }
 
-START_TEST(gradients_of_a_generated_head_agree_with_differences)
+START_TEST(gradients_of_generators_agree_with_differences)
 {
-    const hnas_supernet_opts o = small();
+    hnas_supernet_opts o = small();
 
+    o.kernels = _i;
+    o.embedding = 3;
     open_net(&o);
+    shift_kernels();
     check_gradients(7e-4);
     check_gradients(1e-1);
     close_net();
@@ -331,12 +389,15 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, a_head_is_linear_between_its_knots);
     tcase_add_test(t, every_knot_starts_as_a_stored_head_does);
-    tcase_add_test(t, the_list_at_a_lambda_has_the_names_of_a_stored_net);
-    tcase_add_test(t, a_pass_is_that_of_the_weights_at_its_lambda);
+    tcase_add_loop_test(t, the_list_at_a_lambda_has_the_names_of_a_stored_net,
+                        0, 3);
+    tcase_add_loop_test(t, a_pass_is_that_of_the_weights_at_its_lambda, 0, 3);
     tcase_add_test(t, without_a_lambda_of_the_range_a_pass_is_refused);
+    tcase_add_test(t, kernels_of_all_layers_come_from_one_generator);
     tcase_add_test(t, settings_that_make_no_sense_are_refused);
 #ifdef HN_REAL_DOUBLE
-    tcase_add_test(t, gradients_of_a_generated_head_agree_with_differences);
+    tcase_add_loop_test(t, gradients_of_generators_agree_with_differences, 0,
+                        3);
 #endif
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -356,6 +356,8 @@ def test_settings_run(room):
                   ["--scale", "raw", "--monotone", "off", "--tau", "1:.5:exp"],
                   ["--rule", "top2", "--warmup", 0, "--w-lr", ".1:.01"],
                   ["--hypernet", "piecewise", "--knots", 3],
+                  ["--kernels", "generated", "--order", "second_fd"],
+                  ["--kernels", "generated_lambda", "--embedding", 3],
                   ["--head", "generated", "--knots", 0, "--tau", "1:.2:.1"],
                   ["--hypernet", "mlp"], ["--rule", "threshold"],
                   ["--beta-decay", 2, "--l2", 1e-3], ["--alpha-paths", 2],
