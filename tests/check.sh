@@ -142,7 +142,7 @@ live() {
         return 1
     # in double: ten steps in float drift apart on some numbers
     for name in op_golden_float op_golden_double bilevel_golden_double \
-        model_golden_double; do
+        bilevel_preset_steps_double model_golden_double; do
         HNAS_GOLDEN="$log/golden" $build/release/tests/test_$name || return 1
     done
 }

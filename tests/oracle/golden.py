@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+import golden_presets as presets_golden
 import tensor_file
 from bilevel_torch import ORDERS, Bilevel, Settings, gradient
 from hnas_torch import DARTS_OPS, OPS, Supernet, make_op
@@ -290,6 +291,13 @@ def golden_model(directory):
     save(directory, "model.safetensors", out)
 
 
+def golden_presets(directory):
+    """Every preset, and settings that none has: gradients and three steps."""
+    out = Recorder()
+    presets_golden.record(out, SEED, exact)
+    save(directory, "presets.safetensors", out)
+
+
 def main():
     """All files."""
     default = Path(__file__).resolve().parents[1] / "golden"
@@ -299,6 +307,7 @@ def main():
     golden_ops(directory)
     golden_step(directory)
     golden_model(directory)
+    golden_presets(directory)
 
 
 if __name__ == "__main__":

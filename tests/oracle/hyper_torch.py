@@ -52,20 +52,58 @@ class Constant(nn.Module):
         return self.b2
 
 
+class Piecewise(nn.Module):
+    """Linear between `n` fixed knots, evenly spaced over the range of s: [-1, 1], log scale."""
+
+    def __init__(self, *shape, n=5):
+        super().__init__()
+        self.knots = nn.Parameter(1e-3 * torch.randn(n, *shape))
+
+    def forward(self, s):
+        n = self.knots.shape[0]
+        at = (s + 1) / 2 * (n - 1)
+        k = min(max(math.floor(at), 0), n - 2)
+        t = at - k
+        return (1 - t) * self.knots[k] + t * self.knots[k + 1]
+
+
+class Mlp(nn.Module):
+    """alpha = w2 tanh(w1 s + c1) + b2."""
+
+    def __init__(self, edges, ops, hidden=16):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.randn(hidden))
+        self.c1 = nn.Parameter(torch.randn(hidden))
+        self.w2 = nn.Parameter(torch.zeros(edges, ops, hidden))
+        self.b2 = nn.Parameter(1e-3 * torch.randn(edges, ops))
+
+    def forward(self, s):
+        return self.w2 @ torch.tanh(self.w1 * s + self.c1) + self.b2
+
+
 class Hypernet(nn.Module):
     """lambda -> {kind: alpha}; `state_dict(prefix="hyper.")` has the library's names."""
 
-    kinds_of_generator = {"linear": Linear, "constant": Constant}
+    kinds_of_generator = {
+        "linear": Linear,
+        "constant": Constant,
+        "piecewise": Piecewise,
+        "mlp": Mlp,
+    }
 
-    def __init__(self, edges, ops, kind="linear", scale="log", lambda_range=(1e-4, 1e-1)):
+    def __init__(self, edges, ops, kind="linear", scale="log", lambda_range=(1e-4, 1e-1), **sizes):
         super().__init__()
-        self.scale, self.lambda_range = scale, lambda_range
+        self.kind, self.scale, self.lambda_range = kind, scale, lambda_range
         make = self.kinds_of_generator[kind]
-        self.normal = make(edges, ops)
-        self.reduce = make(edges, ops)
+        self.normal = make(edges, ops, **sizes)
+        self.reduce = make(edges, ops, **sizes)
+
+    def s(self, lam):
+        """The coordinate of lambda."""
+        return scaled(lam, self.scale, self.lambda_range)
 
     def forward(self, lam):
-        s = scaled(lam, self.scale, self.lambda_range)
+        s = 0.0 if self.kind == "constant" else self.s(lam)
         return {"normal": self.normal(s), "reduce": self.reduce(s)}
 
 

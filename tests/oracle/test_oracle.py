@@ -20,6 +20,7 @@ from bilevel_torch import (
     valid_at,
     virtual_weights,
 )
+from generated_torch import Generated, TiledConv
 from hnas_torch import (
     OPS,
     BatchNorm,
@@ -32,6 +33,7 @@ from hnas_torch import (
 )
 from hyper_torch import Hypernet, expected_cost, gumbel_noise, op_costs, relax, scaled
 from model_torch import Network, kept_edges
+from presets_torch import falling, project
 
 LAMBDA = 1e-2
 
@@ -53,6 +55,7 @@ def small_step(**settings):
 def test_known_sizes():
     assert count_weights(Supernet((3, 32, 32), 10, 16, 8)) == 1_930_618
     assert count_weights(Supernet((1, 28, 28), 10, 16, 3)) == 672_986
+    assert count_weights(Generated(Supernet((1, 28, 28), 10, 16, 3), knots=5)) == 683_266
 
 
 def test_op_weights_and_sizes():
@@ -288,6 +291,31 @@ def test_discrete_network_is_the_supernet_with_one_hot_gates():
     assert close(alone(x)[0], want, 1e-12)
     assert close(alone.make_affine().double()(x)[0], want, 1e-12)
     assert (2, 3, "skip_connect") not in kept_edges(golden.NORMAL, 3)
+
+
+def test_generated_kernels_are_those_of_a_stored_net():
+    """What the tiles lay out, put into a net that stores its kernels."""
+    stored = Supernet((1, 8, 8), 5, 4, 3, nodes=2).double()
+    net = Generated(copy.deepcopy(stored), side=4, embedding=3, with_s=True).double()
+    with torch.no_grad():
+        net.kernels.v.normal_()
+    gates = torch.rand(2, 5, 8, dtype=torch.float64)
+    x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    y = net(x, *gates, s=0.7)
+    tiled = {name: m for name, m in net.named_modules() if isinstance(m, TiledConv)}
+    weights = {**net.state_dict(), **{n + ".weight": m.kernel for n, m in tiled.items()}}
+    stored.load_state_dict({name: weights[name] for name in stored.state_dict()})
+    assert len(tiled) == 97 and close(y, stored(x, *gates), 1e-12)
+    assert not close(y, net(x, *gates, s=-0.7), 1e-3)
+
+
+def test_the_cone_is_projected_onto():
+    """Zero operation first, then by cost, equals in any order; violators are pooled."""
+    assert falling([3.0, 1.0, 1.0, -2.0]) == [3.0, 1.0, 1.0, -2.0]
+    assert falling([0.0, 2.0, 1.0]) == [1.0, 1.0, 1.0]
+    b1, cost = torch.tensor([[0.0, 1.0, 5.0, 2.0]]), torch.tensor([[0.0, 9.0, 9.0, 4.0]])
+    project(b1, cost, 0)
+    assert close(b1, torch.tensor([[7 / 3, 1.0, 7 / 3, 7 / 3]]), 1e-6)
 
 
 def main():
