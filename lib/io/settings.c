@@ -64,7 +64,7 @@ static const struct hn_field search_fields[] = {
     {"draws", HN_I32, offsetof(hnas_search_opts, draws)},
     {"lambda", HN_F64, offsetof(hnas_search_opts, lambda)},
     {"l1", HN_F64, offsetof(hnas_search_opts, l1)},
-    {"l1_lambda", HN_I32, offsetof(hnas_search_opts, l1_lambda)},
+    {"l1_lambda", HN_F64, offsetof(hnas_search_opts, l1_lambda)},
     {"zero_one", HN_F64, offsetof(hnas_search_opts, zero_one)},
     {"norm_momentum", HN_F64, offsetof(hnas_search_opts, norm_momentum)},
     {"rule", HN_I32, offsetof(hnas_search_opts, rule)},

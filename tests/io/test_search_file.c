@@ -155,6 +155,7 @@ START_TEST(a_resumed_search_is_the_unbroken_one)
 {
     check_preset("default");
     check_preset("darts");
+    check_preset("darts_l1");
     check_preset("fair_darts");
     check_preset("darts_cc");
     check_preset("seed");
