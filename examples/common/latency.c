@@ -267,11 +267,16 @@ static hnas_status time_net(struct meter *m, hnas_tensor *images,
 {
     hnas_tensor *logits = NULL;
     const double began_s = now_s();
+    hnas_supernet_pass pass;
     hnas_status st = hnas_tape_reset(m->tape, MODE);
 
+    hnas_supernet_pass_init(&pass, sizeof pass);
+    pass.gates[0] = gates[0];
+    pass.gates[1] = gates[1];
+    pass.flags = HNAS_CELL_HARD | HNAS_CELL_DRAWN_ONLY;
+    pass.lambda = m->opts.lambda_lo; /* costs alike at any */
     if (st == HNAS_OK)
-        st = hnas_supernet_apply(&logits, m->tape, m->net, images, gates,
-                                 HNAS_CELL_HARD | HNAS_CELL_DRAWN_ONLY);
+        st = hnas_supernet_apply_at(&logits, m->tape, m->net, images, &pass);
     *us = 1e6 * (now_s() - began_s) / (double)m->batch;
     hnas_tensor_unref(logits);
     return st;

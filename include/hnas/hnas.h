@@ -37,6 +37,7 @@
 #include "diagnose.h"
 #include "formats.h"
 #include "func.h"
+#include "generated.h"
 #include "hyper.h"
 #include "io.h"
 #include "kernels.h"

@@ -243,47 +243,6 @@ HNAS_API hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                                          hnas_tensor *const gates[2],
                                          int32_t flags);
 
-/** One pass of a supernet; fill with hnas_supernet_pass_init. */
-typedef struct hnas_supernet_pass {
-    size_t size;                      /**< sizeof the struct */
-    hnas_tensor *gates[HNAS_N_KINDS]; /**< one a kind, borrowed */
-    int32_t flags;                    /**< HNAS_CELL_ bits */
-    double lambda;                    /**< that weights are generated at */
-} hnas_supernet_pass;
-
-/**
- * Write the defaults, no gates and no lambda, into the first `size` bytes.
- *
- * Shapes     pass: a struct of the caller's, not NULL.
- * Units      size: sizeof(hnas_supernet_pass).  lambda is NaN: none.
- * Ownership  pass is the caller's; it holds no memory.
- * Gradient   none.
- * Threads    any.
- * Errors     none.
- * Source     own.
- * Since      0.1
- */
-HNAS_API void hnas_supernet_pass_init(hnas_supernet_pass *pass, size_t size);
-
-/**
- * Record the network on images, its generated weights at a lambda.
- *
- * Shapes     as hnas_supernet_apply.
- * Units      pass->lambda: inside the range of the generated weights; not read
- *            where all are stored.
- * Ownership  as hnas_supernet_apply; pass is read.
- * Gradient   to x, to the weights and what generates them, and to the gates.
- *            lambda is a constant.
- * Threads    one context, one thread at a time.
- * Errors     as hnas_supernet_apply; E_ARG pass->size not set; E_RANGE lambda,
- *            or none where weights are generated.
- * Source     DARTS (arXiv:1806.09055); generated head: DARTS-CC.
- * Since      0.1
- */
-HNAS_API hnas_status hnas_supernet_apply_at(hnas_tensor **out, hnas_tape *tape,
-                                            hnas_supernet *net, hnas_tensor *x,
-                                            const hnas_supernet_pass *pass);
-
 /**
  * Give all named tensors: stem., cells.<i>., head.
  *
@@ -345,43 +304,6 @@ HNAS_API void hnas_supernet_get_kind(const hnas_supernet *net, int32_t kind,
  */
 HNAS_API void hnas_supernet_fit_hyper(const hnas_supernet *net,
                                       hnas_hyper_opts *opts);
-
-/**
- * Give all weights at a lambda under the names that a supernet has which
- * stores them: what is generated is computed, the rest is net's own.
- *
- * Shapes     as hnas_supernet_get_params of such a supernet.
- * Units      lambda: inside the range of the generated weights; not read where
- *            all are stored.
- * Ownership  *out: borrowed from net, until the next call.  What is computed
- *            is a copy, what is stored is not.
- * Gradient   none.
- * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_RANGE lambda; E_NOMEM.  On error *out is
- *            NULL and the last list stays.
- * Source     own.
- * Since      0.1
- */
-HNAS_API hnas_status hnas_supernet_get_weights_at(const hnas_params **out,
-                                                  hnas_supernet *net,
-                                                  double lambda);
-
-/**
- * Tell how many parameters generate weights, and how many weights they stand
- * for.
- *
- * Shapes     each output may be NULL.  net: not NULL.
- * Units      numbers; both 0 where all weights are stored.
- * Ownership  none.
- * Gradient   none.
- * Threads    one context, one thread at a time.
- * Errors     none.
- * Source     own.
- * Since      0.1
- */
-HNAS_API void hnas_supernet_get_generated(const hnas_supernet *net,
-                                          int64_t *n_parameters,
-                                          int64_t *n_weights);
 
 /** Cost metrics. */
 enum {

@@ -2,6 +2,7 @@
 #ifndef HN_NET_SUPERNET_H
 #define HN_NET_SUPERNET_H
 
+#include "hnas/generated.h"
 #include "net/network.h"
 #include "net/space.h"
 
