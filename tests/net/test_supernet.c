@@ -71,6 +71,25 @@ START_TEST(with_a_head_of_5_knots_it_has_683266_weights)
 }
 END_TEST
 
+/* 1,832 tiles of 16 x 16 from 33,936 numbers. */
+START_TEST(with_kernels_from_embeddings_it_has_237930_weights)
+{
+    hnas_supernet_opts o;
+    hnas_supernet *net;
+    int64_t n_parameters, n_weights;
+
+    hnas_supernet_opts_init(&o, sizeof o);
+    o.cells = 3;
+    o.kernels = HNAS_KERNELS_GENERATED;
+    ck_assert_int_eq(weights_of(&o), 237930);
+    ck_assert_int_eq(hnas_supernet_create(&net, ctx, &o), HNAS_OK);
+    hnas_supernet_get_generated(net, &n_parameters, &n_weights);
+    ck_assert_int_eq(n_parameters, 33936);
+    ck_assert_int_eq(n_weights, 468992);
+    hnas_supernet_destroy(net);
+}
+END_TEST
+
 /* Fixed cost, and every operation on every edge, is the whole network. */
 START_TEST(costs_add_up_to_the_weights)
 {
@@ -210,6 +229,7 @@ int main(void)
     tcase_add_test(t, the_cifar_supernet_has_1930618_weights);
     tcase_add_test(t, the_fashion_supernet_has_672986_weights);
     tcase_add_test(t, with_a_head_of_5_knots_it_has_683266_weights);
+    tcase_add_test(t, with_kernels_from_embeddings_it_has_237930_weights);
     tcase_add_test(t, costs_add_up_to_the_weights);
     tcase_add_test(t, parameters_have_the_names_of_the_contract);
     tcase_add_test(t, settings_out_of_range_are_named);
