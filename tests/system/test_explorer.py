@@ -146,6 +146,21 @@ def test_the_log_is_drawn_where_there_is_one(room, browser):
     assert browser.run(count) == 2
 
 
+def test_latency_is_told_where_the_search_knows_it(room, browser):
+    room.search("fast", "--epochs", 1, "--cost", "latency")
+    search = room.path("fast/search.safetensors")
+    room.run("hnas-export", "--search", search, "--html",
+             room.path("fast.html"))
+    browser.open("file://" + room.path("fast.html") + "#lambda=0.02")
+    query = parse(room.run("hnas-query", search, "--lambda", 0.02,
+                           "--json")[0])
+    shown = browser.run("return document.getElementById('latency_us')"
+                        ".textContent").replace(",", "")
+    assert abs(float(shown) - query["cost"]["latency_us"]) < 0.01, shown
+    assert len(browser.run("return [...document.querySelectorAll('.rug')]"
+                           ".map((r) => 1)")) == 3
+
+
 def test_nothing_is_fetched(room, browser):
     page = room.read("a.html").decode()
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
