@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hnas-export: pictures and exchange formats. */
+#include <stdio.h>
+#include <string.h>
+
 #include "common/arch.h"
 #include "common/options.h"
 #include "common/program.h"
@@ -23,8 +26,8 @@ static const struct option options[] = {
      AT(theta), 0, 1, NULL, NULL, NULL, 0},
     {"arch", "FILE", "an architecture of hnas-query, or a genotype",
      OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 0},
-    {"onnx", "F", "write the trained network NET as ONNX", OPTION_TEXT,
-     AT(onnx), 0, 0, NULL, NULL, NULL, 0},
+    {"onnx", "F", "write the network as ONNX", OPTION_TEXT, AT(onnx), 0, 0,
+     NULL, NULL, NULL, 0},
     {"dot", "F", "write the cells for Graphviz", OPTION_TEXT, AT(dot), 0, 0,
      NULL, NULL, NULL, 0},
     {"svg", "F", "write the cells as a picture", OPTION_TEXT, AT(svg), 0, 0,
@@ -58,9 +61,36 @@ static hnas_status derive(hnas_arch **out, const struct export_job *e,
     return hnas_search_derive(out, search, e->lambda, opts->rule);
 }
 
+/* The network of the search's own shape, with its weights and statistics. */
+static hnas_status inherit(hnas_model **out, hnas_context *ctx,
+                           const hnas_arch *arch, const hnas_supernet *net)
+{
+    hnas_supernet_opts n;
+    hnas_model_opts o;
+    hnas_status st;
+
+    hnas_supernet_get_opts(net, &n, sizeof n);
+    hnas_model_opts_init(&o, sizeof o);
+    memcpy(o.image, n.image, sizeof o.image);
+    o.classes = n.classes;
+    o.channels = n.channels;
+    o.cells = n.cells;
+    o.nodes = n.nodes;
+    o.stem_multiplier = n.stem_multiplier;
+    st = hnas_model_create(out, ctx, arch, &o);
+    if (st == HNAS_OK)
+        st = hnas_model_inherit(*out, hnas_supernet_get_params(net));
+    if (st == HNAS_OK)
+        fprintf(stderr, "hnas-export: --onnx: batch-norm has the supernet's "
+                        "statistics; hnas-train --inherit --epochs 0 makes a "
+                        "network with its own\n");
+    return st;
+}
+
 static int export_search(const struct export_job *e, hnas_context *ctx)
 {
     hnas_search *search = NULL;
+    hnas_model *model = NULL;
     hnas_arch *arch = NULL;
     hnas_search_opts o;
     hnas_path_opts path;
@@ -77,11 +107,14 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
         rc = usage_error("--theta: want --rule threshold");
     if (!rc && e->given[LAMBDA]) {
         st = derive(&arch, e, search, &path);
+        if (st >= 0 && e->onnx)
+            st = inherit(&model, ctx, arch, hnas_search_get_net(search));
         rc = st < 0 ? library_failure(ctx, st, 0)
-                    : export_write(e, ctx, arch, NULL);
+                    : export_write(e, ctx, arch, model);
     }
     if (!rc && e->html)
         rc = export_page(e, ctx, search, &path);
+    hnas_model_destroy(model);
     hnas_arch_destroy(arch);
     hnas_search_destroy(search);
     return rc;
@@ -134,10 +167,10 @@ static int check(const struct export_job *e)
         return usage_error("--lambda, --rule, --theta: need --search FILE");
     if (e->given[THETA] && !(e->theta > 0 && e->theta < 1))
         return usage_error("--theta %g: want 0 < T < 1", e->theta);
-    if (e->onnx && !e->net)
-        return usage_error(
-            "--onnx: needs a network NET.safetensors; hnas-train "
-            "--epochs 0 --inherit makes one of a search");
+    if (e->onnx && e->arch)
+        return usage_error("--onnx: --arch %s has no weights, want "
+                           "NET.safetensors or --search FILE",
+                           e->arch);
     if (!e->html && !wants_arch(e))
         return usage_error(
             "want a file to write: --onnx, --dot, --svg, --json, "

@@ -84,10 +84,14 @@ def test_a_network_becomes_onnx(room):
     rest is test_onnx.py's business."""
     export(room, room.path("net"), "--onnx", room.path("net.onnx"))
     assert room.read("net.onnx").startswith(b"\x08\x07\x12\x07libhnas")
-    for bad in (["--search", room.path("a/search.safetensors"), "--lambda",
-                 1e-3], ["--arch", os.path.join(ARCHS, "darts-v1.txt")]):
-        err = export(room, *bad, "--onnx", room.path("x"), status=2)
-        assert "--onnx" in err, err
+    err = export(room, "--search", room.path("a/search.safetensors"),
+                 "--lambda", 1e-3, "--onnx", room.path("search.onnx"))
+    assert "statistics" in err, err  # not recalibrated: another network
+    assert len(room.read("search.onnx")) > 1000
+    assert room.read("search.onnx") != room.read("net.onnx")
+    err = export(room, "--arch", os.path.join(ARCHS, "darts-v1.txt"), "--onnx",
+                 room.path("x"), status=2)
+    assert "no weights" in err, err
     err = export(room, room.path("net"), "--onnx", room.path("no/where"),
                  status=1)
     assert "no/where" in err, err
