@@ -26,6 +26,13 @@ typedef void (*hnas_free_fn)(void *user, void *memory, size_t size_bytes);
 /** Receive one line; level as in HNAS_LOG_. */
 typedef void (*hnas_log_fn)(void *user, int32_t level, const char *message);
 
+/**
+ * Asked now and then while a call computes on a tape, on the thread that made
+ * the call: a result other than 0 stops it.  It answers HNAS_E_STOPPED and
+ * leaves what any failure leaves.  poll may not call on this context.
+ */
+typedef int32_t (*hnas_poll_fn)(void *user);
+
 /** One piece of work: index in [0, n_tasks), worker in [0, n_threads). */
 typedef void (*hnas_task_fn)(void *task_user, int64_t index, int32_t worker);
 
@@ -74,6 +81,10 @@ typedef struct hnas_context_opts {
     uint64_t seed;             /**< of every random draw; default 0 */
     uint32_t cpu_mask;         /**< HNAS_CPU_ bits; default HNAS_CPU_ALL */
     int32_t gemm;              /**< HNAS_GEMM_; default AUTO */
+    hnas_poll_fn poll;         /**< NULL: nobody is asked */
+    void *poll_user;           /**< passed to poll */
+    int32_t poll_ms;           /**< least milliseconds between two questions,
+                                    0: before every image; default 20 */
 } hnas_context_opts;
 
 /**
@@ -99,11 +110,11 @@ HNAS_API void hnas_context_opts_init(hnas_context_opts *opts, size_t size);
  * Ownership  *out: the caller's, closed with hnas_context_destroy.  opts is
  *            copied; what its user pointers point to must outlive the context.
  * Gradient   none.
- * Threads    any.  alloc, free, log and parallel are called on the thread that
- *            calls the library.
+ * Threads    any.  alloc, free, log, parallel and poll are called on the thread
+ *            that calls the library.
  * Errors     E_ARG NULL out, opts->size not set, or one of alloc and free
- *            without the other; E_RANGE n_threads or gemm; E_NOMEM.  There is
- *            no context to hold a message.  On error *out is NULL.
+ *            without the other; E_RANGE n_threads, gemm or poll_ms; E_NOMEM.
+ *            There is no context to hold a message.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */

@@ -38,6 +38,7 @@ enum {
     HNAS_E_THREAD = -11,     /**< a thread could not be started */
     HNAS_E_NAN = -20,        /**< NaN or infinity where a number is needed */
     HNAS_E_OP = -21,         /**< an operation of the host failed */
+    HNAS_E_STOPPED = -22,    /**< the context's poll asked to stop */
     HNAS_E_IO = -30,         /**< open, read, write or rename failed */
     HNAS_E_FORMAT = -31,     /**< not the format, or a damaged file */
     HNAS_E_TRUNCATED = -32,  /**< the file ends too early */

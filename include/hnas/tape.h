@@ -95,8 +95,8 @@ HNAS_API void hnas_tape_defer(hnas_tape *tape);
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL tape; E_RANGE a label outside the classes; E_OP a
- *            host's func failed; E_NOMEM.  After an error only a reset makes
- *            sense.
+ *            host's func failed; E_STOPPED the context's poll asked to stop;
+ *            E_NOMEM.  After an error only a reset makes sense.
  * Source     own.
  * Since      0.1
  */

@@ -22,6 +22,7 @@ static const struct {
     {HNAS_E_THREAD, "HNAS_E_THREAD"},
     {HNAS_E_NAN, "HNAS_E_NAN"},
     {HNAS_E_OP, "HNAS_E_OP"},
+    {HNAS_E_STOPPED, "HNAS_E_STOPPED"},
     {HNAS_E_IO, "HNAS_E_IO"},
     {HNAS_E_FORMAT, "HNAS_E_FORMAT"},
     {HNAS_E_TRUNCATED, "HNAS_E_TRUNCATED"},

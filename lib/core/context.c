@@ -108,6 +108,7 @@ void hnas_context_opts_init(hnas_context_opts *opts, size_t size)
     o.log_level = HNAS_LOG_WARNING;
     o.n_threads = 1;
     o.cpu_mask = HNAS_CPU_ALL;
+    o.poll_ms = 20;
     memcpy(opts, &o, o.size);
 }
 
@@ -117,7 +118,7 @@ static hnas_status check_opts(const hnas_context_opts *o)
         return HNAS_E_ARG;
     if (o->n_threads < 0 || o->n_threads > MAX_THREADS)
         return HNAS_E_RANGE;
-    if (o->gemm < HNAS_GEMM_AUTO || o->gemm > HNAS_GEMM_BLIS)
+    if (o->gemm < HNAS_GEMM_AUTO || o->gemm > HNAS_GEMM_BLIS || o->poll_ms < 0)
         return HNAS_E_RANGE;
     if (!hn_gemm_name(o->gemm))
         return HNAS_E_UNSUPPORTED;
@@ -134,6 +135,9 @@ static void set_opts(struct hnas_context *ctx, const hnas_context_opts *o)
     ctx->log = o->log;
     ctx->log_user = o->log_user;
     ctx->log_level = o->log_level;
+    ctx->poll = o->poll;
+    ctx->poll_user = o->poll_user;
+    ctx->poll_ms = o->poll_ms;
     hn_kernels_init(&ctx->k, hn_cpu_flags() & o->cpu_mask);
 }
 

@@ -3,6 +3,8 @@
 #ifndef HN_CORE_CONTEXT_H
 #define HN_CORE_CONTEXT_H
 
+#include <stdatomic.h>
+
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "hnas/context.h"
@@ -25,6 +27,11 @@ struct hnas_context {
     hnas_log_fn log;
     void *log_user;
     int32_t log_level;
+    hnas_poll_fn poll;
+    void *poll_user;
+    int32_t poll_ms;
+    int64_t polled_ms;       /* when it was asked last */
+    _Atomic int32_t stopped; /* what it answered, until the stage's end */
 
     /* One scratch area a worker, grown before a stage starts, zero-filled
      * when it grows. */
@@ -56,6 +63,12 @@ void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)
 /* Run task(user, i, worker) for every i in [0, n_tasks). */
 void hn_parallel(struct hnas_context *ctx, int64_t n_tasks, hnas_task_fn task,
                  void *user);
+
+/* Whether the stage that runs is to stop; asks the host on worker 0. */
+int hn_is_stopped(struct hnas_context *ctx, int32_t worker);
+
+/* E_STOPPED if the stage that has run was stopped. */
+hnas_status hn_check_stopped(struct hnas_context *ctx);
 
 /* See that every worker has size_bytes of scratch. */
 hnas_status hn_scratch_reserve(struct hnas_context *ctx, size_t size_bytes);

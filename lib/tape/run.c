@@ -125,7 +125,8 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
 
     last = last < run->n_images ? last : run->n_images;
     worker->chunk = index;
-    for (int64_t n = first; n < last; n++) {
+    for (int64_t n = first;
+         n < last && !hn_is_stopped(worker->ctx, worker_index); n++) {
         for (int64_t i = 0; i < run->n_nodes; i++) {
             if (n >= run->node[i]->n_images)
                 continue;
@@ -155,7 +156,7 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
         run.chunk = hn_chunk_images(run.n_images);
         hn_parallel(tape->ctx, hn_chunk_count(run.n_images), run_chunk, &run);
     }
-    return HNAS_OK;
+    return hn_check_stopped(tape->ctx);
 }
 
 void hn_stage_append(struct hn_stage *stage, struct hn_node *node)

@@ -137,7 +137,8 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
     worker->chunk = index;
     for (int64_t i = 0; i < s->n_nodes; i++)
         clear_partials(s->node[i], index);
-    for (int64_t n = first; n < last; n++) {
+    for (int64_t n = first;
+         n < last && !hn_is_stopped(worker->ctx, worker_index); n++) {
         for (int64_t i = 0; i < s->n_nodes; i++) {
             if (!s->node[i]->bimage || n >= s->node[i]->n_images)
                 continue;
@@ -244,7 +245,9 @@ static hnas_status run_stage(struct stage *s)
     s->chunk = hn_chunk_images(s->n_images);
     hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
     hn_parallel(s->tape->ctx, hn_chunk_count(s->n_images), chunk_task, s);
-    hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);
+    st = hn_check_stopped(s->tape->ctx);
+    if (st == HNAS_OK)
+        hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);
     for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++)
         if (s->node[i]->bjoin)
             st = s->node[i]->rule->backward_join(s->node[i]);

@@ -26,6 +26,7 @@ static const struct {
     {-11, "HNAS_E_THREAD"},
     {-20, "HNAS_E_NAN"},
     {-21, "HNAS_E_OP"},
+    {-22, "HNAS_E_STOPPED"},
     {-30, "HNAS_E_IO"},
     {-31, "HNAS_E_FORMAT"},
     {-32, "HNAS_E_TRUNCATED"},
