@@ -186,6 +186,31 @@ HNAS_API hnas_status hnas_search_gradient(hnas_search *search,
                                           double lambda);
 
 /**
+ * Compute a loss of a batch and all its gradients; nothing moves.
+ *
+ *     TRAIN: cross_entropy,  VALID: with penalty and regularisers
+ *
+ * Shapes     batch as hnas_search_step; gates NULL: those of lambda, else as
+ *            hnas_supernet_apply.  value NULL: not wanted.
+ * Units      kind: HNAS_LOSS_, TRAIN with gates.  lambda as hnas_search_step;
+ *            with gates only generated weights read it.  The noise is that of
+ *            the coming step.
+ * Ownership  batch and gates are read; value is the caller's.
+ * Gradient   weights and the hypernetwork's tensors hold the loss's afterwards,
+ *            as does what else wants one: images, gates.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL search, a batch without tensor, gates with VALID;
+ *            E_RANGE kind, lambda or a label; E_TYPE, E_SHAPE, E_STATE images,
+ *            labels or gates; E_OP; E_NOMEM.  On error *value is unchanged.
+ * Source     docs/math.md.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_loss(double *value, hnas_search *search,
+                                      const hnas_batch *batch, double lambda,
+                                      hnas_tensor *const gates[2],
+                                      int32_t kind);
+
+/**
  * Ask the running step, or the next one if none runs or only its last pass is
  * left, to stop: it answers HNAS_STOPPED and changes nothing.
  *

@@ -230,49 +230,14 @@ void hnas_search_destroy(hnas_search *search)
 
 /* ---- the problem ---- */
 
-static hnas_status record_loss(struct hnas_search *s, hnas_tape *tape,
-                               const hnas_loss_request *request,
-                               const hnas_batch *batch, hnas_tensor *alpha[2],
-                               hnas_tensor *gates[2], hnas_tensor **out)
-{
-    const int is_leaf = s->kind[0].alpha || s->kind[1].alpha;
-    hnas_tensor *logits = NULL;
-    int32_t flags = 0;
-    hnas_status st;
-
-    s->n_paths = request->wants_u && !is_leaf ? s->opts.alpha_paths : 0;
-    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD && !is_leaf)
-        flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
-    hnas_tape_defer(tape);
-    st = hn_search_gates(s, tape, request->lambda, -1, batch->images->dim[0],
-                         alpha, gates);
-    s->n_paths = 0;
-    if (st == HNAS_OK)
-        st = hn_search_logits(&logits, s, tape, batch->images, gates, flags,
-                              request->lambda);
-    s->kind[0].left_out = s->kind[1].left_out = NULL;
-    if (st == HNAS_OK)
-        st = hnas_cross_entropy(out, tape, logits, batch->labels);
-    if (st == HNAS_OK && request->loss == HNAS_LOSS_VALID)
-        st = hn_search_penalty(s, tape, request->lambda, alpha, gates, out);
-    hnas_tensor_unref(logits);
-    return st; /* not run yet: a tangent may follow */
-}
-
 hnas_status hn_search_loss(void *user, hnas_tape *tape,
                            const hnas_loss_request *request, hnas_tensor **out)
 {
     struct hnas_search *s = user;
-    hnas_tensor *alpha[2] = {NULL, NULL}, *gates[2] = {NULL, NULL};
-    const hnas_batch *batch =
-        request->loss == HNAS_LOSS_TRAIN ? s->train : s->valid;
-    hnas_status st = record_loss(s, tape, request, batch, alpha, gates, out);
 
-    for (int k = 0; k < HNAS_N_KINDS; k++) {
-        hnas_tensor_unref(alpha[k]);
-        hnas_tensor_unref(gates[k]);
-    }
-    return st;
+    return hn_search_record(
+        s, tape, request,
+        request->loss == HNAS_LOSS_TRAIN ? s->train : s->valid, NULL, out);
 }
 
 static hnas_status after_u(void *user)
@@ -303,43 +268,6 @@ static void after_w(void *user)
 
 /* ---- the step ---- */
 
-static hnas_status check_batch(struct hnas_search *s, const hnas_batch *b,
-                               const char *what)
-{
-    if (!b || !b->images || !b->labels)
-        return hn_fail(s->ctx, HNAS_E_ARG, "step: no %s batch", what);
-    return hn_expect(b->images, 4, what);
-}
-
-static hnas_status check_lambda(struct hnas_search *s, const double *lambda,
-                                int32_t n)
-{
-    for (int32_t i = 0; i < n; i++) {
-        double ignored;
-        hnas_status st = hnas_hyper_scale(&ignored, s->hyper, lambda[i]);
-
-        if (st < 0)
-            return st;
-        if (st == HNAS_EXTRAPOLATED)
-            return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g lies outside the stored range",
-                           lambda[i]);
-        if (s->opts.cost_weight > 0 && lambda[i] < 0)
-            return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g, the penalty wants >= 0",
-                           lambda[i]);
-    }
-    return HNAS_OK;
-}
-
-hnas_status hn_search_check(struct hnas_search *s, const hnas_batch *valid,
-                            double lambda)
-{
-    hnas_status st = check_batch(s, valid, "validation images [N, C, H, W]");
-
-    return st == HNAS_OK ? check_lambda(s, &lambda, 1) : st;
-}
-
 hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
                              const hnas_batch *valid, const double *lambda,
                              int32_t n_lambda, hnas_step_info *info)
@@ -349,16 +277,17 @@ hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
 
     if (!search)
         return HNAS_E_ARG;
-    st = check_batch(search, train, "training images [N, C, H, W]");
+    st = hn_search_check_batch(search, train, "training images [N, C, H, W]");
     if (st == HNAS_OK)
-        st = check_batch(search, valid, "validation images [N, C, H, W]");
+        st = hn_search_check_batch(search, valid,
+                                   "validation images [N, C, H, W]");
     if (st < 0)
         return st;
     if (!lambda) {
         n_lambda = hn_search_draw(search, drawn);
         lambda = drawn;
     }
-    st = check_lambda(search, lambda, n_lambda);
+    st = hn_search_check_lambda(search, lambda, n_lambda);
     if (st < 0)
         return st;
     hnas_search_restore_norms(search);
@@ -376,7 +305,7 @@ hnas_status hnas_search_gradient(hnas_search *search, const hnas_batch *train,
 
     if (!search)
         return HNAS_E_ARG;
-    st = check_batch(search, train, "training images [N, C, H, W]");
+    st = hn_search_check_batch(search, train, "training images [N, C, H, W]");
     if (st == HNAS_OK)
         st = hn_search_check(search, valid, lambda);
     if (st < 0)

@@ -57,6 +57,20 @@ hnas_status hn_search_gates(struct hnas_search *s, hnas_tape *tape,
 hnas_status hn_search_draw_paths(struct hnas_search *s, hnas_tape *tape, int k,
                                  const hnas_tensor *alpha);
 
+/* Record a loss of a batch.  given: gates to use instead of those at the
+ * request's lambda, or NULL. */
+hnas_status hn_search_record(struct hnas_search *s, hnas_tape *tape,
+                             const hnas_loss_request *request,
+                             const hnas_batch *batch,
+                             hnas_tensor *const given[2], hnas_tensor **out);
+
+/* Refuse a batch that misses a tensor, and values of lambda that a loss can't
+ * be had at. */
+hnas_status hn_search_check_batch(struct hnas_search *s, const hnas_batch *b,
+                                  const char *what);
+hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
+                                   int32_t n);
+
 /* Record cost penalty and regularisers and add them to *loss. */
 hnas_status hn_search_penalty(struct hnas_search *s, hnas_tape *tape,
                               double lambda, hnas_tensor *const alpha[2],
