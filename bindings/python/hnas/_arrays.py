@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""NumPy arrays to tensors and back, without a copy where layouts allow."""
+import ctypes
+import itertools
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from . import _abi
+from ._core import Core, Entry
+from ._errors import ElementTypeError, ShapeError
+from ._library import lib
+
+DTYPES = {
+    np.dtype(np.float32): _abi.HNAS_FLOAT32,
+    np.dtype(np.float64): _abi.HNAS_FLOAT64,
+    np.dtype(np.int32): _abi.HNAS_INT32,
+    np.dtype(np.uint8): _abi.HNAS_UINT8,
+}
+OF_DTYPE = {value: key for key, value in DTYPES.items()}
+_keys = itertools.count(1)
+_held: Dict[int, Any] = {}  # wrapped arrays, until the library lets go
+
+
+def _forget(user: Optional[int], _data: Any) -> None:
+    _held.pop(user or 0, None)
+
+
+_release = _abi.hnas_release_fn(_forget)
+
+
+def describe(array: Any) -> Any:
+    """The hnas_array of an array whose strides are whole elements."""
+    a = _abi.hnas_array()
+    a.size = ctypes.sizeof(a)
+    a.data = array.ctypes.data
+    a.dtype = DTYPES[array.dtype]
+    a.rank = array.ndim
+    for i, n in enumerate(array.shape):
+        a.dims[i] = n
+        a.strides[i] = array.strides[i] // array.itemsize
+    return a
+
+
+def fitting(array: Any, dtype: Any = None) -> Any:
+    """The array itself if the library can read it, else a copy."""
+    array = np.asarray(array)
+    if dtype is not None and array.dtype != dtype:
+        array = array.astype(dtype)
+    if array.dtype not in DTYPES:
+        raise ElementTypeError(f"array: dtype {array.dtype}, want float32, "
+                               "float64, int32 or uint8", _abi.HNAS_E_TYPE)
+    if array.ndim > _abi.HNAS_MAX_RANK or array.size == 0:
+        raise ShapeError(f"array: shape {array.shape}, want at most "
+                         f"{_abi.HNAS_MAX_RANK} axes, none empty",
+                         _abi.HNAS_E_SHAPE)
+    whole = all(s % array.itemsize == 0 for s in array.strides)
+    broadcast = any(s == 0 and n > 1
+                    for s, n in zip(array.strides, array.shape))
+    if not whole or broadcast or not array.flags.aligned:
+        array = np.array(array, order="C")
+    return array
+
+
+def wrap(core: Core, array: Any) -> Entry:
+    """A tensor over a fitting array's memory, which it keeps alive."""
+    a = describe(array)
+    key = next(_keys)
+    a.release = _release
+    a.release_user = key
+    _held[key] = array
+    try:
+        return core.create(_abi.hnas_tensor, lib.hnas_tensor_unref,
+                           lib.hnas_tensor_wrap, core.pointer, ctypes.byref(a))
+    except BaseException:
+        _held.pop(key, None)
+        raise
+
+
+def shape_of(core: Core, pointer: Any) -> Tuple[Any, Any]:
+    """(hnas_array, shape) of a tensor."""
+    a = _abi.hnas_array()
+    a.size = ctypes.sizeof(a)
+    core.call(lib.hnas_tensor_get_array, pointer, ctypes.byref(a))
+    return a, tuple(a.dims[i] for i in range(a.rank))
+
+
+class Memory:
+    """What an array over a tensor's memory keeps alive."""
+
+    def __init__(self, core: Core, pointer: Any) -> None:
+        a, shape = shape_of(core, pointer)
+        self._entry = core.pin(pointer)
+        dtype = OF_DTYPE[a.dtype]
+        self.__array_interface__ = {
+            "version": 3, "shape": shape, "typestr": dtype.str,
+            "data": (a.data, False),
+            "strides": tuple(a.strides[i] * dtype.itemsize
+                             for i in range(a.rank)),
+        }
+
+    def __del__(self) -> None:
+        entry = self.__dict__.get("_entry")
+        if entry is not None:
+            entry.core.discard(entry)
+
+
+def view(core: Core, pointer: Any) -> Any:
+    """An array over a leaf's memory."""
+    return np.asarray(Memory(core, pointer))
+
+
+def copy_out(core: Core, pointer: Any, function: Any, dtype: Any) -> Any:
+    """A new array that hnas_tensor_get or hnas_tensor_get_gradient fills."""
+    with core.lock:
+        _, shape = shape_of(core, pointer)
+        out = np.empty(shape, dtype)
+        core.call(function, pointer, DTYPES[np.dtype(dtype)],
+                  out.ctypes.data, out.size)
+    return out
+
+
+def copy_in(core: Core, pointer: Any, array: Any, what: str) -> None:
+    """Write an array into a tensor of the same shape."""
+    with core.lock:
+        _, shape = shape_of(core, pointer)
+        array = np.asarray(array)
+        if array.shape != shape:
+            raise ShapeError(f"{what}: shape {array.shape}, want {shape}",
+                             _abi.HNAS_E_SHAPE)
+        if array.dtype not in DTYPES:
+            array = array.astype(np.float64)
+        array = np.ascontiguousarray(array)
+        core.call(lib.hnas_tensor_set, pointer, DTYPES[array.dtype],
+                  array.ctypes.data, array.size)
+
+
+def over(a: Any, writeable: bool) -> Any:
+    """An array over what a callback was given; it lives as long as that."""
+    if not a.data:
+        return None
+    dtype = OF_DTYPE[a.dtype]
+    shape = tuple(a.dims[i] for i in range(a.rank))
+    strides = tuple(a.strides[i] * dtype.itemsize for i in range(a.rank))
+    n_bytes = dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides))
+    buffer = (ctypes.c_char * n_bytes).from_address(a.data)
+    array = np.ndarray(shape, dtype, buffer, 0, strides)
+    array.flags.writeable = writeable
+    return array

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a context's objects share: one lock, who needs whom, exceptions that
+pass through C, signals that arrive meanwhile."""
+import atexit
+import ctypes
+import itertools
+import signal
+import threading
+import weakref
+from collections import deque
+from contextlib import contextmanager
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set
+
+from . import _abi
+from ._errors import StateError, error
+from ._library import lib
+
+_serials = itertools.count()
+_exiting = False
+
+
+class Entry:
+    """An object of the library, and the ones that must outlive it."""
+
+    __slots__ = ("core", "pointer", "destroy", "parents", "children",
+                 "doomed", "serial")
+
+    def __init__(self, core: "Core", pointer: Any,
+                 destroy: Optional[Callable[[Any], None]],
+                 parents: Sequence["Entry"] = ()) -> None:
+        self.core, self.pointer, self.destroy = core, pointer, destroy
+        self.parents = list(parents)
+        self.children: Set[Entry] = set()
+        self.doomed = False
+        self.serial = next(_serials)
+        for p in self.parents:
+            p.children.add(self)
+
+    def doom_with_children(self) -> None:
+        """Have this and what depends on it released."""
+        for child in sorted(self.children, key=lambda e: -e.serial):
+            child.doom_with_children()
+        self.core.doomed.append(self)
+
+
+class Core:
+    """The state of one context.  A call holds the lock; what is released
+    meanwhile waits until no call runs."""
+
+    def __init__(self, pointer: Any) -> None:
+        self.pointer = pointer
+        self.lock = threading.RLock()
+        self.depth = 0
+        self.closed = False
+        self.draining = False
+        self.entries: Set[Entry] = set()
+        self.pins: Set[Entry] = set()
+        self.doomed: Deque[Entry] = deque()
+        self.raised: List[BaseException] = []
+        self.keep: List[Any] = []
+        self.funcs: Dict[Any, Any] = {}
+        _cores.add(self)
+
+    # ---- calls ----
+
+    def check_open(self) -> None:
+        if self.closed or not self.pointer:
+            raise StateError("context: it is closed")
+
+    def call(self, function: Any, *arguments: Any) -> int:
+        """Call a function that answers a status; raise what went wrong."""
+        with self.lock:
+            self.check_open()
+            with self._running():
+                status = int(function(*arguments))
+            self._raise_pending()
+            if status < 0:
+                text = lib.hnas_context_message(self.pointer).decode(
+                    errors="replace")
+                raise error(status, text)
+            return status
+
+    def get(self, function: Any, *arguments: Any) -> Any:
+        """Call a function that can't fail."""
+        with self.lock:
+            self.check_open()
+            with self._running():
+                value = function(*arguments)
+            self._raise_pending()
+            return value
+
+    def create(self, kind: Any, destroy: Any, function: Any, *arguments: Any,
+               parents: Sequence[Entry] = ()) -> Entry:
+        """Call a function whose first argument is where a new object goes."""
+        out = ctypes.POINTER(kind)()
+        with self.lock:
+            try:
+                self.call(function, ctypes.byref(out), *arguments)
+                return self.adopt(out, destroy, parents)
+            except BaseException:
+                if out:
+                    destroy(out)
+                raise
+
+    def adopt(self, pointer: Any, destroy: Any,
+              parents: Sequence[Entry] = ()) -> Entry:
+        with self.lock:
+            entry = Entry(self, pointer, destroy, parents)
+            self.entries.add(entry)
+            return entry
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """A call runs: signals are kept until it has stopped."""
+        if self.depth == 0:
+            self._drain()
+        self.depth += 1
+        restore: List[Any] = []
+        try:
+            if self.depth == 1:
+                self._catch_signals(restore)
+            yield
+        finally:
+            self.depth -= 1
+            for number, handler in restore:
+                signal.signal(number, handler)
+
+    def _catch_signals(self, restore: List[Any]) -> None:
+        """Run the handlers of signals as ever, but keep what they raise: it
+        can't pass through C.  The poll then stops the call."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                restore.append((number, handler))
+                signal.signal(number, self._kept(handler))
+
+    def _kept(self, handler: Any) -> Callable[[int, Any], None]:
+        def handle(number: int, frame: Any) -> None:
+            try:
+                handler(number, frame)
+            except BaseException as e:  # pylint: disable=broad-except
+                self.raised.append(e)
+        return handle
+
+    def _raise_pending(self) -> None:
+        """Raise what a callback or a signal left, once C has returned."""
+        if self.raised and self.depth == 0:
+            first = self.raised[0]
+            self.raised.clear()
+            raise first
+
+    @contextmanager
+    def carried(self) -> Iterator[None]:
+        """The body of a callback: its exception waits for C to return."""
+        try:
+            yield
+        except BaseException as e:  # pylint: disable=broad-except
+            self.raised.append(e)
+
+    # ---- releases ----
+
+    def discard(self, entry: Entry) -> None:
+        """Release from a finaliser, which may come on any thread."""
+        if _exiting:
+            return
+        self.doomed.append(entry)
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.depth == 0:
+                    self._drain()
+            finally:
+                self.lock.release()
+
+    def close_entry(self, entry: Entry) -> None:
+        """Release it and what depends on it, now or after the running call."""
+        with self.lock:
+            if not entry.doomed:
+                entry.doom_with_children()
+            if self.depth == 0:
+                self._drain()
+
+    def _drain(self) -> None:
+        if self.draining:
+            return
+        self.draining = True
+        try:
+            while self.doomed:
+                entry = self.doomed.popleft()
+                entry.doomed = True
+                self._release(entry)
+            if self.closed and not self.pins and self.pointer:
+                lib.hnas_context_destroy(self.pointer)
+                self.pointer = None
+                self.keep.clear()
+                self.funcs.clear()
+        finally:
+            self.draining = False
+
+    def _release(self, entry: Entry) -> None:
+        if not entry.doomed or entry.children or entry.pointer is None:
+            return
+        pointer, entry.pointer = entry.pointer, None
+        self.entries.discard(entry)
+        self.pins.discard(entry)
+        if entry.destroy:
+            entry.destroy(pointer)
+        for p in entry.parents:
+            p.children.discard(entry)
+            self._release(p)
+
+    def pin(self, pointer: Any) -> Entry:
+        """An own reference to a tensor that outlives even the context."""
+        with self.lock:
+            entry = self.adopt(lib.hnas_tensor_ref(pointer),
+                               lib.hnas_tensor_unref)
+            self.pins.add(entry)
+            return entry
+
+    def __del__(self) -> None:
+        if not _exiting and self.pointer and not self.closed:
+            self.close()
+
+    def close(self) -> None:
+        with self.lock:
+            if self.closed:
+                return
+            if self.depth:
+                raise StateError("context: close while a call runs")
+            for entry in sorted(self.entries, key=lambda e: -e.serial):
+                if entry not in self.pins:
+                    self.doomed.append(entry)
+            self.closed = True
+            self._drain()
+
+
+_SIGNALS = tuple(getattr(signal, name) for name in
+                 ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1",
+                  "SIGUSR2") if hasattr(signal, name))
+_cores: "weakref.WeakSet[Core]" = weakref.WeakSet()
+
+
+def _at_exit() -> None:
+    """Close what is open while callbacks still can run.  A call on another
+    thread keeps its context: the process ends anyway."""
+    global _exiting
+    for core in list(_cores):
+        if core.lock.acquire(timeout=0.1):
+            try:
+                if core.depth == 0:
+                    core.close()
+            finally:
+                core.lock.release()
+    _exiting = True
+
+
+atexit.register(_at_exit)
+
+
+class Handle:
+    """What every object of the library has: `close()`, `closed`, `with`."""
+
+    _entry: Optional[Entry] = None
+
+    @property
+    def _core(self) -> Core:
+        if self._entry is None:
+            raise StateError(f"{type(self).__name__}: it is closed")
+        return self._entry.core
+
+    @property
+    def _ptr(self) -> Any:
+        """The C pointer; an error where the object is gone."""
+        entry = self._entry
+        if entry is None or entry.pointer is None or entry.doomed:
+            raise StateError(f"{type(self).__name__}: it is closed")
+        return entry.pointer
+
+    @property
+    def closed(self) -> bool:
+        entry = self._entry
+        return entry is None or entry.pointer is None or entry.doomed
+
+    def close(self) -> None:
+        """Release it, and what depends on it; more calls do nothing."""
+        if self._entry is not None:
+            self._entry.core.close_entry(self._entry)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        entry = self._entry
+        if entry is not None and not entry.doomed:
+            entry.core.discard(entry)
+
+
+def message(core: Core) -> str:
+    return str(lib.hnas_context_message(core.pointer).decode(errors="replace"))
+
+
+NULL_TAPE = ctypes.POINTER(_abi.hnas_tape)()

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Names for the constants of the headers, and options structs."""
+import ctypes
+from typing import Any, Dict, Tuple
+
+from . import _abi
+from ._errors import UnknownNameError
+from ._library import lib
+
+
+def names(prefix: str) -> Dict[str, int]:
+    """{"softmax": HNAS_RELAX_SOFTMAX, ...} of a prefix "HNAS_RELAX_"."""
+    return {key[len(prefix):].lower(): value
+            for key, value in vars(_abi).items() if key.startswith(prefix)}
+
+
+METRICS = names("HNAS_COST_")
+RULES = names("HNAS_RULE_")
+KINDS = ("normal", "reduce")
+
+
+def number(what: str, prefix: str, name: Any) -> int:
+    """The constant of a name; a number is taken as it is."""
+    if isinstance(name, int):
+        return name
+    known = names(prefix)
+    if name not in known:
+        raise UnknownNameError(f"{what}: {name!r}, want one of "
+                               f"{', '.join(known)}", _abi.HNAS_E_NAME)
+    return known[name]
+
+
+def name_of(prefix: str, value: int) -> str:
+    for name, v in names(prefix).items():
+        if v == value:
+            return name
+    return str(value)
+
+
+def options(kind: str) -> Any:
+    """A struct `kind` with its defaults."""
+    opts = getattr(_abi, kind)()
+    getattr(lib, kind + "_init")(ctypes.byref(opts), ctypes.sizeof(opts))
+    return opts
+
+
+def assign(opts: Any, **values: Any) -> None:
+    """Set the fields that are not None."""
+    for name, value in values.items():
+        if value is not None:
+            setattr(opts, name, value)
+
+
+def pair(what: str, value: Any) -> Tuple[float, float]:
+    """(first, last) of a number or two of them."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise TypeError(f"{what}: {value!r}, want a number or two")
+        return float(value[0]), float(value[1])
+    return float(value), float(value)
+
+
+def texts(strings: Any) -> Any:
+    """An array of C strings."""
+    encoded = [s.encode() for s in strings]
+    return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)
+
+
+def read_opts(function: str, pointer: Any, kind: str) -> Any:
+    """A struct that a hnas_x_get_opts fills."""
+    opts = getattr(_abi, kind)()
+    getattr(lib, function)(pointer, ctypes.byref(opts), ctypes.sizeof(opts))
+    return opts

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The context: memory, threads, seed, kernels, messages."""
+import ctypes
+from typing import Any, Callable, Optional, Tuple
+
+from . import _abi
+from ._core import Core
+from ._errors import error
+from ._library import lib
+from ._options import name_of, number, options
+
+LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
+
+
+class Context:
+    """Everything of the library belongs to a context; they share nothing.
+
+    threads: workers, 0 for all cores.  seed: of every random draw.
+    log(level, message) gets a line for each failure and warning, up to
+    log_level.  poll() is asked now and then while a call computes: True stops
+    it with StoppedError.  Any exception in one of them ends the call that
+    runs and comes out of it.
+    """
+
+    def __init__(self, threads: int = 0, seed: int = 0, *,
+                 log: Optional[Callable[[str, str], Any]] = None,
+                 log_level: str = "warning",
+                 poll: Optional[Callable[[], Any]] = None,
+                 gemm: str = "auto", cpu_mask: Optional[int] = None) -> None:
+        opts = options("hnas_context_opts")
+        self._log, self._poll = log, poll
+        self._callbacks = (_abi.hnas_log_fn(self._on_log),
+                           _abi.hnas_poll_fn(self._on_poll))
+        opts.n_threads = threads
+        opts.seed = seed
+        opts.gemm = number("gemm", "HNAS_GEMM_", gemm)
+        opts.log_level = LEVELS.get(log_level, 2)
+        if cpu_mask is not None:
+            opts.cpu_mask = cpu_mask
+        if log:
+            opts.log = self._callbacks[0]
+        opts.poll = self._callbacks[1]
+        out = ctypes.POINTER(_abi.hnas_context)()
+        self._c: Optional[Core] = None
+        status = lib.hnas_context_create(ctypes.byref(out), ctypes.byref(opts))
+        if status < 0:
+            raise error(status, f"context: threads {threads}, want 0..256, "
+                        f"or gemm {gemm!r} is not in this library")
+        self._c = Core(out)
+        self._c.keep.append(self._callbacks)
+
+    def _on_log(self, _user: Any, level: int, line: bytes) -> None:
+        core = self._c
+        if core is None or self._log is None:
+            return
+        with core.carried():
+            self._log(name_of("HNAS_LOG_", level), line.decode(errors="replace"))
+
+    def _on_poll(self, _user: Any) -> int:
+        core = self._c
+        if core is None:
+            return 0
+        if self._poll is not None and not core.raised:
+            with core.carried():
+                if self._poll():
+                    return 1
+        return 1 if core.raised else 0
+
+    @property
+    def _core(self) -> Core:
+        assert self._c is not None
+        return self._c
+
+    @property
+    def _ptr(self) -> Any:
+        self._core.check_open()
+        return self._core.pointer
+
+    @property
+    def closed(self) -> bool:
+        return self._c is None or self._c.closed
+
+    def close(self) -> None:
+        """Close it and all that belongs to it; more calls do nothing.  Arrays
+        that share its memory stay valid."""
+        if self._c is not None:
+            self._c.close()
+
+    def __enter__(self) -> "Context":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    @property
+    def threads(self) -> int:
+        return int(lib.hnas_context_get_threads(self._ptr))
+
+    @property
+    def seed(self) -> int:
+        return int(lib.hnas_context_get_seed(self._ptr))
+
+    @property
+    def kernels(self) -> str:
+        """The kernel level: "c", "avx2" or "avx512"."""
+        return str(lib.hnas_context_get_kernels(self._ptr).decode())
+
+    @property
+    def gemm(self) -> str:
+        return str(lib.hnas_context_get_gemm(self._ptr).decode())
+
+    @property
+    def memory(self) -> Tuple[int, int]:
+        """Bytes held now, and at most so far."""
+        now, peak = ctypes.c_size_t(), ctypes.c_size_t()
+        with self._core.lock:
+            lib.hnas_context_get_memory(self._ptr, ctypes.byref(now),
+                                        ctypes.byref(peak))
+        return now.value, peak.value
+
+    @property
+    def ops(self) -> Tuple[str, ...]:
+        """The names of all registered operations."""
+        with self._core.lock:
+            n = lib.hnas_op_get_count(self._ptr)
+            return tuple(lib.hnas_op_get(self._ptr, i).contents.name.decode()
+                         for i in range(n))
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<hnas.Context closed>"
+        return (f"<hnas.Context threads={self.threads} seed={self.seed} "
+                f"kernels={self.kernels}>")
+
+
+_default: Optional[Context] = None
+
+
+def default_context() -> Context:
+    """The context that serves where none is given: all cores, seed 0."""
+    global _default
+    if _default is None or _default.closed:
+        _default = Context()
+    return _default
+
+
+def context_of(ctx: Optional[Context]) -> Context:
+    if ctx is None:
+        return default_context()
+    if not isinstance(ctx, Context):
+        raise TypeError(f"ctx: {type(ctx).__name__}, want hnas.Context")
+    return ctx

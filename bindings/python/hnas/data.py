@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Data sets and batches of them."""
+import ctypes
+import os
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from . import _abi, _arrays
+from ._core import Core, Handle
+from ._errors import FileError
+from ._library import lib
+from ._options import assign, options
+from .context import Context, context_of
+from .tensor import Tensor
+
+FILES = {True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+         False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
+
+
+def as_images(x: Any) -> Any:
+    """N x C x H x W of uint8 or float32; N x H x W counts as one channel."""
+    x = np.asarray(x)
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.ndim != 4:
+        raise _arrays.ShapeError(f"images: shape {x.shape}, want N x C x H x W",
+                                 _abi.HNAS_E_SHAPE)
+    return x if x.dtype == np.uint8 else _arrays.fitting(x, np.float32)
+
+
+class Dataset(Handle):
+    """Labelled images: arrays uint8 (as value / 255) or float32, shared."""
+
+    def __init__(self, images: Any, labels: Any,
+                 ctx: Optional[Context] = None) -> None:
+        context = context_of(ctx)
+        core = context._core
+        x = _arrays.wrap(core, _arrays.fitting(as_images(images)))
+        y = _arrays.wrap(core, _arrays.fitting(np.ravel(labels), np.int32))
+        self._entry = core.create(
+            _abi.hnas_dataset, lib.hnas_dataset_destroy,
+            lib.hnas_dataset_create, context._ptr, x.pointer, y.pointer)
+        core.close_entry(x)
+        core.close_entry(y)
+        self._ctx = context
+        self.is_uint8 = np.asarray(images).dtype == np.uint8
+
+    @classmethod
+    def idx(cls, images_path: str, labels_path: str,
+            ctx: Optional[Context] = None) -> "Dataset":
+        """From two files in IDX format, plain or gzip."""
+        context = context_of(ctx)
+        data = cls.__new__(cls)
+        data._ctx = context
+        data.is_uint8 = True
+        data._entry = context._core.create(
+            _abi.hnas_dataset, lib.hnas_dataset_destroy,
+            lib.hnas_dataset_open_idx, context._ptr, os.fsencode(images_path),
+            os.fsencode(labels_path))
+        return data
+
+    @classmethod
+    def open(cls, folder: str, train: bool = True,
+             ctx: Optional[Context] = None) -> "Dataset":
+        """The training or test part of a folder with the four files that
+        MNIST comes in, plain or .gz."""
+        found = []
+        for name in FILES[train]:
+            paths = [os.path.join(folder, name + end) for end in ("", ".gz")]
+            existing = [p for p in paths if os.path.exists(p)]
+            if not existing:
+                raise FileError(f"{paths[0]}: no such file, nor .gz",
+                                _abi.HNAS_E_IO)
+            found.append(existing[0])
+        return cls.idx(found[0], found[1], ctx)
+
+    @property
+    def shape(self) -> Tuple[int, int, int, int]:
+        """N, C, H, W."""
+        dims = (ctypes.c_int64 * 4)()
+        lib.hnas_dataset_get_dims(self._ptr, dims)
+        n, c, h, w = dims
+        return n, c, h, w
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def classes(self) -> int:
+        """The largest label + 1."""
+        return int(lib.hnas_dataset_get_classes(self._ptr))
+
+    def moments(self, n_images: int = 0) -> Tuple[float, float]:
+        """Mean and standard deviation over all pixels, of value / 255."""
+        mean, std = ctypes.c_double(), ctypes.c_double()
+        self._core.call(lib.hnas_dataset_moments, self._ptr, n_images,
+                        ctypes.byref(mean), ctypes.byref(std))
+        return mean.value, std.value
+
+    def batches(self, batch: int = 64, **settings: Any) -> "Batches":
+        return Batches(self, batch, **settings)
+
+    def arrays(self, mean: float = 0.0, std: float = 1.0) -> Tuple[Any, Any]:
+        """All images as float32 and their labels, copied."""
+        with self.batches(len(self), shuffle=False, mean=mean, std=std) as b:
+            images, labels = b.get(0, 0)
+            return images.numpy(copy=True), labels.numpy(copy=True)
+
+
+class Batches(Handle):
+    """Batches of a range of a data set: a pure function of seed, epoch and
+    index."""
+
+    def __init__(self, data: Dataset, batch: int = 64, *, first: int = 0,
+                 count: int = 0, shuffle: bool = True, partial: bool = False,
+                 stream: int = 0, mean: float = 0.0, std: float = 1.0,
+                 shift: int = 0, flip: bool = False, cutout: int = 0) -> None:
+        opts = options("hnas_batches_opts")
+        assign(opts, batch=batch, first=first, count=count,
+               shuffle=int(shuffle), partial=int(partial), stream=stream,
+               mean=mean, std=std, shift=shift, flip=int(flip), cutout=cutout)
+        assert data._entry is not None
+        self._entry = data._core.create(
+            _abi.hnas_batches, lib.hnas_batches_destroy,
+            lib.hnas_batches_create, data._ctx._ptr, data._ptr,
+            ctypes.byref(opts), parents=[data._entry])
+        self._data = data
+
+    def __len__(self) -> int:
+        return int(lib.hnas_batches_get_count(self._ptr))
+
+    def get(self, epoch: int, index: int) -> Tuple[Tensor, Tensor]:
+        """Images and labels; the next call overwrites them."""
+        kind = ctypes.POINTER(_abi.hnas_tensor)
+        out = kind(), kind()
+        core = self._core
+        with core.lock:
+            core.call(lib.hnas_batches_get, self._ptr, epoch, index,
+                      ctypes.byref(out[0]), ctypes.byref(out[1]))
+            x, y = (Tensor._of(core.adopt(lib.hnas_tensor_ref(o),
+                                          lib.hnas_tensor_unref), False)
+                    for o in out)
+        return x, y
+
+    def epoch(self, epoch: int) -> Iterator[Tuple[Tensor, Tensor]]:
+        return (self.get(epoch, i) for i in range(len(self)))
+
+
+def dataset(ctx: Context, x: Any, y: Any) -> Dataset:
+    """A data set as it is, or of arrays; without labels they are zeros."""
+    if isinstance(x, Dataset):
+        return x
+    x = as_images(x)
+    if y is None:
+        y = np.zeros(len(x), np.int32)
+    if len(x) != len(np.ravel(y)):
+        raise ValueError(f"{len(x)} images, {len(np.ravel(y))} labels")
+    return Dataset(x, y, ctx)
+
+
+def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
+    """(hnas_batch, what keeps it alive) of (images, labels)."""
+    if len(pair) != 2:
+        raise ValueError(f"batch: {len(pair)} things, want (images, labels)")
+    x, y = pair
+    if not isinstance(x, Tensor):
+        x = as_images(x)
+        if x.dtype == np.uint8:
+            raise _arrays.ElementTypeError(
+                "images: uint8, want float32 (hnas.Dataset normalises)",
+                _abi.HNAS_E_TYPE)
+        x = Tensor._of(_arrays.wrap(core, x), False)
+    if not isinstance(y, Tensor):
+        y = Tensor._of(_arrays.wrap(core, _arrays.fitting(y, np.int32)), False)
+    b = _abi.hnas_batch()
+    b.images, b.labels = x._ptr, y._ptr
+    return b, [x, y]

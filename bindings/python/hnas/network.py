@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The discrete network of an architecture, used as scikit-learn's estimators
+are."""
+import ctypes
+import json
+import os
+from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
+                    Union)
+
+import numpy as np
+
+from . import _abi, _fit
+from ._core import Entry
+from ._library import lib
+from ._options import assign, options, pair, read_opts
+from ._progress import Progress
+from .arch import Arch
+from .bilevel import Bilevel, Pair
+from .context import Context, context_of
+from .data import Batches, dataset
+from .net import Supernet
+from .op import Cost, cost_of
+from .tensor import Named
+
+
+class TrainInfo(NamedTuple):
+    """What a step of training did."""
+
+    step: int
+    loss: float
+    norm: float
+    rate: float
+    drop_path: float
+
+
+class Scores(NamedTuple):
+    """Fractions of 1, and counts: true by predicted."""
+
+    accuracy: float
+    precision: float
+    confusion: Any
+
+
+class Network(Named):
+    """The network of an architecture; its shape is that of the supernet that
+    the architecture came from unless image, classes, channels, cells or nodes
+    say otherwise.  affine: batch-norm of operations learns weight and bias;
+    auxiliary: a second head for training.
+    """
+
+    _params_function = "hnas_model_get_params"
+
+    def __init__(self, arch: Union[Arch, Dict[str, Any]], *,
+                 net: Optional[Supernet] = None,
+                 image: Optional[Sequence[int]] = None,
+                 classes: Optional[int] = None,
+                 channels: Optional[int] = None, cells: Optional[int] = None,
+                 nodes: Optional[int] = None,
+                 stem_multiplier: Optional[int] = None, affine: bool = False,
+                 auxiliary: bool = False) -> None:
+        if isinstance(arch, dict):
+            if net is None:
+                raise TypeError("Network: an architecture as a dict wants "
+                                "net=, the supernet whose operations it names")
+            arch = Arch.from_dict(net, arch)
+        opts = options("hnas_model_opts")
+        shape = dict(arch._shape)
+        for i, n in enumerate(image if image is not None else shape["image"]):
+            opts.image[i] = n
+        for name in ("classes", "channels", "cells", "nodes",
+                     "stem_multiplier"):
+            setattr(opts, name, shape[name])
+        assign(opts, classes=classes, channels=channels, cells=cells,
+               nodes=nodes, stem_multiplier=stem_multiplier,
+               affine=int(affine), auxiliary=int(auxiliary))
+        self._begin(arch._ctx, arch._core.create(
+            _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_model_create,
+            arch._ctx._ptr, arch._ptr, ctypes.byref(opts)))
+
+    def _begin(self, ctx: Context, entry: Entry, text: str = "") -> None:
+        self._ctx, self._entry = ctx, entry
+        try:
+            saved = json.loads(text or "{}")
+        except ValueError:
+            saved = {}
+        saved = saved if isinstance(saved, dict) else {}
+        self.mean = saved.get("mean", 0.0)
+        self.std = saved.get("std", 1.0)
+        self.history: List[float] = saved.get("history", [])
+
+    @classmethod
+    def load(cls, path: Union[str, "os.PathLike[str]"],
+             ctx: Optional[Context] = None) -> "Network":
+        """From a file of `save` or hnas-train."""
+        context = context_of(ctx)
+        network = cls.__new__(cls)
+        entry = context._core.create(
+            _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_model_load,
+            context._ptr, os.fsencode(path))
+        text = context._core.get(lib.hnas_model_get_text,
+                                 entry.pointer).decode()
+        network._begin(context, entry, text)
+        return network
+
+    def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """The network, and where its training stands, atomically."""
+        text = json.dumps({"mean": self.mean, "std": self.std,
+                           "history": self.history})
+        self._core.call(lib.hnas_model_save, self._ptr, os.fsencode(path),
+                        text.encode())
+
+    @property
+    def settings(self) -> Dict[str, Any]:
+        """What it was made with."""
+        o = read_opts("hnas_model_get_opts", self._ptr, "hnas_model_opts")
+        return {"image": tuple(o.image), "classes": o.classes,
+                "channels": o.channels, "cells": o.cells, "nodes": o.nodes,
+                "stem_multiplier": o.stem_multiplier,
+                "affine": bool(o.affine), "auxiliary": bool(o.auxiliary)}
+
+    @property
+    def cost(self) -> Cost:
+        """Of the whole network for one image."""
+        total = _abi.hnas_cost()
+        self._core.get(lib.hnas_model_get_cost, self._ptr, ctypes.byref(total),
+                       None)
+        return cost_of(total)
+
+    @property
+    def steps(self) -> int:
+        """Steps since training began."""
+        return int(lib.hnas_model_get_steps(self._ptr))
+
+    def inherit(self, source: Union[Supernet, Bilevel, "Network"]
+                ) -> "Network":
+        """Take weights and statistics over by name."""
+        named = source.net if isinstance(source, Bilevel) else source
+        self._core.call(lib.hnas_model_inherit, self._ptr,
+                        getattr(lib, named._params_function)(named._ptr))
+        if isinstance(source, (Bilevel, Network)):
+            self.mean, self.std = source.mean, source.std
+        return self
+
+    # ---- training ----
+
+    def begin(self, *, w_lr: Pair = None, total_steps: int = 0,
+              rate_steps: int = 1, momentum: Optional[float] = None,
+              weight_decay: Optional[float] = None,
+              clip: Optional[float] = None, nesterov: Optional[bool] = None,
+              drop_path: Optional[float] = None,
+              aux_weight: Optional[float] = None,
+              label_smoothing: Optional[float] = None,
+              average: Optional[float] = None,
+              norm_momentum: Optional[float] = None) -> None:
+        """Begin to train: a new optimizer, step 0."""
+        opts = options("hnas_train_opts")
+        if w_lr is not None:
+            opts.rate, opts.rate_last = pair("w_lr", w_lr)
+        assign(opts, total_steps=total_steps, rate_steps=rate_steps,
+               drop_path=drop_path, aux_weight=aux_weight,
+               label_smoothing=label_smoothing, average=average,
+               norm_momentum=norm_momentum)
+        assign(opts.sgd, momentum=momentum, weight_decay=weight_decay,
+               clip=clip, nesterov=nesterov)
+        self._core.call(lib.hnas_model_train, self._ptr, ctypes.byref(opts))
+        self.history = []
+
+    def step(self, x: Any, y: Any) -> TrainInfo:
+        """One step on a batch; one that fails changes nothing."""
+        from .data import batch_tensors
+        core = self._core
+        b, keep = batch_tensors(core, (x, y))
+        info = _abi.hnas_train_info()
+        core.call(lib.hnas_model_step, self._ptr, ctypes.byref(b),
+                  ctypes.byref(info))
+        del keep
+        return TrainInfo(info.step, info.loss, info.norm, info.rate,
+                         info.drop_path)
+
+    def fit(self, x: Any, y: Any = None, *, epochs: int = 20, batch: int = 64,
+            shift: int = 0, flip: bool = False, cutout: int = 0,
+            calibrate: bool = True, resume: bool = False,
+            checkpoint: Optional[str] = None,
+            callback: Optional[Callable[["Network", int, float], Any]] = None,
+            progress: Optional[bool] = None, **settings: Any) -> "Network":
+        """Train on images uint8 or float32 and labels, or a Dataset; the
+        rate falls to 0 on a cosine.  settings: those of `begin`.  resume: go
+        on where a training was cut.  checkpoint: a file that is written after
+        each epoch and where the training is cut.  callback(network, epoch,
+        loss): True ends it.  Afterwards batch-norm's statistics are computed
+        anew."""
+        data = dataset(self._ctx, x, y)
+        if not (resume and self.steps):
+            self.mean, self.std = _fit.normalisation(data, data.is_uint8)
+        batches = data.batches(batch, shift=shift, flip=flip, cutout=cutout,
+                               mean=self.mean, std=self.std)
+        total = epochs * len(batches)
+        if not (resume and self.steps):
+            settings.setdefault("total_steps", total)
+            settings.setdefault("rate_steps", len(batches))
+            self.begin(**settings)
+        try:
+            with Progress(total, self.steps, "train", progress) as bar:
+                while self.steps < total:
+                    if self._epoch(batches, bar, checkpoint, callback):
+                        break
+        except BaseException:
+            if checkpoint:
+                self.save(checkpoint)
+            raise
+        if calibrate:
+            self.calibrate(data)
+            if checkpoint:
+                self.save(checkpoint)
+        return self
+
+    def _epoch(self, batches: Batches, bar: Progress,
+               checkpoint: Optional[str], callback: Any) -> bool:
+        """The rest of an epoch; whether the callback wants to end."""
+        epoch, begin = divmod(self.steps, len(batches))
+        losses = []
+        for images, labels in _fit.epoch_batches(batches, epoch, begin):
+            losses.append(self.step(images, labels).loss)
+            bar.step(loss=losses[-1])
+        self.history.append(float(np.mean(losses)))
+        if checkpoint:
+            self.save(checkpoint)
+        return bool(callback and callback(self, epoch, self.history[-1]))
+
+    def swap_average(self) -> None:
+        """Swap the weights with their moving average; once more, and they
+        are back."""
+        self._core.call(lib.hnas_model_swap_average, self._ptr)
+
+    def calibrate(self, x: Any, y: Any = None, *, batch: int = 64,
+                  batches: int = _fit.CALIBRATION) -> "Network":
+        """Compute batch-norm's running statistics anew over so many
+        batches."""
+        data = dataset(self._ctx, x, y)
+        with self._batches(data, min(batch, len(data)), True) as b:
+            for i in range(min(batches, len(b))):
+                images, _ = b.get(0, i)
+                self._core.call(lib.hnas_model_calibrate, self._ptr,
+                                images._ptr, int(i == 0))
+        return self
+
+    # ---- using ----
+
+    def _batches(self, data: Any, batch: int, shuffle: bool) -> Batches:
+        return Batches(data, batch, shuffle=shuffle, partial=True,
+                       mean=self.mean, std=self.std)
+
+    def decision_function(self, x: Any, batch: int = 64) -> Any:
+        """Logits N x classes."""
+        data, out = dataset(self._ctx, x, None), []
+        classes = self.settings["classes"]
+        with self._batches(data, batch, False) as b:
+            for images, _ in _fit.epoch_batches(b, 0):
+                logits = np.empty((images.shape[0], classes), np.float32)
+                self._core.call(lib.hnas_model_predict, self._ptr, images._ptr,
+                                _fit.floats(logits), logits.size)
+                out.append(logits)
+        return np.concatenate(out)
+
+    def predict(self, x: Any, batch: int = 64) -> Any:
+        """The class of each image."""
+        return self.decision_function(x, batch).argmax(axis=1)
+
+    def predict_proba(self, x: Any, batch: int = 64) -> Any:
+        """The probability of each class."""
+        logits = self.decision_function(x, batch).astype(np.float64)
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return p / p.sum(axis=1, keepdims=True)
+
+    def evaluate(self, x: Any, y: Any = None, batch: int = 64) -> Scores:
+        """Accuracy, macro precision and the confusion matrix."""
+        data = dataset(self._ctx, x, y)
+        classes = self.settings["classes"]
+        confusion = np.zeros((classes, classes), np.int64)
+        where = confusion.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
+        with self._batches(data, batch, False) as b:
+            for images, labels in _fit.epoch_batches(b, 0):
+                pair_of = _fit.as_batch(images, labels)
+                self._core.call(lib.hnas_model_evaluate, self._ptr,
+                                ctypes.byref(pair_of), where, confusion.size)
+        accuracy, precision = ctypes.c_double(), ctypes.c_double()
+        lib.hnas_confusion_measure(where, classes, ctypes.byref(accuracy),
+                                   ctypes.byref(precision))
+        return Scores(accuracy.value, precision.value, confusion)
+
+    def score(self, x: Any, y: Any = None) -> float:
+        """The accuracy."""
+        return self.evaluate(x, y).accuracy
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<hnas.Network closed>"
+        return f"<hnas.Network params={self.cost.params} steps={self.steps}>"
