@@ -345,7 +345,8 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
         return hn_fail(tape->ctx, HNAS_E_STATE,
                        "%s: the tape was swept, reset it first",
                        make->rule->name);
-    if (tape->n_nodes == tape->capacity)
+    st = hn_check_stopped(tape->ctx); /* fresh memory takes its time */
+    if (st == HNAS_OK && tape->n_nodes == tape->capacity)
         st = grow(tape);
     if (st < 0)
         return st;
