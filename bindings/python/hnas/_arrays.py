@@ -17,7 +17,7 @@ DTYPES = {
     np.dtype(np.int32): _abi.HNAS_INT32,
     np.dtype(np.uint8): _abi.HNAS_UINT8,
 }
-OF_DTYPE = {value: key for key, value in DTYPES.items()}
+OF_DTYPE: Dict[int, Any] = {value: key for key, value in DTYPES.items()}
 _keys = itertools.count(1)
 _held: Dict[int, Any] = {}  # wrapped arrays, until the library lets go
 
@@ -144,6 +144,6 @@ def over(a: Any, writeable: bool) -> Any:
     strides = tuple(a.strides[i] * dtype.itemsize for i in range(a.rank))
     n_bytes = dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides))
     buffer = (ctypes.c_char * n_bytes).from_address(a.data)
-    array = np.ndarray(shape, dtype, buffer, 0, strides)
+    array: Any = np.ndarray(shape, dtype, buffer, 0, strides)
     array.flags.writeable = writeable
     return array

@@ -4,6 +4,7 @@ import ctypes
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from . import _abi
+from ._errors import StateError
 from .data import Batches, Dataset
 
 CALIBRATION = 20  # batches of which recalibrated statistics are the mean
@@ -52,13 +53,17 @@ def search(s: Any, data: Dataset, epochs: int, batch: int,
            callback: Optional[Callable[[Any, Any], Any]],
            bar: Callable[[int, int], Any]) -> None:
     """Steps until so many epochs are done."""
+    seed = s.net.ctx.seed
+    if s.steps and s.seed is not None and s.seed != seed:
+        raise StateError(f"fit: the search began with seed {s.seed}, this "
+                         f"context has {seed}")
     moments = (s.mean, s.std) if s.steps else \
         normalisation(data, data.is_uint8)
     train, valid = _split(data, batch, valid_fraction, moments)
     with train, valid:
         per_epoch = len(train)
         _schedule(s, epochs * per_epoch, per_epoch)
-        s.mean, s.std = moments
+        s.seed, s.mean, s.std = seed, *moments
         try:
             with bar(epochs * per_epoch, s.steps) as progress:
                 while s.steps < epochs * per_epoch:

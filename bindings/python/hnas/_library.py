@@ -41,9 +41,9 @@ def _candidates() -> Iterator[Tuple[str, str]]:
         if not _is_sanitized(path):
             yield "build tree", path
     yield "system", NAME
-    name = ctypes.util.find_library("hnas")
-    if name and name != NAME:
-        yield "system", name
+    known = ctypes.util.find_library("hnas")
+    if known and known != NAME:
+        yield "system", known
 
 
 def _load() -> ctypes.CDLL:

@@ -12,6 +12,7 @@ from ._core import Core, Entry, Handle
 from ._errors import InfeasibleError
 from ._library import lib
 from ._options import KINDS, METRICS, name_of, number, options
+from .context import Context
 from .net import Supernet
 from .op import Cost, cost_of
 
@@ -29,6 +30,9 @@ def write_text(core: Core, function: Any, *arguments: Any) -> str:
 
 class Arch(Handle):
     """A discrete architecture; immutable, it needs no net any more."""
+
+    _ctx: Context
+    _shape: Dict[str, Any]
 
     def __init__(self) -> None:
         raise TypeError("Arch: want Bilevel.query, a path or Arch.from_dict")

@@ -160,12 +160,14 @@ class Bilevel(Handle):
         except ValueError:
             saved = {}
         self.sums = EpochSums()
+        self.seed: Optional[int] = None  # of fit's batches
         if isinstance(saved, dict):
             self.mean = saved.get("mean", 0.0)
             self.std = saved.get("std", 1.0)
             self.history = [
                 Epoch(n, train, float("nan") if valid is None else valid)
                 for n, train, valid in saved.get("history", [])]
+            self.seed = saved.get("seed")
             self.sums = EpochSums(**saved.get("sums", {}))
 
     @classmethod
@@ -191,6 +193,7 @@ class Bilevel(Handle):
         """Everything that a resume or a query needs, atomically."""
         if text is None:
             text = json.dumps({"mean": self.mean, "std": self.std,
+                               "seed": self.seed,
                                "history": _plain(self.history),
                                "sums": vars(self.sums)})
         self._core.call(lib.hnas_search_save, self._ptr, os.fsencode(path),
@@ -231,16 +234,17 @@ class Bilevel(Handle):
         """Have progress(step, pass) called before each pass of a step; True
         stops the step with StoppedError, and nothing has changed."""
         self._on_progress = progress
-        kind = _abi.hnas_progress_fn
+        kind: Any = _abi.hnas_progress_fn
         self._progress = kind(self._called) if progress else kind()
         self._core.get(lib.hnas_search_set_progress, self._ptr,
                        self._progress, None)
 
     def _called(self, _user: Any, step: int, number_of_pass: int) -> int:
-        with self._core.carried():
+        core, stop = self._core, True
+        with core.carried():
             assert self._on_progress is not None
-            return int(bool(self._on_progress(step, number_of_pass)))
-        return 1
+            stop = bool(self._on_progress(step, number_of_pass))
+        return int(stop or bool(core.raised))
 
     def cancel(self) -> None:
         """Ask the running step, or the next one, to stop; from any thread."""
@@ -358,7 +362,8 @@ class Bilevel(Handle):
                **limits: Optional[float]) -> Arch:
         """The largest architecture within params=, macs= or another
         metric."""
-        with self.path(rule, theta) as path:
+        path = self.path(rule, theta)
+        with path:
             return path.budget(**limits)
 
     # ---- whole searches ----

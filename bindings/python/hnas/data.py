@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._core import Core, Handle
-from ._errors import FileError
+from ._errors import ElementTypeError, FileError, ShapeError
 from ._library import lib
 from ._options import assign, options
 from .context import Context, context_of
@@ -24,8 +24,8 @@ def as_images(x: Any) -> Any:
     if x.ndim == 3:
         x = x[:, None]
     if x.ndim != 4:
-        raise _arrays.ShapeError(f"images: shape {x.shape}, want N x C x H x W",
-                                 _abi.HNAS_E_SHAPE)
+        raise ShapeError(f"images: shape {x.shape}, want N x C x H x W",
+                         _abi.HNAS_E_SHAPE)
     return x if x.dtype == np.uint8 else _arrays.fitting(x, np.float32)
 
 
@@ -167,7 +167,7 @@ def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
     if not isinstance(x, Tensor):
         x = as_images(x)
         if x.dtype == np.uint8:
-            raise _arrays.ElementTypeError(
+            raise ElementTypeError(
                 "images: uint8, want float32 (hnas.Dataset normalises)",
                 _abi.HNAS_E_TYPE)
         x = Tensor._of(_arrays.wrap(core, x), False)

@@ -40,8 +40,9 @@ class Cell(Named):
                  outputs: Optional[Sequence[int]] = None,
                  ctx: Optional[Context] = None) -> None:
         context = context_of(ctx)
-        given = darts_edges(nodes) if edges is None else \
-            sorted((tuple(e) for e in edges), key=lambda e: (e[1], e[0]))
+        given: List[Sequence[int]] = sorted(
+            darts_edges(nodes) if edges is None else edges,
+            key=lambda e: (e[1], e[0]))
         per_edge = [list(ops)] * len(given) if not ops or \
             isinstance(ops[0], str) else [list(o) for o in ops]
         if len(per_edge) != len(given):
@@ -61,7 +62,7 @@ class Cell(Named):
             _abi.hnas_cell, lib.hnas_cell_destroy, lib.hnas_cell_create,
             context._ptr, ctypes.byref(desc))
         self.inputs, self.nodes, self.channels = inputs, nodes, channels
-        self.edges = [tuple(e[:2]) for e in given]
+        self.edges = [(e[0], e[1]) for e in given]
         self.ops = per_edge
 
     def apply(self, tape: Tape, inputs: Sequence[Any], gates: Any, *,

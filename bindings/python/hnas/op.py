@@ -136,7 +136,7 @@ class _Registered:
         self.states: Dict[int, _State] = {}
         self.keys = itertools.count(1)
         self._name = name.encode()
-        fields = dict(_abi.hnas_op_table._fields_)
+        fields: Dict[str, Any] = dict(_abi.hnas_op_table._fields_)
         self.table = t = _abi.hnas_op_table()
         t.size, t.name = ctypes.sizeof(t), self._name
         t.version, t.flags = version, flags

@@ -31,7 +31,7 @@ def front(p: Path, quality: Sequence[float], metric: str = "params",
           ax: Any = None, label: str = "accuracy") -> Any:
     """Quality of the pieces over their cost, and which no other beats."""
     ax = _axes(ax)
-    costs = [getattr(piece.cost, metric) for piece in p.pieces]
+    costs = [int(getattr(piece.cost, metric)) for piece in p.pieces]
     best = sorted(p.pareto(quality, metric), key=lambda i: costs[i])
     ax.plot(costs, list(quality), "o", alpha=0.4, label="pieces")
     ax.step([costs[i] for i in best], [quality[i] for i in best], "o-",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tape, and the funcs that are recorded on it."""
 import ctypes
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -248,7 +248,7 @@ class PythonFunc:
                  name: str = "python") -> None:
         self.core, self.forward, self.backward = core, forward, backward
         self._name = name.encode()
-        fields = dict(_abi.hnas_func_table._fields_)
+        fields: Dict[str, Any] = dict(_abi.hnas_func_table._fields_)
         self.table = _abi.hnas_func_table()
         self.table.size = ctypes.sizeof(self.table)
         self.table.name = self._name

@@ -8,17 +8,21 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._core import Core, Entry, Handle
-from ._errors import UnknownNameError
+from ._errors import ShapeError, UnknownNameError
 from ._library import lib
 from ._options import name_of
 from .context import Context, context_of
+
+
+DEFAULTS = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}
 
 
 class Tensor(Handle):
     """An array of up to four axes.
 
     From a NumPy array the memory is shared where its layout allows (whole
-    strides; float32, float64, int32 or uint8), unless copy is True.
+    strides; float32, float64, int32 or uint8), unless copy is True.  Python's
+    numbers become float32 or int32.  wanted: it shall get a gradient.
     """
 
     def __init__(self, array: Any, ctx: Optional[Context] = None, *,
@@ -26,6 +30,10 @@ class Tensor(Handle):
                  wanted: bool = False) -> None:
         core = context_of(ctx)._core
         core.check_open()
+        if dtype is None and wanted:
+            dtype = np.float32
+        elif dtype is None and not isinstance(array, np.ndarray):
+            dtype = DEFAULTS.get(np.asarray(array).dtype)
         fitting = _arrays.fitting(array, dtype)
         if copy and np.shares_memory(fitting, np.asarray(array)):
             fitting = fitting.copy()
@@ -152,7 +160,7 @@ class Named(Handle):
             for name, value in new.items():
                 want = _arrays.shape_of(self._core, mine[name])[1]
                 if value.shape != want:
-                    raise _arrays.ShapeError(
+                    raise ShapeError(
                         f"{name}: shape {value.shape}, want {want}",
                         _abi.HNAS_E_SHAPE)
             for name, value in new.items():

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Lives and deaths: close in any order, any number of times, or never."""
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from conftest import HERE, World
+from hypothesis import given, strategies as st
+
+import hnas
+
+
+def run(code, **env):
+    """A program of its own."""
+    path = os.pathsep.join([os.path.dirname(HERE), HERE])
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "ignore::ImportWarning", "-c",
+         code], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=60, env={**os.environ, "PYTHONPATH": path, **env})
+
+
+def test_close_may_be_repeated_and_the_object_says_so(ctx):
+    net = hnas.Supernet(ctx, channels=2, cells=1, nodes=1)
+    assert not net.closed
+    for _ in range(3):
+        net.close()
+    assert net.closed and "closed" in repr(net)
+    with pytest.raises(hnas.StateError, match="Supernet: it is closed"):
+        net.state_dict()
+    for _ in range(3):
+        ctx.close()
+    with pytest.raises(hnas.StateError, match="context: it is closed"):
+        hnas.Supernet(ctx)
+
+
+def test_with_closes():
+    with hnas.Context(threads=1) as ctx, hnas.Tape(ctx) as tape:
+        pass
+    assert tape.closed and ctx.closed
+
+
+def test_closing_a_net_closes_what_needs_it(world):
+    path = world.search.path()
+    arch = path[0]
+    world.net.close()
+    assert world.search.closed and path.closed
+    assert not arch.closed and arch.cost.params > 0
+    assert not world.hyper.closed
+
+
+@given(st.permutations(["net", "hyper", "search", "path", "ctx", "arch"]))
+def test_any_order_of_close_is_fine(order):
+    w = World(hnas.Context(threads=1))
+    things = {"net": w.net, "hyper": w.hyper, "search": w.search,
+              "path": w.search.path(), "arch": w.search.query(1e-2),
+              "ctx": w.ctx}
+    for name in order:
+        things[name].close()
+    assert w.ctx._core.pointer is None
+
+
+@given(st.permutations(["net", "hyper", "search", "path", "ctx"]),
+       st.booleans())
+def test_any_order_of_collection_is_fine(order, cyclic):
+    w = World(hnas.Context(threads=1))
+    things = {"net": w.net, "hyper": w.hyper, "search": w.search,
+              "path": w.search.path(), "ctx": w.ctx}
+    del w
+    if cyclic:
+        things["self"] = things
+        del things
+    else:
+        for name in order:
+            del things[name]
+    gc.collect()
+
+
+def test_nothing_is_left_in_the_library_after_collection(ctx):
+    held = []
+    for _ in range(3):
+        w = World(ctx)
+        w.search.step(w.train, w.valid)
+        w.search.path()[0]
+        del w
+        gc.collect()
+        hnas.Tape(ctx).close()
+        held.append(ctx.memory[0])
+        assert len(ctx._core.entries) == 0
+    assert held[0] == held[1] == held[2]
+
+
+def test_a_tape_outlives_none_of_its_inputs(ctx):
+    tape = hnas.Tape(ctx)
+    loss = tape.sum(tape.mul(np.ones(4), np.full(4, 2.0)))
+    gc.collect()
+    assert loss.item() == 8
+    tape.close()
+    with pytest.raises(hnas.StateError):
+        loss.item()
+
+
+def test_the_interpreter_ends_with_everything_open():
+    r = run("from conftest import *\n"
+            "w = World(hnas.Context(threads=2, log=print))\n"
+            "w.search.step(w.train, w.valid)\n"
+            "v = w.net.tensor('head.weight').numpy()\n"
+            "p = w.search.path(); t = hnas.Tape(w.ctx)\n"
+            "loop = [w]; loop.append(loop)\n"
+            "print('end')\n")
+    assert (r.returncode, r.stdout, r.stderr) == (0, "end\n", "")
+
+
+def test_the_interpreter_ends_while_a_thread_computes():
+    r = run("from conftest import *\nimport threading, time\n"
+            "ctx = hnas.Context(threads=1)\n"
+            "net = hnas.Supernet(ctx, image=(3, 32, 32), channels=16)\n"
+            "b = hnas.Bilevel(net, hnas.Hypernet(net))\n"
+            "x = np.zeros((32, 3, 32, 32), np.float32); y = np.zeros(32)\n"
+            "threading.Thread(target=b.loss, args=(x, y, 1e-2),\n"
+            "                 daemon=True).start()\n"
+            "time.sleep(0.2)\nprint('end')\n")
+    assert (r.returncode, r.stdout) == (0, "end\n"), r.stderr
+
+
+def test_threads_take_turns_on_a_context(world):
+    errors, losses = [], []
+
+    def work():
+        try:
+            for _ in range(5):
+                losses.append(world.search.loss(*world.train, 1e-2))
+                hnas.Tape(world.ctx).close()
+        except Exception as e:  # pylint: disable=broad-except
+            errors.append(e)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not errors and len(losses) == 20 and len(set(losses)) == 1
+
+
+def test_a_forked_child_can_compute(world):
+    want = world.search.loss(*world.train, 1e-2)
+    child = os.fork()
+    if child == 0:
+        ok = world.search.loss(*world.train, 1e-2) == want
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_objects_of_two_contexts_do_not_mix(ctx):
+    with hnas.Context(threads=1) as other:
+        a, b = hnas.Tensor([1.0], ctx), hnas.Tensor([1.0], other)
+        with pytest.raises(hnas.Error):
+            hnas.Tape(ctx).add(a, b)
+    with pytest.raises(TypeError, match="want hnas.Context"):
+        hnas.Supernet("ctx")
+
+
+def test_the_default_context_comes_back_after_close():
+    a = hnas.default_context()
+    assert hnas.default_context() is a
+    a.close()
+    assert not hnas.default_context().closed
+
+
+def test_settings_that_no_context_takes_are_named():
+    with pytest.raises(hnas.RangeError, match="threads 1000, want 0..256"):
+        hnas.Context(threads=1000)
+    with pytest.raises(hnas.UnknownNameError, match="'fast', want one of"):
+        hnas.Context(gemm="fast")
