@@ -10,6 +10,9 @@ cd "$(dirname "$0")/.." || exit 1
 
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind"
+ python3 python3-numpy python3-torch clang-format valgrind
+ python3-pytest python3-hypothesis mypy python3-tqdm python3-matplotlib
+ python3-pip"
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
@@ -113,6 +116,22 @@ suite() {
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + ${skip:-0}))
 }
 
+# pytests NAME FOLDER BUILD: the tests of a folder against a build's library.
+pytests() {
+    HNAS_LIBRARY=$PWD/$3/lib/libhnas.so $python -m pytest -q -rfEs \
+        -p no:cacheprovider "$2" >"$log/pytest" 2>&1
+    last=$(tail -1 "$log/pytest")
+    ok=$(echo "$last" | sed -n 's/.*\b\([0-9]*\) passed.*/\1/p')
+    bad=$(echo "$last" | grep -oE '[0-9]+ (failed|error)' |
+        awk '{s += $1} END {print s + 0}')
+    skip=$(echo "$last" | sed -n 's/.*\b\([0-9]*\) skipped.*/\1/p')
+    [ -n "$ok" ] || bad=$((bad + 1))
+    grep -E '^(FAILED|ERROR|SKIPPED)|^E  ' "$log/pytest" | sed 's/^/      /'
+    [ -n "$ok" ] || tail -5 "$log/pytest"
+    say "$([ "$bad" = 0 ] && echo 'ok  ' || echo 'FAIL')  $1: ${ok:-0} tests passed, $bad failed, ${skip:-0} skipped"
+    passed=$((passed + ${ok:-0})) failed=$((failed + bad)) skipped=$((skipped + ${skip:-0}))
+}
+
 # configure DIR OPTIONS...: build or end with what the compiler said.
 configure() {
     dir=$1
@@ -180,6 +199,7 @@ else
     skip "ONNX: ONNX Runtime answers as the library" \
         "npm can't get onnxruntime-node here"
 fi
+pytests "python" bindings/python/tests $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "demo: sizes fall with lambda, networks stay good" \

@@ -20,7 +20,7 @@ from .data import batch_tensors, dataset
 from .hyper import Hypernet
 from .net import Supernet, gate_pointers
 from .presets import find_preset
-from .tensor import tensor
+from .tensor import check_core, tensor
 
 Pair = Union[None, float, Tuple[float, float]]
 
@@ -142,6 +142,7 @@ class Bilevel(Handle):
         self._create(net, hyper, opts)
 
     def _create(self, net: Supernet, hyper: Hypernet, opts: Any) -> None:
+        check_core(net._core, hyper)
         assert net._entry is not None and hyper._entry is not None
         self._entry = net._core.create(
             _abi.hnas_search, lib.hnas_search_destroy, lib.hnas_search_create,

@@ -12,7 +12,7 @@ from ._errors import ElementTypeError, FileError, ShapeError
 from ._library import lib
 from ._options import assign, options
 from .context import Context, context_of
-from .tensor import Tensor
+from .tensor import Tensor, check_core
 
 FILES = {True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
          False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
@@ -173,6 +173,7 @@ def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
         x = Tensor._of(_arrays.wrap(core, x), False)
     if not isinstance(y, Tensor):
         y = Tensor._of(_arrays.wrap(core, _arrays.fitting(y, np.int32)), False)
+    check_core(core, x, y)
     b = _abi.hnas_batch()
     b.images, b.labels = x._ptr, y._ptr
     return b, [x, y]

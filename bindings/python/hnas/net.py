@@ -11,7 +11,7 @@ from ._options import KINDS, number, options, read_opts, texts
 from .context import Context, context_of
 from .op import Cost, cost_of
 from .tape import Tape, pointers
-from .tensor import Named, Tensor, tensor
+from .tensor import Named, Tensor, check_core, tensor
 
 DARTS_OPS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect",
              "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
@@ -20,6 +20,18 @@ DARTS_OPS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect",
 def darts_edges(nodes: int) -> List[Tuple[int, int]]:
     """(from, to) of the DARTS cell, by target, then source."""
     return [(i, j) for j in range(2, 2 + nodes) for i in range(j)]
+
+
+def _in_order(edges: Sequence[Sequence[int]], ops: Sequence[Any]
+              ) -> Tuple[List[Sequence[int]], List[List[str]]]:
+    """Edges by target, then source, and the operations of each."""
+    lists = [list(ops)] * len(edges) if not ops or isinstance(ops[0], str) \
+        else [list(o) for o in ops]
+    if len(lists) != len(edges):
+        raise ValueError(f"ops: {len(lists)} lists for {len(edges)} edges")
+    order = sorted(range(len(edges)),
+                   key=lambda i: (edges[i][1], edges[i][0]))
+    return [edges[i] for i in order], [lists[i] for i in order]
 
 
 class Cell(Named):
@@ -40,14 +52,8 @@ class Cell(Named):
                  outputs: Optional[Sequence[int]] = None,
                  ctx: Optional[Context] = None) -> None:
         context = context_of(ctx)
-        given: List[Sequence[int]] = sorted(
-            darts_edges(nodes) if edges is None else edges,
-            key=lambda e: (e[1], e[0]))
-        per_edge = [list(ops)] * len(given) if not ops or \
-            isinstance(ops[0], str) else [list(o) for o in ops]
-        if len(per_edge) != len(given):
-            raise ValueError(f"ops: {len(per_edge)} lists for {len(given)} "
-                             "edges")
+        given, per_edge = _in_order(
+            darts_edges(nodes) if edges is None else edges, ops)
         if outputs is None:
             outputs = range(inputs, inputs + nodes)
         lists = [texts(o) for o in per_edge]
@@ -69,6 +75,7 @@ class Cell(Named):
               hard: bool = False, drawn_only: bool = False) -> Tensor:
         """Record it: gates E x O, or N x E x O."""
         core = self._core
+        check_core(core, tape)
         given = [tensor(core, x) for x in inputs]
         if len(given) != self.inputs:
             raise ValueError(f"cell: {len(given)} inputs, want {self.inputs}")
@@ -189,6 +196,7 @@ class Supernet(Named):
               drawn_only: bool = False) -> Tensor:
         """Record it on images: logits N x classes."""
         core = self._core
+        check_core(core, tape)
         image, g = tensor(core, x), self.gates(gates)
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_supernet_apply,

@@ -10,7 +10,7 @@ from ._core import NULL_TAPE, Core, Handle
 from ._library import lib
 from ._options import options
 from .context import Context, context_of
-from .tensor import Tensor, tensor
+from .tensor import Tensor, check_core, tensor
 
 Two = Any  # a number, or (rows, columns)
 
@@ -332,6 +332,7 @@ class Tape(Funcs, Handle):
 
     def backward(self, loss: Tensor) -> None:
         """Add d loss / d leaf to every leaf that wants a gradient."""
+        check_core(self._core, loss)
         self._core.call(lib.hnas_tape_backward, self._ptr, loss._ptr)
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._core import Core, Entry, Handle
-from ._errors import ShapeError, UnknownNameError
+from ._errors import ArgumentError, ShapeError, UnknownNameError
 from ._library import lib
 from ._options import name_of
 from .context import Context, context_of
@@ -32,7 +32,8 @@ class Tensor(Handle):
         core.check_open()
         if dtype is None and wanted:
             dtype = np.float32
-        elif dtype is None and not isinstance(array, np.ndarray):
+        elif dtype is None and not isinstance(array, (np.ndarray,
+                                                       np.generic)):
             dtype = DEFAULTS.get(np.asarray(array).dtype)
         fitting = _arrays.fitting(array, dtype)
         if copy and np.shares_memory(fitting, np.asarray(array)):
@@ -120,9 +121,18 @@ class Tensor(Handle):
         return f"<hnas.Tensor {self.shape} {self.dtype}>"
 
 
+def check_core(core: Core, *handles: Handle) -> None:
+    """Refuse what belongs to another context."""
+    for h in handles:
+        if h._core is not core:
+            raise ArgumentError(f"{type(h).__name__}: it belongs to another "
+                                "context", _abi.HNAS_E_ARG)
+
+
 def tensor(core: Core, value: Any, dtype: Any = np.float32) -> Tensor:
     """A tensor as it is, or a constant over an array."""
     if isinstance(value, Tensor):
+        check_core(core, value)
         return value
     return Tensor._of(_arrays.wrap(core, _arrays.fitting(value, dtype)), False)
 

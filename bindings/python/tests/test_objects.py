@@ -157,8 +157,10 @@ def test_a_forked_child_can_compute(world):
 def test_objects_of_two_contexts_do_not_mix(ctx):
     with hnas.Context(threads=1) as other:
         a, b = hnas.Tensor([1.0], ctx), hnas.Tensor([1.0], other)
-        with pytest.raises(hnas.Error):
+        with pytest.raises(hnas.ArgumentError, match="another context"):
             hnas.Tape(ctx).add(a, b)
+        with pytest.raises(hnas.ArgumentError, match="another context"):
+            hnas.Bilevel(World(ctx).net, World(other).hyper)
     with pytest.raises(TypeError, match="want hnas.Context"):
         hnas.Supernet("ctx")
 

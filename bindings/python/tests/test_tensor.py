@@ -22,7 +22,7 @@ def arrays(draw):
     a = a.transpose(draw(st.permutations(range(a.ndim))))
     index = tuple(slice(None, None, draw(st.sampled_from([1, 2, -1])))
                   for _ in range(a.ndim))
-    return a[index]
+    return np.asarray(a[index])
 
 
 @given(arrays())
