@@ -28,6 +28,7 @@ from .net import DARTS_OPS, Cell, Supernet, darts_edges
 from .network import Network, Scores, TrainInfo
 from .op import Builder, Cost, Op, register_op
 from .presets import PRESETS, preset
+from .sets import Member, NetworkSet, Predictor
 from .tape import NoTape, Norm, Tape
 from .tensor import Tensor
 
@@ -38,9 +39,10 @@ __all__ = [
     "Arch", "ArgumentError", "Batches", "Bilevel", "Builder", "Cell",
     "Context", "Cost", "DARTS_OPS", "Dataset", "ElementTypeError", "Epoch",
     "Error", "FileError", "FormatError", "Hypernet", "InfeasibleError",
-    "LimitError", "MismatchError", "Network", "NoTape", "Norm",
+    "LimitError", "Member", "MismatchError", "Network", "NetworkSet", "NoTape",
+    "Norm",
     "NotFiniteError", "Op", "OperationError", "OutOfMemoryError", "PRESETS",
-    "Path", "Piece", "RangeError", "Scores", "ShapeError", "StateError",
+    "Path", "Piece", "Predictor", "RangeError", "Scores", "ShapeError", "StateError",
     "StepInfo", "StoppedError", "Supernet", "Tape", "Tensor", "ThreadError",
     "TrainInfo", "TruncatedError", "UnknownNameError", "UnsupportedError",
     "darts_edges", "default_context", "library_path", "preset", "register_op",

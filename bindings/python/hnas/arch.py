@@ -3,7 +3,7 @@
 import ctypes
 import json
 from typing import (Any, Dict, Iterator, List, NamedTuple, Optional, Sequence,
-                    Tuple)
+                    Tuple, Union)
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ._core import Core, Entry, Handle
 from ._errors import InfeasibleError
 from ._library import lib
 from ._options import KINDS, METRICS, name_of, number, options
-from .context import Context
+from .context import Context, context_of
 from .net import Supernet
 from .op import Cost, cost_of
 
@@ -45,8 +45,23 @@ class Arch(Handle):
         return arch
 
     @classmethod
+    def read(cls, text: Union[str, Dict[str, Any]],
+             ctx: Optional[Context] = None) -> "Arch":
+        """Without a net, of what `to_dict` or hnas-query gives, or of a
+        genotype as DARTS and Fair DARTS publish them.  Costs are unknown,
+        -1."""
+        context = context_of(ctx)
+        given = (json.dumps(text) if isinstance(text, dict) else text).encode()
+        arch = cls.__new__(cls)
+        arch._entry = context._core.create(
+            _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_arch_read,
+            context._ptr, given, len(given))
+        arch._ctx, arch._shape = context, {}
+        return arch
+
+    @classmethod
     def from_dict(cls, net: Supernet, d: Dict[str, Any]) -> "Arch":
-        """Of what `to_dict` or hnas-query gives."""
+        """For a net, of what `to_dict` or hnas-query gives."""
         text = json.dumps(d).encode()
         return cls._of(net._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_arch_read_json,
@@ -107,6 +122,11 @@ class Arch(Handle):
         """Of the part that is not searched."""
         return self._costs()[1]
 
+    @property
+    def table_cost(self) -> float:
+        """In the net's own table; NaN where it has none."""
+        return float(lib.hnas_arch_get_table_cost(self._ptr))
+
     def edges(self, kind: str) -> List[Tuple[str, int, int]]:
         """(operation, from, to) of each kept edge."""
         i = KINDS.index(kind)
@@ -124,6 +144,21 @@ class Arch(Handle):
         d: Dict[str, Any] = json.loads(write_text(
             self._core, lib.hnas_arch_write_json, self._ptr))
         return d
+
+    def genotype(self) -> str:
+        """As DARTS and Fair DARTS publish theirs."""
+        return write_text(self._core, lib.hnas_arch_write_text, self._ptr)
+
+    def to_svg(self) -> str:
+        """A picture of both cells."""
+        return write_text(self._core, lib.hnas_arch_write_svg, self._ptr)
+
+    def to_dot(self) -> str:
+        """A graph for Graphviz."""
+        return write_text(self._core, lib.hnas_arch_write_dot, self._ptr)
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Arch):
@@ -149,15 +184,16 @@ class Piece(NamedTuple):
     cost: Cost
 
 
-def metric_limit(limits: Dict[str, Any]) -> Tuple[str, int]:
-    """The one metric of a budget."""
+def metric_limit(limits: Dict[str, Any]) -> Tuple[str, float]:
+    """The one metric of a budget; latency_us is the net's table."""
     given = {k: v for k, v in limits.items() if v is not None}
     if len(given) != 1:
         raise TypeError("budget: want one of " +
                         ", ".join(f"{m}=" for m in METRICS))
     (metric, limit), = given.items()
+    metric = "table" if metric == "latency_us" else metric
     number("budget", "HNAS_COST_", metric)
-    return metric, int(limit)
+    return metric, float(limit)
 
 
 class Path(Handle):
@@ -221,18 +257,31 @@ class Path(Handle):
                           self._index(index))
 
     def budget(self, **limits: Optional[float]) -> Arch:
-        """The largest architecture within params=, macs= or another metric;
-        InfeasibleError tells the smallest where none fits."""
+        """The largest architecture within params=, macs=, bytes= or, of the
+        net's table, latency_us=; InfeasibleError tells the smallest where none
+        fits."""
         metric, limit = metric_limit(limits)
         index = ctypes.c_int32()
-        status = self._core.call(
-            lib.hnas_path_find_budget, ctypes.byref(index), self._ptr,
-            number("budget", "HNAS_COST_", metric), limit)
+        if metric == "table":
+            status = self._core.call(lib.hnas_path_find_table_budget,
+                                     ctypes.byref(index), self._ptr, limit)
+        else:
+            status = self._core.call(
+                lib.hnas_path_find_budget, ctypes.byref(index), self._ptr,
+                METRICS[metric], int(limit))
         if status == _abi.HNAS_INFEASIBLE:
-            smallest = getattr(self.piece(index.value).cost, metric)
-            raise InfeasibleError(f"budget {metric}={limit}: nothing fits, "
-                                  f"the smallest is {smallest}", smallest)
+            smallest = self.cost_of(index.value, metric)
+            raise InfeasibleError(f"budget {metric}={limit:g}: nothing fits, "
+                                  f"the smallest is {smallest:g}", smallest)
         return self[index.value]
+
+    def cost_of(self, index: int, metric: str) -> float:
+        """What a piece costs in a metric, the net's table included."""
+        if metric in ("table", "latency_us"):
+            return float(lib.hnas_path_get_table_cost(self._ptr,
+                                                      self._index(index)))
+        cost: float = getattr(self.piece(index).cost, metric)
+        return cost
 
     def pareto(self, quality: Sequence[float],
                metric: str = "params") -> List[int]:

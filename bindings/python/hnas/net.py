@@ -175,6 +175,29 @@ class Supernet(Named):
                         out.size)
         return out
 
+    def set_cost_table(self, cost: Mapping[str, Any],
+                       fixed: float = 0.0) -> None:
+        """Costs of one's own, {"normal": E x O, ...} over all cells of a kind,
+        as microseconds: cost="table" of a search, budget(latency_us=)."""
+        double = ctypes.POINTER(ctypes.c_double)
+        tables = [np.ascontiguousarray(cost[k], np.float64) if k in cost
+                  else None for k in KINDS]
+        sizes = {t.shape for t in tables if t is not None}
+        if sizes != {(len(self.edges), len(self.ops))}:
+            raise ValueError(f"cost: {sizes}, want "
+                             f"{(len(self.edges), len(self.ops))} for each "
+                             "kind")
+        where = (double * 2)(*[t.ctypes.data_as(double) if t is not None
+                               else double() for t in tables])
+        self._core.call(lib.hnas_supernet_set_cost_table, self._ptr, where,
+                        len(self.edges) * len(self.ops), fixed)
+
+    def read_cost_table(self, text: str) -> None:
+        """The same from JSON, as hnas-bench writes it."""
+        given = text.encode()
+        self._core.call(lib.hnas_supernet_read_cost_table, self._ptr, given,
+                        len(given))
+
     @property
     def fixed_cost(self) -> Cost:
         """Of what is not searched."""

@@ -42,34 +42,32 @@ class Scores(NamedTuple):
 
 
 class Network(Named):
-    """The network of an architecture; its shape is that of the supernet that
-    the architecture came from unless image, classes, channels, cells or nodes
-    say otherwise.  affine: batch-norm of operations learns weight and bias;
+    """The network of an architecture, also as the dict of hnas-query or a
+    genotype; its shape is that of the supernet that the architecture came from
+    unless image, classes, channels, cells or nodes say otherwise.  affine: batch-norm of operations learns weight and bias;
     auxiliary: a second head for training.
     """
 
     _params_function = "hnas_model_get_params"
 
-    def __init__(self, arch: Union[Arch, Dict[str, Any]], *,
-                 net: Optional[Supernet] = None,
+    def __init__(self, arch: Union[Arch, Dict[str, Any], str], *,
+                 ctx: Optional[Context] = None,
                  image: Optional[Sequence[int]] = None,
                  classes: Optional[int] = None,
                  channels: Optional[int] = None, cells: Optional[int] = None,
                  nodes: Optional[int] = None,
                  stem_multiplier: Optional[int] = None, affine: bool = False,
                  auxiliary: bool = False) -> None:
-        if isinstance(arch, dict):
-            if net is None:
-                raise TypeError("Network: an architecture as a dict wants "
-                                "net=, the supernet whose operations it names")
-            arch = Arch.from_dict(net, arch)
+        if not isinstance(arch, Arch):
+            arch = Arch.read(arch, ctx)
         opts = options("hnas_model_opts")
-        shape = dict(arch._shape)
-        for i, n in enumerate(image if image is not None else shape["image"]):
+        shape = arch._shape
+        dims: Any = image or shape.get("image", opts.image)
+        for i, n in enumerate(dims):
             opts.image[i] = n
         for name in ("classes", "channels", "cells", "nodes",
                      "stem_multiplier"):
-            setattr(opts, name, shape[name])
+            setattr(opts, name, shape.get(name, getattr(opts, name)))
         assign(opts, classes=classes, channels=channels, cells=cells,
                nodes=nodes, stem_multiplier=stem_multiplier,
                affine=int(affine), auxiliary=int(auxiliary))

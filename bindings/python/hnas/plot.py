@@ -17,7 +17,7 @@ def path(p: Path, metric: str = "params", ax: Any = None) -> Any:
     ax = _axes(ax)
     pieces = p.pieces
     edges = [piece.lo for piece in pieces] + [pieces[-1].hi]
-    costs = [getattr(piece.cost, metric) for piece in pieces]
+    costs = [p.cost_of(i, metric) for i in range(len(p))]
     ax.stairs(costs, edges, baseline=None, linewidth=2)
     if edges[0] > 0:
         ax.set_xscale("log")
@@ -31,7 +31,7 @@ def front(p: Path, quality: Sequence[float], metric: str = "params",
           ax: Any = None, label: str = "accuracy") -> Any:
     """Quality of the pieces over their cost, and which no other beats."""
     ax = _axes(ax)
-    costs = [int(getattr(piece.cost, metric)) for piece in p.pieces]
+    costs = [p.cost_of(i, metric) for i in range(len(p))]
     best = sorted(p.pareto(quality, metric), key=lambda i: costs[i])
     ax.plot(costs, list(quality), "o", alpha=0.4, label="pieces")
     ax.step([costs[i] for i in best], [quality[i] for i in best], "o-",

@@ -335,6 +335,20 @@ class Tape(Funcs, Handle):
         check_core(self._core, loss)
         self._core.call(lib.hnas_tape_backward, self._ptr, loss._ptr)
 
+    def tangent(self, y: Tensor, leaves: Sequence[Tensor],
+                directions: Sequence[Any]) -> Tensor:
+        """Record how y moves while leaves move: the sum of (dy / dx) d."""
+        core = self._core
+        moves = [tensor(core, d) for d in directions]
+        if len(moves) != len(leaves):
+            raise ValueError(f"tangent: {len(moves)} directions for "
+                             f"{len(leaves)} leaves")
+        check_core(core, y, *leaves)
+        entry = core.create(
+            _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_tape_tangent,
+            self._ptr, y._ptr, pointers(leaves), pointers(moves), len(moves))
+        return Tensor._of(entry, True)
+
     @property
     def memory(self) -> Tuple[int, int]:
         """Bytes of the record now, and at most so far."""

@@ -42,11 +42,9 @@ def test_the_shape_comes_from_the_search_unless_it_is_given(world, arch):
     network = hnas.Network(arch)
     assert network.settings["channels"] == 2
     assert network.cost.params == arch.cost.params
-    wide = hnas.Network(arch.to_dict(), net=world.net, channels=4, cells=6,
-                        affine=True)
+    wide = hnas.Network(arch.to_dict(), ctx=world.ctx, image=(1, 8, 8),
+                        classes=3, nodes=2, channels=4, cells=6, affine=True)
     assert wide.settings["affine"] and wide.count() == wide.cost.params
-    with pytest.raises(TypeError, match="wants net="):
-        hnas.Network(arch.to_dict())
     with pytest.raises(hnas.RangeError):
         hnas.Network(arch, channels=0)
 

@@ -214,6 +214,17 @@ def test_an_exception_comes_out_of_the_call_that_ran(ctx, where):
     assert search.step(batch, batch).step == 1
 
 
+def test_an_operation_without_tangent_has_no_exact_second_order(ctx):
+    register_all(ctx)
+    w = World(ctx, ops=["none", "tanh", "bottleneck"], order="second_exact",
+              relax="softmax", monotone=False)
+    with pytest.raises(hnas.UnsupportedError, match="tanh"):
+        w.search.step(w.train, w.valid)
+    composed = World(ctx, ops=["none", "bottleneck"], order="second_exact",
+                     relax="softmax", monotone=False)
+    assert composed.search.step(composed.train, composed.valid).step == 1
+
+
 def test_what_is_missing_is_said(ctx):
     with pytest.raises(TypeError, match="want forward"):
         hnas.register_op(ctx, "nothing")

@@ -177,6 +177,18 @@ def test_the_rest_of_the_funcs_computes(ctx):
         pytest.approx((alpha ** 2).sum(), rel=1e-5)
 
 
+def test_a_tangent_gives_products_of_second_derivatives(ctx):
+    a, v = np.array([1.0, -2.0, 3.0]), np.array([0.5, 1.0, -1.0])
+    x, tape = hnas.Tensor(a, ctx, wanted=True), hnas.Tape(ctx)
+    loss = tape.sum(tape.mul(tape.mul(x, x), x))  # sum of x^3
+    moved = tape.tangent(loss, [x], [v])
+    assert moved.item() == pytest.approx((3 * a * a * v).sum())
+    tape.backward(moved)
+    np.testing.assert_allclose(x.gradient, 6 * a * v, rtol=1e-6)
+    with pytest.raises(ValueError, match="0 directions for 1 leaves"):
+        hnas.Tape(ctx).tangent(loss, [x], [])
+
+
 def test_a_label_beyond_the_classes_is_named(ctx):
     with pytest.raises(hnas.RangeError, match="label"):
         hnas.Tape(ctx).cross_entropy(np.zeros((1, 2)), [5])

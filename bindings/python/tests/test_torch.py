@@ -179,7 +179,7 @@ def test_gates_of_the_callers(space, seed):
                 {k: g.grad.numpy() for k, g in gates.items()}, 1e-3)
 
 
-@pytest.mark.parametrize("order", ["first", "second_fd"])
+@pytest.mark.parametrize("order", ["first", "second_fd", "second_exact"])
 def test_some_steps(ctx, order):
     """Ten steps on both sides: the same losses, close weights."""
     space = {"image": (1, 8, 8), "classes": 3, "channels": 4, "cells": 3,

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Predictors, and sets of networks that switch between pieces of a path."""
+import ctypes
+import math
+import threading
+from typing import Any, List, NamedTuple, Optional
+
+import numpy as np
+
+from . import _abi, _arrays
+from ._core import Entry, Handle
+from ._errors import InfeasibleError, error
+from ._library import lib
+from ._options import number
+from .arch import Path, metric_limit
+from .data import Dataset, as_images
+from .net import Supernet
+from .network import Network
+from .op import Cost, cost_of
+from .tensor import tensor
+
+PIECE = 64  # images a call, so that Ctrl-C need not wait
+
+
+class Predictor(Handle):
+    """A frozen copy of a network, or of the members of a set: it allocates
+    nothing.  Images are normalised as the network's."""
+
+    def __init__(self, network: Network, threads: int = 1) -> None:
+        s = network.settings
+        self._begin(network._core.create(
+            _abi.hnas_predictor, lib.hnas_predictor_destroy,
+            lib.hnas_predictor_create, network._ptr, threads), s["classes"],
+            network.mean, network.std)
+
+    def _begin(self, entry: Entry, classes: int, mean: float,
+               std: float) -> None:
+        self._entry, self.classes = entry, classes
+        self._lock = threading.Lock()
+        self.mean, self.std = mean, std
+
+    def share(self, threads: int = 1) -> "Predictor":
+        """Another one over the same weights, for another thread."""
+        p = Predictor.__new__(Predictor)
+        p._begin(self._core.create(
+            _abi.hnas_predictor, lib.hnas_predictor_destroy,
+            lib.hnas_predictor_share, self._ptr, threads), self.classes,
+            self.mean, self.std)
+        return p
+
+    def decision_function(self, x: Any) -> Any:
+        """Logits N x classes; different predictors may run at once."""
+        x = as_images(x)
+        if x.dtype == np.uint8:
+            x = ((x / 255.0 - self.mean) / self.std).astype(np.float32)
+        out = np.empty((len(x), self.classes), np.float32)
+        for i in range(0, len(x), PIECE):
+            a = _arrays.describe(x[i:i + PIECE])
+            part = out[i:i + PIECE]
+            where = part.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+            with self._lock:
+                self._check(lib.hnas_predictor_run(
+                    self._ptr, ctypes.byref(a), where, part.size))
+        return out
+
+    def _check(self, status: int) -> None:
+        if status < 0:
+            raise error(status, lib.hnas_predictor_message(
+                self._ptr).decode(errors="replace"))
+
+    def predict(self, x: Any) -> Any:
+        """The class of each image."""
+        return self.decision_function(x).argmax(axis=1)
+
+    @property
+    def current(self) -> int:
+        """Which member of its set it is."""
+        return int(lib.hnas_predictor_get_current(self._ptr))
+
+    def switch(self, index: int) -> "Predictor":
+        """Become another member of the set."""
+        with self._lock:
+            self._check(lib.hnas_predictor_switch(self._ptr, index))
+        return self
+
+
+class Member(NamedTuple):
+    """One network of a set."""
+
+    lo: float
+    hi: float
+    cost: Cost
+    latency_us: float
+
+
+class NetworkSet(Handle):
+    """The networks of all pieces of a path over one copy of the weights."""
+
+    def __init__(self, net: Supernet, path: Path, *, mean: float = 0.0,
+                 std: float = 1.0) -> None:
+        self._entry = net._core.create(
+            _abi.hnas_set, lib.hnas_set_destroy, lib.hnas_set_create,
+            net._ptr, path._ptr)
+        self._net_ctx, self.classes = net.ctx, net.settings["classes"]
+        self.mean, self.std = mean, std
+
+    def __len__(self) -> int:
+        return int(lib.hnas_set_get_count(self._ptr))
+
+    def member(self, index: int) -> Member:
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"set: member {index} of {n}")
+        m = _abi.hnas_set_member()
+        lib.hnas_set_get_member(self._ptr, index % n, ctypes.byref(m))
+        return Member(m.lo, m.hi, cost_of(m.cost), m.latency_us)
+
+    @property
+    def members(self) -> List[Member]:
+        return [self.member(i) for i in range(len(self))]
+
+    def calibrate(self, x: Any, first: bool = True) -> "NetworkSet":
+        """Batch-norm's statistics of every member anew: the mean over the
+        calls since `first`; a Dataset gives 20 batches."""
+        if isinstance(x, Dataset):
+            with x.batches(min(64, len(x)), mean=self.mean, std=self.std,
+                           partial=True) as b:
+                for i in range(min(20, len(b))):
+                    self.calibrate(b.get(0, i)[0], i == 0)
+            return self
+        images = tensor(self._core, x)
+        self._core.call(lib.hnas_set_calibrate, self._ptr, images._ptr,
+                        int(first))
+        return self
+
+    def measure(self, repeats: int = 50) -> "NetworkSet":
+        """Measure what a prediction of each member takes."""
+        self._core.call(lib.hnas_set_measure, self._ptr, repeats)
+        return self
+
+    def find(self, lam: float) -> int:
+        """The member of a lambda."""
+        index = int(lib.hnas_set_find(self._ptr, lam))
+        if index < 0:
+            raise ValueError(f"set: lambda {lam:g} is outside the range")
+        return index
+
+    def budget(self, latency_us: Optional[float] = None,
+               **limits: Optional[float]) -> int:
+        """The largest member within params=, macs=, bytes= or, measured,
+        latency_us=."""
+        index = ctypes.c_int32()
+        if latency_us is not None:
+            metric, limit = "latency_us", latency_us
+            status = self._core.call(lib.hnas_set_find_latency,
+                                     ctypes.byref(index), self._ptr, limit)
+            smallest = self.member(index.value).latency_us
+        else:
+            metric, limit = metric_limit(limits)
+            status = self._core.call(
+                lib.hnas_set_find_budget, ctypes.byref(index), self._ptr,
+                number("budget", "HNAS_COST_", metric), int(limit))
+            smallest = getattr(self.member(index.value).cost, metric, math.nan)
+        if status == _abi.HNAS_INFEASIBLE:
+            raise InfeasibleError(f"budget {metric}={limit:g}: nothing fits, "
+                                  f"the smallest is {smallest:g}", smallest)
+        return index.value
+
+    def network(self, index: int) -> Network:
+        """A member's network with weights of its own."""
+        network = Network.__new__(Network)
+        network._begin(self._net_ctx, self._core.create(
+            _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_set_get_model,
+            self._ptr, index))
+        network.mean, network.std = self.mean, self.std
+        return network
+
+    def predictor(self, threads: int = 1) -> Predictor:
+        """A predictor that can be any member, the first one at first."""
+        p = Predictor.__new__(Predictor)
+        p._begin(self._core.create(
+            _abi.hnas_predictor, lib.hnas_predictor_destroy,
+            lib.hnas_set_create_predictor, self._ptr, threads), self.classes,
+            self.mean, self.std)
+        return p
