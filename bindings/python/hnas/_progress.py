@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A progress bar where tqdm is installed and somebody looks."""
+import importlib
 import sys
 from typing import Any, Optional
 
@@ -15,10 +16,10 @@ class Progress:
         if not wanted:
             return
         try:
-            from tqdm.auto import tqdm
+            tqdm = importlib.import_module("tqdm.auto")
         except ImportError:
             return
-        self._bar = tqdm(total=total, initial=done, desc=what, unit="step")
+        self._bar = tqdm.tqdm(total=total, initial=done, desc=what, unit="step")
 
     def step(self, **values: float) -> None:
         if self._bar is not None:

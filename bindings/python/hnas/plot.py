@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Pictures with matplotlib, which is imported when one is drawn."""
+import importlib
 from typing import Any, Optional, Sequence
 
 from .arch import Path
@@ -8,8 +9,7 @@ from .arch import Path
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    from matplotlib import pyplot
-    return pyplot.subplots()[1]
+    return importlib.import_module("matplotlib.pyplot").subplots()[1]
 
 
 def path(p: Path, metric: str = "params", ax: Any = None) -> Any:
