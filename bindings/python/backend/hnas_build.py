@@ -36,9 +36,9 @@ def _library():
     given = os.environ.get("HNAS_LIBRARY")
     found = [given] if given and os.path.isfile(given) else []
     for folder in ("build*", os.path.join("build*", "*")):
-        found += sorted(
-            glob.glob(os.path.join(ROOT, folder, "lib", "libhnas.so")),
-            key=lambda p: -os.stat(p).st_mtime)
+        paths = glob.glob(os.path.join(ROOT, folder, "lib", "libhnas.so"))
+        found += sorted((p for p in paths if os.path.exists(p)),
+                        key=lambda p: -os.stat(p).st_mtime)
     for path in found:
         content = _read(path)
         if REFUSED not in content:

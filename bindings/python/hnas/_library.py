@@ -13,7 +13,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def _newest(paths: List[str]) -> List[str]:
-    return sorted(set(paths), key=lambda p: -os.stat(p).st_mtime)
+    there = {p for p in paths if os.path.exists(p)}  # no link to nothing
+    return sorted(there, key=lambda p: -os.stat(p).st_mtime)
 
 
 def _build_trees() -> List[str]:
