@@ -90,10 +90,11 @@ class Bilevel(Handle):
                  monotone: Optional[bool] = None,
                  sample: Optional[str] = None, draws: Optional[int] = None,
                  lam: Optional[float] = None, l1: Optional[float] = None,
-                 l1_lambda: Optional[bool] = None, l2: Optional[float] = None,
+                 l1_lambda: Optional[float] = None, l2: Optional[float] = None,
                  zero_one: Optional[float] = None,
                  beta_decay: Optional[float] = None,
                  norm_momentum: Optional[float] = None,
+                 alpha_paths: Optional[int] = None,
                  rule: Optional[str] = None, theta: Optional[float] = None,
                  virtual_clip: Optional[bool] = None, w_lr: Pair = None,
                  w_momentum: Optional[float] = None,
@@ -107,7 +108,7 @@ class Bilevel(Handle):
                  rate_steps: Optional[int] = None,
                  warmup: Optional[float] = None) -> None:
         opts = options("hnas_search_opts") if preset is None else \
-            find_preset(net.ctx, preset).search
+            find_preset(net.ctx, preset, net.settings["cells"]).search
         for field, prefix, value in (
                 ("relax", "HNAS_RELAX_", relax),
                 ("tau_schedule", "HNAS_TAU_", tau_schedule),
@@ -126,7 +127,8 @@ class Bilevel(Handle):
                cost_weight=cost_weight, raw_cost=raw_cost, monotone=monotone,
                draws=draws, l1=l1, l1_lambda=l1_lambda, l2=l2,
                zero_one=zero_one, beta_decay=beta_decay,
-               norm_momentum=norm_momentum, theta=theta)
+               norm_momentum=norm_momentum, alpha_paths=alpha_paths,
+               theta=theta)
         b = opts.bilevel
         if order is not None:
             b.order = number("order", "HNAS_ORDER_", order)
@@ -282,7 +284,7 @@ class Bilevel(Handle):
         given = self.net.gates(gates) if gates is not None else None
         value = ctypes.c_double()
         core.call(lib.hnas_search_loss, ctypes.byref(value), self._ptr,
-                  ctypes.byref(b), lam if given is None else 0.0,
+                  ctypes.byref(b), lam,
                   gate_pointers(given) if given else None,
                   number("kind", "HNAS_LOSS_", kind))
         del keep

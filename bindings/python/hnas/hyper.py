@@ -31,7 +31,7 @@ class Hypernet(Named):
                  hidden: Optional[int] = None,
                  preset: Optional[str] = None) -> None:
         opts = options("hnas_hyper_opts") if preset is None else \
-            find_preset(net.ctx, preset).hyper
+            find_preset(net.ctx, preset, net.settings["cells"]).hyper
         if kind is not None:
             opts.kind = number("kind", "HNAS_HYPER_", kind)
         if scale is not None:

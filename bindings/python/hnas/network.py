@@ -71,9 +71,12 @@ class Network(Named):
         assign(opts, classes=classes, channels=channels, cells=cells,
                nodes=nodes, stem_multiplier=stem_multiplier,
                affine=int(affine), auxiliary=int(auxiliary))
+        self._lam = arch.lam
         self._begin(arch._ctx, arch._core.create(
             _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_model_create,
             arch._ctx._ptr, arch._ptr, ctypes.byref(opts)))
+
+    _lam = float("nan")
 
     def _begin(self, ctx: Context, entry: Entry, text: str = "") -> None:
         self._ctx, self._entry = ctx, entry
@@ -107,6 +110,10 @@ class Network(Named):
         self._core.call(lib.hnas_model_save, self._ptr, os.fsencode(path),
                         text.encode())
 
+    def to_onnx(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Write it as ONNX, batch-norm folded."""
+        self._core.call(lib.hnas_model_save_onnx, self._ptr, os.fsencode(path))
+
     @property
     def settings(self) -> Dict[str, Any]:
         """What it was made with."""
@@ -129,12 +136,20 @@ class Network(Named):
         """Steps since training began."""
         return int(lib.hnas_model_get_steps(self._ptr))
 
-    def inherit(self, source: Union[Supernet, Bilevel, "Network"]
-                ) -> "Network":
-        """Take weights and statistics over by name."""
+    def inherit(self, source: Union[Supernet, Bilevel, "Network"],
+                lam: Optional[float] = None) -> "Network":
+        """Take weights and statistics over by name; lam: where the supernet
+        generates weights, else that of the architecture."""
         named = source.net if isinstance(source, Bilevel) else source
-        self._core.call(lib.hnas_model_inherit, self._ptr,
-                        getattr(lib, named._params_function)(named._ptr))
+        with self._core.lock:
+            params = ctypes.POINTER(_abi.hnas_params)()
+            if isinstance(named, Supernet):
+                self._core.call(
+                    lib.hnas_supernet_get_weights_at, ctypes.byref(params),
+                    named._ptr, self._lam if lam is None else lam)
+            else:
+                params = lib.hnas_model_get_params(named._ptr)
+            self._core.call(lib.hnas_model_inherit, self._ptr, params)
         if isinstance(source, (Bilevel, Network)):
             self.mean, self.std = source.mean, source.std
         return self

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Predictors, and sets of networks that switch between pieces of a path."""
 import ctypes
+import json
 import math
+import os
 import threading
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from ._errors import InfeasibleError, error
 from ._library import lib
 from ._options import number
 from .arch import Path, metric_limit
+from .context import Context, context_of
 from .data import Dataset, as_images
 from .net import Supernet
 from .network import Network
@@ -103,6 +106,29 @@ class NetworkSet(Handle):
             net._ptr, path._ptr)
         self._net_ctx, self.classes = net.ctx, net.settings["classes"]
         self.mean, self.std = mean, std
+
+    @classmethod
+    def load(cls, path: Union[str, "os.PathLike[str]"],
+             ctx: Optional[Context] = None) -> "NetworkSet":
+        """From a file of `save`."""
+        context = context_of(ctx)
+        core, s = context._core, cls.__new__(cls)
+        s._entry = core.create(_abi.hnas_set, lib.hnas_set_destroy,
+                               lib.hnas_set_load, context._ptr,
+                               os.fsencode(path))
+        saved = json.loads(core.get(lib.hnas_set_get_text,
+                                    s._ptr).decode() or "{}")
+        s._net_ctx = context
+        s.mean, s.std = saved.get("mean", 0.0), saved.get("std", 1.0)
+        with s.network(0) as network:
+            s.classes = network.settings["classes"]
+        return s
+
+    def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """All members and their statistics, atomically."""
+        text = json.dumps({"mean": self.mean, "std": self.std})
+        self._core.call(lib.hnas_set_save, self._ptr, os.fsencode(path),
+                        text.encode())
 
     def __len__(self) -> int:
         return int(lib.hnas_set_get_count(self._ptr))

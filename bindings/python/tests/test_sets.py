@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import World
+from conftest import OPS, World
 
 import hnas
 
@@ -42,7 +42,7 @@ def test_a_predictor_predicts_what_its_network_does(ctx, pictures):
         assert p.current == 0
 
 
-def test_a_set_switches_between_the_pieces_of_a_path(ctx):
+def test_a_set_switches_between_the_pieces_of_a_path(ctx, tmp_path):
     w = trained(ctx)
     x, _ = w.train
     path = w.search.path()
@@ -61,6 +61,11 @@ def test_a_set_switches_between_the_pieces_of_a_path(ctx):
             np.testing.assert_allclose(
                 p.decision_function(x),
                 networks.network(i).decision_function(x), rtol=1e-4, atol=1e-5)
+    networks.save(tmp_path / "set.safetensors")
+    again = hnas.NetworkSet.load(tmp_path / "set.safetensors", ctx)
+    np.testing.assert_array_equal(again.predictor().predict(x),
+                                  networks.predictor().predict(x))
+    assert again.members == networks.members
     lam = float(np.sqrt(path.piece(0).lo * path.piece(0).hi))
     assert networks.find(lam) == 0
     sizes = [p.cost.params for p in path.pieces]
@@ -108,6 +113,30 @@ def test_costs_of_ones_own(ctx):
     assert e.value.smallest == min(a.table_cost for a in path)
     with pytest.raises(hnas.StateError):
         w.net.set_cost_table(table)
+
+
+def test_generated_weights(ctx, tmp_path):
+    net = hnas.Supernet(ctx, image=(1, 8, 8), classes=3, channels=2, cells=3,
+                        nodes=1, ops=OPS, head="generated", head_knots=3,
+                        kernels="generated_lambda", embedding=4)
+    search = hnas.Bilevel(net, hnas.Hypernet(net), monotone=False,
+                          relax="softmax")
+    batch = (np.ones((4, 1, 8, 8), np.float32), np.zeros(4))
+    assert search.step(batch, batch).step == 1
+    ends = [search.loss(*batch, lam) for lam in (1e-4, 1e-1)]
+    assert ends[0] != ends[1]
+    arch = search.query(1e-3)
+    network = hnas.Network(arch).inherit(search)
+    search.calibrate(batch[0], arch=arch)
+    network.calibrate(batch[0], batch=4)
+    gates = {k: np.full((len(net.edges), len(OPS)), 0.25)
+             for k in ("normal", "reduce")}
+    tape = hnas.Tape(ctx)
+    assert net.apply(tape, batch[0], gates, lam=1e-3).shape == (4, 3)
+    with pytest.raises(hnas.RangeError):
+        net.apply(tape.reset(), batch[0], gates)
+    network.to_onnx(tmp_path / "net.onnx")
+    assert (tmp_path / "net.onnx").stat().st_size > 1000
 
 
 def test_formats_of_an_architecture(world):
