@@ -59,7 +59,7 @@ def equal_budget():
         for lam in LAMBDAS:
             jobs.append(
                 Job(f"budget/l1/{name}/{lam}", "search",
-                    f"--preset darts_l1 {setting} --l1 {lam} --report-lambda {lam}",
+                    f"--preset darts_l1 {setting} --lambda {lam} --report-lambda {lam}",
                     group="budget")
             )
     return jobs
@@ -90,6 +90,7 @@ FACTORS = {
     "cost_weight 30": "--cost-weight 30",
     "alpha rate 2e-3": "--alpha-lr 2e-3",
     "alpha rate 6e-3": "--alpha-lr 6e-3",
+    "alpha rate 1e-2": "--alpha-lr 1e-2",
     "tau to 0.5": "--tau 1:0.5:linear",
     "tau to 0.05": "--tau 1:0.05:linear",
     "no warm-up": "--warmup 0",
