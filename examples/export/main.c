@@ -63,8 +63,10 @@ static hnas_status derive(hnas_arch **out, const struct export_job *e,
 
 /* The network of the search's own shape, with its weights and statistics. */
 static hnas_status inherit(hnas_model **out, hnas_context *ctx,
-                           const hnas_arch *arch, const hnas_supernet *net)
+                           const hnas_arch *arch, hnas_supernet *net,
+                           double lambda)
 {
+    const hnas_params *weights;
     hnas_supernet_opts n;
     hnas_model_opts o;
     hnas_status st;
@@ -79,7 +81,9 @@ static hnas_status inherit(hnas_model **out, hnas_context *ctx,
     o.stem_multiplier = n.stem_multiplier;
     st = hnas_model_create(out, ctx, arch, &o);
     if (st == HNAS_OK)
-        st = hnas_model_inherit(*out, hnas_supernet_get_params(net));
+        st = hnas_supernet_get_weights_at(&weights, net, lambda);
+    if (st == HNAS_OK)
+        st = hnas_model_inherit(*out, weights);
     if (st == HNAS_OK)
         fprintf(stderr, "hnas-export: --onnx: batch-norm has the supernet's "
                         "statistics; hnas-train --inherit --epochs 0 makes a "
@@ -108,7 +112,8 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
     if (!rc && e->given[LAMBDA]) {
         st = derive(&arch, e, search, &path);
         if (st >= 0 && e->onnx)
-            st = inherit(&model, ctx, arch, hnas_search_get_net(search));
+            st = inherit(&model, ctx, arch, hnas_search_get_net(search),
+                         e->lambda);
         rc = st < 0 ? library_failure(ctx, st, 0)
                     : export_write(e, ctx, arch, model);
     }

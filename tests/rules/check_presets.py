@@ -14,10 +14,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
 import source  # noqa: E402
+from test_programs import write_images  # noqa: E402
 
 PAGE = "docs/presets.md"
 UNUSED = "–"
+IMAGES = 256  # two batches of the largest
 ROW = re.compile(r"^\| (?:`([\w-]+)`|(option|setting)) \| (.*) \|$")
 
 
@@ -55,9 +58,9 @@ def stored_settings(build, folder, preset, *extra):
     out = os.path.join(folder, preset)
     subprocess.run(
         [os.path.join(build, "examples", "hnas-search"), "--preset", preset,
-         "--channels", "2", "--nodes", "1", "--steps", "1", "--eval-images",
-         "1", "--threads", "1", "--out", out, "--report-lambda", "1e-4",
-         *extra], check=True, capture_output=True)
+         "--data", os.path.join(folder, "data"), "--channels", "2", "--nodes",
+         "1", "--steps", "1", "--threads", "1", "--report-lambda", "1e-4",
+         "--out", out, *extra], check=True, capture_output=True)
     with open(os.path.join(out, "search.safetensors"), "rb") as file:
         size = struct.unpack("<Q", file.read(8))[0]
         metadata = json.loads(file.read(size))["__metadata__"]
@@ -72,6 +75,8 @@ def main():
     build, n = sys.argv[1], 0
     with tempfile.TemporaryDirectory() as folder:
         stored = {}
+        os.mkdir(os.path.join(folder, "data"))
+        write_images(os.path.join(folder, "data"), IMAGES)
         for line, name, values in rows():
             for preset, shown in values.items():
                 if preset not in stored:
@@ -86,7 +91,8 @@ def main():
                                 f"stored is {stored[preset][name]}")
         if len(stored) != 6:
             report.fail(PAGE, 1, f"{len(stored)} presets, want 6")
-        deep = stored_settings(build, folder, "darts_cc", "--cells", "8")
+        deep = stored_settings(build, folder, "darts_cc", "--cells", "8",
+                               "--report-lambda", "1e-7")
         if not is_equal("1e-10:1e-6", deep["lambda-range"]) or \
                 deep["rule"] != "top2":
             report.fail(PAGE, 1, "darts_cc of 8 cells is another one")
