@@ -37,9 +37,9 @@ typedef struct hnas_set hnas_set;
  *            neither net nor path afterwards: weights are copied.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_MISMATCH path is another supernet's;
- *            E_NOMEM; what an operation's create answers.  On error *out is
- *            NULL.
+ * Errors     E_ARG NULL argument; E_UNSUPPORTED the supernet generates weights
+ *            by lambda; E_MISMATCH path is another supernet's; E_NOMEM; what an
+ *            operation's create answers.  On error *out is NULL.
  * Source     own; shared weights as in DARTS (arXiv:1806.09055).
  * Since      0.1
  */

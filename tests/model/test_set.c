@@ -368,6 +368,12 @@ START_TEST(mistakes_are_named)
     ck_assert_ptr_null(other);
     ck_assert_int_eq(hnas_set_create(&other, NULL, path), HNAS_E_ARG);
     hnas_supernet_destroy(net);
+    o.kernels = HNAS_KERNELS_GENERATED;
+    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), 0);
+    ck_assert_int_eq(hnas_set_create(&other, net, path), HNAS_E_UNSUPPORTED);
+    ck_assert_ptr_null(other);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "generated"));
+    hnas_supernet_destroy(net);
     hnas_set_destroy(set);
 }
 END_TEST
