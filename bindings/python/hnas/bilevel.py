@@ -308,8 +308,9 @@ class Bilevel(Handle):
     def _where(self, lam: Optional[float], arch: Optional[Arch]) -> Any:
         if (lam is None) == (arch is None):
             raise TypeError("want one of lam and arch")
-        return (arch._ptr if arch is not None else None,
-                lam if lam is not None else 0.0)
+        if arch is not None:  # generated weights want its lambda
+            return arch._ptr, arch.lam
+        return None, lam
 
     def predict(self, x: Any, lam: Optional[float] = None, *,
                 arch: Optional[Arch] = None, draw: int = 0) -> Any:

@@ -255,7 +255,8 @@ def test_the_sizes_of_the_method(ctx):
 def test_presets_step(ctx, preset):
     p = hnas.preset(preset, ctx)
     net = hnas.Supernet(ctx, image=(1, 8, 8), classes=3, channels=2, cells=3,
-                        nodes=1, ops=p["ops"])
+                        nodes=1, preset=preset)
+    assert net.ops == p["ops"]
     search = hnas.Bilevel(net, hnas.Hypernet(net, preset=preset),
                           preset=preset)
     batch = (np.ones((4, 1, 8, 8), np.float32), np.zeros(4))
