@@ -142,8 +142,8 @@ HNAS_API void hnas_hyper_get_opts(const hnas_hyper *hyper,
                                   hnas_hyper_opts *opts, size_t size);
 
 /**
- * Give its named tensors, as hyper.<table>.b1 or hyper.<table>.knots; those of
- * weights as <table>.knots.
+ * Give its named tensors, as hyper.TABLE.b1 or hyper.TABLE.knots; those of
+ * weights as TABLE.knots.
  *
  * Shapes     hyper: not NULL.
  * Units      none.

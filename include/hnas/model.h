@@ -109,7 +109,7 @@ HNAS_API hnas_status hnas_model_inherit(hnas_model *model,
                                         const hnas_params *from);
 
 /**
- * Give all named tensors: stem., cells.<i>., head., auxiliary.
+ * Give all named tensors: stem., cells.I., head., auxiliary.
  *
  * Shapes     named as a supernet's.  model: not NULL.
  * Units      none.

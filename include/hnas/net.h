@@ -103,7 +103,7 @@ enum {
 };
 
 /**
- * Give a cell's named tensors: edges.<from>_<to>.<op>.<name>.
+ * Give a cell's named tensors: edges.FROM_TO.OP.NAME.
  *
  * Shapes     cell: not NULL.
  * Units      none.
@@ -244,7 +244,7 @@ HNAS_API hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
                                          int32_t flags);
 
 /**
- * Give all named tensors: stem., cells.<i>., head.
+ * Give all named tensors: stem., cells.I., head.
  *
  * Shapes     net: not NULL.
  * Units      none.

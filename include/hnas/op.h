@@ -60,7 +60,7 @@ HNAS_API hnas_status hnas_op_builder_weight(hnas_tensor **out,
  *
  * Shapes     as hnas_norm_create; affine if the network's operations are.
  * Units      name: unique, at most 126 bytes; its tensors are
- *            <name>.running_mean, .running_var and, if affine, .weight, .bias.
+ *            NAME.running_mean, .running_var and, if affine, .weight, .bias.
  *            At most 64.
  * Ownership  *out: borrowed; it lives as long as the operation.
  * Gradient   weight and bias want one.

@@ -13,7 +13,9 @@
 
 /** Version of the interface, as it was when the host was compiled. */
 #define HNAS_VERSION_MAJOR 0
+/** Likewise; until 1.0 it may change the interface. */
 #define HNAS_VERSION_MINOR 1
+/** Likewise; it changes no interface. */
 #define HNAS_VERSION_PATCH 0
 
 /** ABI number: the soname is libhnas.so.HNAS_ABI. */
