@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind
  python3-pytest python3-hypothesis mypy python3-tqdm python3-matplotlib
- python3-pip doxygen"
+ python3-pip doxygen mandoc"
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
@@ -168,6 +168,8 @@ one "oracle: live cross-check against PyTorch on other numbers" live
 for rule in tests/rules/check_*; do
     one "rule: $(basename "$rule")" sh tests/rules/one.sh "$rule" $build/release
 done
+one "man pages: as --help, mandoc has nothing to say" \
+    $python tests/system/test_man.py $build/release
 one "install: C and C++ programs build against it" \
     sh tests/abi/check_install.sh $build/release
 if aarch64_compiler; then
