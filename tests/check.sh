@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind
  python3-pytest python3-hypothesis mypy python3-tqdm python3-matplotlib
- python3-pip doxygen mandoc"
+ python3-pip cmake doxygen mandoc"
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # What an installed library owes its users: check_install.sh BUILD_DIR.
-# Installs into a folder of its own, builds a C and a C++ program there through
-# pkg-config, and looks at the names the library has and needs.
+# Installs into a folder of its own, compares the list of files with
+# installed.txt, builds C and C++ programs there through pkg-config and CMake,
+# and looks at the names the library has and needs.
 [ $# = 1 ] || { echo "usage: check_install.sh BUILD_DIR" >&2; exit 2; }
 build=$(cd "$1" && pwd) || exit 2
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -45,6 +46,13 @@ done
     "$(find "$root/include/hnas" -name '*.h' | wc -l)" ] ||
     fail "other headers than the public ones are installed"
 
+# the list of files, wherever the prefix and the library folder lie
+prefix=$(pkg-config --variable prefix hnas)
+(cd "$prefix" && find . ! -type d) | sed "s,^\./,,; s,^${libdir#"$prefix"/}/,LIB/,
+    s,\.so\.$version\$,.so.VERSION,; s,\.so\.$abi\$,.so.ABI," | sort >"$stage/list"
+LC_ALL=C sort "$stage/list" | diff -u "$root/tests/abi/installed.txt" - ||
+    fail "other files are installed than tests/abi/installed.txt says"
+
 # what it exports
 others=$(nm -D --defined-only "$so" | awk '$2 != "A" {print $3}' |
     sed 's/@.*//' | grep -v '^hnas_')
@@ -58,19 +66,42 @@ needed=$(nm -D -u "$so" | awk '{print $NF}' | sed 's/@.*//' |
 [ -z "$needed" ] || fail "needs" $needed
 
 # two programs outside the tree
-cp "$root/tests/abi/consumer.c" "$root/tests/abi/consumer.cpp" "$stage" || exit 1
+cp "$root/tests/abi/consumer.c" "$root/tests/abi/consumer.cpp" \
+    "$root/examples/search_host.cpp" "$stage" || exit 1
 cd "$stage" || exit 1
 ${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Werror $cflags consumer.c \
     -o c_program $libs || fail "consumer.c does not build"
 ${CXX:-c++} -std=c++14 -pedantic -Wall -Wextra -Werror $cflags consumer.cpp \
     -o cpp_program $libs || fail "consumer.cpp does not build"
-for p in c_program cpp_program; do
+${CXX:-c++} -std=c++17 -pedantic -Wall -Wextra -Wshadow -Werror $cflags \
+    search_host.cpp -o raii_program $libs || fail "search_host.cpp: not C++17"
+LD_LIBRARY_PATH=$libdir ./raii_program >raii || fail "search_host: status $?"
+grep -q '^lambda 0.1: [0-9]* parameters' raii || fail "search_host: $(cat raii)"
+
+# the same two through CMake, from where the files were moved to
+moved=$stage/moved
+mv "$prefix" "$moved" && mkdir "$stage/cmake" || exit 1
+libdir=$moved/${libdir#"$prefix"/}
+cp "$root/tests/abi/CMakeLists.txt" "$stage/cmake" || exit 1
+cmake -S "$stage/cmake" -B "$stage/cmake/build" -DCMAKE_PREFIX_PATH="$moved" \
+    -DWANTED="$version" >cmake.log 2>&1 && cmake --build cmake/build \
+    >>cmake.log 2>&1 || { tail -20 cmake.log; fail "CMake's consumer"; }
+for wrong in 99.0 "${version%%.*}.99"; do
+    cmake -S "$stage/cmake" -B "$stage/cmake/wrong" -DWANTED="$wrong" \
+        -DCMAKE_PREFIX_PATH="$moved" >wrong.log 2>&1 &&
+        fail "CMake takes version $version for $wrong"
+    grep -q 'version' wrong.log || fail "CMake on $wrong: $(tail -5 wrong.log)"
+done
+cp cmake/build/c_cmake cmake/build/cpp_cmake .
+
+for p in c_program cpp_program c_cmake cpp_cmake; do
     out=$(LD_LIBRARY_PATH=$libdir ./$p) || fail "$p: exit status $?"
     case $out in "$version "[-0-9]*.[0-9]*) ;; *) fail "$p printed: $out" ;; esac
     eval "$p=\$out"
 done
-[ "$c_program" = "$cpp_program" ] ||
-    fail "C and C++ differ: $c_program, $cpp_program"
+for out in "$cpp_program" "$c_cmake" "$cpp_cmake"; do
+    [ "$c_program" = "$out" ] || fail "programs differ: $c_program, $out"
+done
 [ $failed = 0 ] && echo "install: $soname, $(nm -D --defined-only "$so" |
-    grep -c ' T ') functions, both programs print: $c_program"
+    grep -c ' T ') functions, all four programs print: $c_program"
 exit $failed
