@@ -203,6 +203,14 @@ fi
 pytests "python" bindings/python/tests $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
+one "tutorial: its shell and C blocks run" \
+    $python tests/system/test_tutorial.py $build/release c
+if [ -d bindings/python ]; then
+    one "tutorial: its Python blocks run" \
+        $python tests/system/test_tutorial.py $build/release python
+else
+    skip "tutorial: its Python blocks run" "no bindings/python here"
+fi
 one "demo: sizes fall with lambda, networks stay good" \
     $python tests/system/test_demo.py $build/release
 
