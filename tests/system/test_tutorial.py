@@ -4,7 +4,8 @@
 
 c runs the shell blocks, then one program: the blocks marked `c file` as they
 are, the others as the body of main.  python runs its blocks as one script
-over the binding in bindings/python."""
+over the binding in bindings/python.  The README's shell and Python blocks run
+too, in a folder of their own; its C is an outline."""
 import os
 import re
 import subprocess
@@ -13,18 +14,19 @@ import tempfile
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGE = os.path.join(ROOT, "docs", "tutorial.md")
+README = os.path.join(ROOT, "README.md")
 WRITTEN = {"c": ["run/search.safetensors", "net.safetensors", "net.onnx",
                  "cells.svg", "explore.html", "net-c.safetensors",
                  "net-c.onnx", "own.safetensors"],
            "python": ["net-py.safetensors"]}
 
 
-def blocks():
-    with open(PAGE, encoding="utf-8") as f:
+def blocks(page=PAGE):
+    with open(page, encoding="utf-8") as f:
         found = re.findall(r"(?ms)^```(\S[^\n]*)\n(.*?)^```$", f.read())
     for kind, _ in found:
         if kind not in ("sh", "c", "c file", "python"):
-            sys.exit(f"tutorial.md: a block of kind {kind!r}")
+            sys.exit(f"{page}: a block of kind {kind!r}")
     return found
 
 
@@ -34,6 +36,17 @@ def run(what, command, folder, env):
     if r.returncode:
         sys.exit(f"{what}: status {r.returncode}\n{r.stdout}{r.stderr}")
     return r.stdout
+
+
+def run_readme(language, env):
+    command = {"sh": ["sh", "-ec"], "python": [sys.executable, "-c"]}[language]
+    texts = [text for kind, text in blocks(README) if kind == language]
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(ROOT, "examples"),
+                   os.path.join(folder, "examples"))
+        for text in texts:
+            run(f"README.md: {text}", command + [text], folder, env)
+    return len(texts)
 
 
 def run_c(build, folder, env):
@@ -53,7 +66,7 @@ def run_c(build, folder, env):
         os.path.join(ROOT, "include"), "main.c", "-o", "tutorial", "-L",
         library, "-lhnas", "-Wl,-rpath," + library], folder, env)
     print(run("the C program", ["./tutorial"], folder, env))
-    return len(shell), len(top) + len(body)
+    return len(shell), len(top) + len(body), run_readme("sh", env)
 
 
 def run_python(build, folder, env):
@@ -62,7 +75,7 @@ def run_python(build, folder, env):
     texts = [text for kind, text in blocks() if kind == "python"]
     print(run("the Python blocks", [sys.executable, "-c", "\n".join(texts)],
               folder, env))
-    return (len(texts),)
+    return len(texts), run_readme("python", env)
 
 
 def main(build, language):
