@@ -138,6 +138,8 @@ typedef struct hnas_batches_opts {
     int32_t flip;    /**< 1: every other image, left for right; default 0 */
     int64_t cutout;  /**< side of a square that is set to the mean, cut off at
                           the borders; default 0 */
+    int32_t rank;    /**< whose share of each batch to give; default 0 */
+    int32_t n_ranks; /**< shares of a batch, of images in order; default 1 */
 } hnas_batches_opts;
 
 /**
@@ -163,7 +165,8 @@ typedef struct hnas_batches hnas_batches;
  * Shapes     opts NULL: the defaults.
  * Units      0 <= first < N; count 0..N - first; batch >= 1, at most count
  *            unless partial; mean finite, std > 0; stream < 2^24; shift and
- *            cutout 0..65536, shift below the sides of an image.
+ *            cutout 0..65536, shift below the sides of an image; 0 <= rank
+ *            < n_ranks, which divides batch and, above 1, allows no partial.
  * Ownership  *out: the caller's, released with hnas_batches_destroy.  dataset
  *            is borrowed and must outlive it.  opts is copied.
  * Gradient   none.
@@ -211,8 +214,8 @@ HNAS_API int64_t hnas_batches_get_count(const hnas_batches *batches);
  *
  *     images = (value - mean) / std, then moved, flipped, cut out
  *
- * Shapes     *images [n, C, H, W] float32, *labels [n] int32; n = batch, or
- *            fewer in the last one with partial.
+ * Shapes     *images [n, C, H, W] float32, *labels [n] int32; n = batch /
+ *            n_ranks, or fewer in the last one with partial.
  * Units      epoch: 0..2^48-1; index: 0..count-1.  How an image is changed is
  *            drawn anew each epoch.
  * Ownership  borrowed; the next call overwrites them.

@@ -32,6 +32,7 @@
 
 #include "arch.h"
 #include "bilevel.h"
+#include "comm.h"
 #include "context.h"
 #include "data.h"
 #include "diagnose.h"

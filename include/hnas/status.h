@@ -43,7 +43,8 @@ enum {
     HNAS_E_FORMAT = -31,     /**< not the format, or a damaged file */
     HNAS_E_TRUNCATED = -32,  /**< the file ends too early */
     HNAS_E_LIMIT = -33,      /**< larger than the stated limit */
-    HNAS_E_MISMATCH = -34    /**< valid, but made for something else */
+    HNAS_E_MISMATCH = -34,   /**< valid, but made for something else */
+    HNAS_E_COMM = -40        /**< another rank failed, or is silent */
 };
 
 /**

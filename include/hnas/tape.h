@@ -26,7 +26,13 @@ enum {
     /** Deferred only: results of convolutions and pools that batch-norm alone
      *  reads are kept in half precision, a relative error of 2^-11 each; for
      *  memory and first order.  Not with hnas_tape_tangent. */
-    HNAS_TAPE_HALF = 8
+    HNAS_TAPE_HALF = 8,
+    /** Values with a row an image hold this rank's share of a batch, see
+     *  hnas_context_set_comm: statistics, the mean of cross_entropy and
+     *  gradients of weights are summed over the ranks.  The funcs that do so
+     *  are those of the bundled operations and gates; not with
+     *  hnas_tape_tangent. */
+    HNAS_TAPE_RANKS = 16
 };
 
 /**

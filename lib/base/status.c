@@ -28,6 +28,7 @@ static const struct {
     {HNAS_E_TRUNCATED, "HNAS_E_TRUNCATED"},
     {HNAS_E_LIMIT, "HNAS_E_LIMIT"},
     {HNAS_E_MISMATCH, "HNAS_E_MISMATCH"},
+    {HNAS_E_COMM, "HNAS_E_COMM"},
 };
 
 const char *hnas_status_name(hnas_status status)

@@ -185,13 +185,24 @@ static void want_all(struct hnas_bilevel *b)
         b->u[i]->wanted = 1;
 }
 
-static int is_stopped(struct hnas_bilevel *b)
+/* HNAS_STOPPED where this rank, or another, was asked to stop. */
+static hnas_status ask_stop(struct hnas_bilevel *b)
 {
     const int32_t pass = b->n_passes++;
+    int32_t stop = atomic_exchange(&b->cancel, 0);
+    hnas_status st = HNAS_OK;
 
-    if (atomic_exchange(&b->cancel, 0))
-        return 1;
-    return b->progress && b->progress(b->progress_user, b->step, pass);
+    if (!stop && b->progress)
+        stop = b->progress(b->progress_user, b->step, pass) != 0;
+    if (b->is_shared)
+        st = hn_comm_any(b->ctx, &stop);
+    return st == HNAS_OK && stop ? HNAS_STOPPED : st;
+}
+
+static int32_t mode_of(const struct hnas_bilevel *b, const struct hn_pass *pass)
+{
+    return (b->opts.half && !pass->is_exact ? HNAS_TAPE_HALF : 0) |
+           (b->is_shared ? HNAS_TAPE_RANKS : 0);
 }
 
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
@@ -200,14 +211,13 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
     const hnas_loss_request request = {pass->loss, pass->wants_w, pass->wants_u,
                                        pass->draw, pass->lambda,  b->step};
     hnas_tensor *loss = NULL, *tangent = NULL;
-    hnas_status st;
+    hnas_status st = ask_stop(b);
 
-    if (is_stopped(b))
-        return HNAS_STOPPED;
+    if (st != HNAS_OK)
+        return st;
     want(b->w, b->problem.n_w, pass->wants_w);
     want(b->u, b->problem.n_u, pass->wants_u);
-    st = hnas_tape_reset(b->tape,
-                         b->opts.half && !pass->is_exact ? HNAS_TAPE_HALF : 0);
+    st = hnas_tape_reset(b->tape, mode_of(b, pass));
     if (st == HNAS_OK)
         st = b->problem.loss(b->problem.user, b->tape, &request, &loss);
     if (st == HNAS_OK && pass->along)
@@ -343,8 +353,10 @@ hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
         return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
                        (int)n_lambda);
     memset(&done, 0, sizeof done);
+    b->is_shared = hn_comm_ranks(b->ctx) > 1;
     mode = hn_fp_enter();
     st = do_step(b, lambda, n_lambda, &done);
+    b->is_shared = 0;
     hn_fp_leave(mode);
     if (st == HNAS_OK && info)
         *info = done;
@@ -360,8 +372,10 @@ hnas_status hnas_bilevel_gradient(hnas_bilevel *bilevel, double lambda)
     if (!bilevel)
         return HNAS_E_ARG;
     bilevel->n_passes = 0;
+    bilevel->is_shared = hn_comm_ranks(bilevel->ctx) > 1;
     mode = hn_fp_enter();
     st = u_gradient(bilevel, lambda, 0, &ignored);
+    bilevel->is_shared = 0;
     hn_fp_leave(mode);
     return st;
 }

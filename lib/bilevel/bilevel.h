@@ -28,7 +28,8 @@ struct hnas_bilevel {
     hnas_tensor **along; /* [n_w] v again, as hnas_tape_tangent reads it */
     hnas_progress_fn progress;
     void *progress_user;
-    int32_t n_passes; /* of the running step */
+    int32_t n_passes;  /* of the running step */
+    int32_t is_shared; /* passes take a share of the batch of all ranks */
     atomic_int cancel;
 };
 

@@ -99,10 +99,14 @@ static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
         (uint32_t)((draw < 0 ? HN_DRAW_GUMBEL : HN_DRAW_EVAL) + k);
     const int64_t step = draw < 0 ? s->bilevel->step : draw;
     const struct hn_rng rng = {s->seed, (uint64_t)step, purpose, 0};
+    const int64_t first = per_image && draw < 0 && s->bilevel->is_shared
+                              ? hn_comm_rank(s->ctx) * n_images
+                              : 0; /* of the batch of all ranks */
     const int fits =
         kind->noise && (!per_image || kind->noise->dim[0] == n_images);
 
-    if (fits && kind->noise_step == step && kind->noise_purpose == purpose)
+    if (fits && kind->noise_step == step && kind->noise_purpose == purpose &&
+        kind->noise_first == first)
         return HNAS_OK;
     if (!fits) {
         hnas_status st;
@@ -115,8 +119,10 @@ static hnas_status draw_noise(struct hnas_search *s, int k, int64_t draw,
             return st;
     }
     for (int64_t i = 0; i < hnas_tensor_get_count(kind->noise); i++)
-        hn_real(kind->noise)[i] = (real)hn_random_gumbel(&rng, (uint64_t)i);
+        hn_real(kind->noise)[i] = (real)hn_random_gumbel(
+            &rng, (uint64_t)(first * kind->n_edges * kind->n_ops + i));
     kind->noise_step = step;
+    kind->noise_first = first;
     kind->noise_purpose = purpose;
     return HNAS_OK;
 }

@@ -11,10 +11,10 @@
 struct hn_search_kind {
     int32_t table; /* of the hypernetwork; -1: no cell */
     int64_t n_edges, n_ops;
-    hnas_tensor *cost;  /* [E, O] weight of |p| in C */
-    hnas_tensor *ones;  /* [E, O] */
-    hnas_tensor *noise; /* [E, O] or [N, E, O] */
-    int64_t noise_step; /* what the noise was drawn for */
+    hnas_tensor *cost;               /* [E, O] weight of |p| in C */
+    hnas_tensor *ones;               /* [E, O] */
+    hnas_tensor *noise;              /* [E, O] or [N, E, O] */
+    int64_t noise_step, noise_first; /* what the noise was drawn for */
     uint32_t noise_purpose;
     hnas_tensor *few;   /* [E, O] the noise, -inf where an op is left out */
     uint8_t *left_out;  /* [E, O] of the pass that is recorded; NULL: none */

@@ -191,6 +191,7 @@ void hn_context_close(struct hnas_context *ctx)
         hn_free(&ctx->alloc, ctx->spare_tensors);
         ctx->spare_tensors = next;
     }
+    hn_comm_close(ctx);
     hn_pool_destroy(ctx->pool);
     if (ctx->scratch)
         for (int32_t i = 0; i < ctx->n_threads; i++)

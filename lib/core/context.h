@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/pool.h"
+#include "core/comm.h"
 #include "hnas/context.h"
 #include "kernel/gemm.h"
 #include "kernel/kernel.h"
@@ -44,6 +45,8 @@ struct hnas_context {
     void *loose_tape; /* of funcs without a tape, floor tape */
     void (*destroy_loose_tape)(void *tape);
     void *spare_tensors; /* handles to use again, floor tensor */
+
+    struct hn_comm *comm; /* NULL: alone */
 
     char message[HN_MESSAGE_BYTES];
 };

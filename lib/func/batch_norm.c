@@ -66,21 +66,54 @@ static void keep_statistics(const struct hn_node *node, int64_t c, double mean,
         count > 1 ? variance * count / (count - 1) : variance;
 }
 
-static hnas_status forward(struct hn_node *node)
+/* sum z and sum z^2 of n channels over this rank's images. */
+static void sum_moments(const struct hn_node *node, int64_t first, int64_t n,
+                        double *s1, double *s2)
 {
     const struct batch_norm *b = node->aux;
     const struct hnas_tensor *z = node->in[Z];
     const int64_t cp = z->cp;
-    const double count = (double)(z->dim[0] * z->dim[2] * z->dim[3]);
     const real *sums = b->sums ? b->sums : (const real *)z->record->sums;
+
+    hn_tree_double(s1, sums + first, z->dim[0], 2 * cp, n);
+    hn_tree_double(s2, sums + cp + first, z->dim[0], 2 * cp, n);
+}
+
+static hnas_status forward_total(struct hn_node *node)
+{
+    const int64_t cp = node->in[Z]->cp;
+    hnas_status st = hn_take_total(node, 2 * cp);
+
+    if (st == HNAS_OK)
+        sum_moments(node, 0, cp, node->total, node->total + cp);
+    return st;
+}
+
+/* Pixels of the whole batch. */
+static double count_pixels(const struct hn_node *node)
+{
+    const struct hnas_tensor *z = node->in[Z];
+
+    return (double)(z->dim[0] * node->tape->n_ranks * z->dim[2] * z->dim[3]);
+}
+
+static hnas_status forward(struct hn_node *node)
+{
+    const struct batch_norm *b = node->aux;
+    const int64_t cp = node->in[Z]->cp;
+    const double count = count_pixels(node);
     double s[2][64];
 
     for (int64_t c0 = 0; c0 < b->norm->channels; c0 += 64) {
         const int64_t left = b->norm->channels - c0;
         const int64_t n = left < 64 ? left : 64;
 
-        hn_tree_double(s[0], sums + c0, z->dim[0], 2 * cp, n);
-        hn_tree_double(s[1], sums + cp + c0, z->dim[0], 2 * cp, n);
+        if (node->total) {
+            memcpy(s[0], node->total + c0, (size_t)n * sizeof *s[0]);
+            memcpy(s[1], node->total + cp + c0, (size_t)n * sizeof *s[1]);
+        } else {
+            sum_moments(node, c0, n, s[0], s[1]);
+        }
         for (int64_t c = 0; c < n; c++) {
             const double mean = s[0][c] / count;
             const double variance = s[1][c] / count - mean * mean;
@@ -134,6 +167,21 @@ static void gradient_sums(const struct hn_node *node, int64_t image,
                           v->cp);
 }
 
+/* Sums that mixes leave are those of all ranks already. */
+static hnas_status backward_total(struct hn_node *node)
+{
+    const struct hnas_tensor *v = node->out;
+    const real *sums = v->record->grad_sums;
+    const int64_t cp = v->cp;
+    hnas_status st = sums ? hn_take_total(node, 2 * cp) : HNAS_OK;
+
+    if (sums && st == HNAS_OK) {
+        hn_tree_double(node->total, sums, v->dim[0], 2 * cp, cp);
+        hn_tree_double(node->total + cp, sums + cp, v->dim[0], 2 * cp, cp);
+    }
+    return st;
+}
+
 /* S and sum g z over the batch. */
 static void batch_sums(const struct hn_node *node, double *s1, double *s2)
 {
@@ -141,7 +189,10 @@ static void batch_sums(const struct hn_node *node, double *s1, double *s2)
     const struct hn_record *r = v->record;
     const int64_t cp = v->cp;
 
-    if (r->grad_sums) {
+    if (node->total) {
+        memcpy(s1, node->total, (size_t)cp * sizeof *s1);
+        memcpy(s2, node->total + cp, (size_t)cp * sizeof *s2);
+    } else if (r->grad_sums) {
         hn_tree_double(s1, r->grad_sums, v->dim[0], 2 * cp, cp);
         hn_tree_double(s2, r->grad_sums + cp, v->dim[0], 2 * cp, cp);
     } else if (r->s1) {
@@ -155,7 +206,7 @@ static hnas_status leave_gradient(struct hn_node *node, const double *s,
 {
     const struct batch_norm *b = node->aux;
     struct hnas_tensor *z = node->in[Z];
-    const double count = (double)(z->dim[0] * z->dim[2] * z->dim[3]);
+    const double count = count_pixels(node);
     struct hn_norm_grad *ng = hn_tape_take(node->tape, sizeof *ng);
     const size_t n = 2 * (size_t)z->cp;
     real *bk = hn_tape_take(node->tape, n * sizeof *bk);
@@ -225,6 +276,9 @@ static const struct hn_rule rule = {
     .backward_begin = begin,
     .backward_image = gradient_sums,
     .backward_join = backward,
+    .forward_total = forward_total,
+    .backward_total = backward_total,
+    .joins_ranks = 1,
     .tangent = tangent,
 };
 

@@ -123,7 +123,8 @@ static void reduce(const struct hn_node *node)
     const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
 
     if (c->d_weight)
-        hn_tree_sum(c->d_weight, hn_chunk_count(node->n_images), n, n);
+        hn_tree_sum(c->d_weight, hn_chunk_count(node->tape, node->n_images), n,
+                    n);
 }
 
 static hnas_status join(struct hn_node *node)
@@ -155,6 +156,7 @@ static const struct hn_rule rule = {
     .backward_join = join,
     .tangent = tangent,
     .narrows = 1,
+    .joins_ranks = 1,
 };
 
 static void set_need(struct hn_node *node)

@@ -8,7 +8,8 @@
 #include "tape/image.h"
 
 struct entropy {
-    double *p; /* [N][K] */
+    double *p;    /* [N][K] */
+    double *loss; /* [N] */
     double smoothing;
 };
 
@@ -37,11 +38,27 @@ static double softmax_row(double *p, const real *x, int64_t n, int32_t label,
            smoothing * all / (double)n;
 }
 
+/* The sum, in place, as hn_tree_sum has it. */
+static double tree(double *x, int64_t n)
+{
+    for (int64_t gap = 1; gap < n; gap *= 2)
+        for (int64_t i = 0; i + gap < n; i += 2 * gap)
+            x[i] += x[i + gap];
+    return x[0];
+}
+
+/* Images of the whole batch. */
+static int64_t count_rows(const struct hn_node *node)
+{
+    return node->in[0]->dim[0] * hn_share_ranks(node->in[0]);
+}
+
 static hnas_status forward(struct hn_node *node)
 {
     const struct entropy *e = node->aux;
     const int64_t n = node->in[0]->dim[0], k = node->in[0]->dim[1];
-    double sum = 0;
+    double sum;
+    hnas_status st;
 
     for (int64_t i = 0; i < n; i++) {
         const int32_t label = label_at(node->in[1], i);
@@ -51,11 +68,13 @@ static hnas_status forward(struct hn_node *node)
                            "cross_entropy: label %d of image %lld, want "
                            "0..%lld",
                            (int)label, (long long)i, (long long)k - 1);
-        sum += softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k, label,
-                           e->smoothing);
+        e->loss[i] = softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k,
+                                 label, e->smoothing);
     }
-    hn_real(node->out)[0] = (real)(sum / (double)n);
-    return HNAS_OK;
+    sum = tree(e->loss, n);
+    st = hn_tape_all_sum(node->tape, &sum, hn_share_ranks(node->in[0]) > 1);
+    hn_real(node->out)[0] = (real)(sum / (double)count_rows(node));
+    return st;
 }
 
 static hnas_status backward(struct hn_node *node)
@@ -64,6 +83,7 @@ static hnas_status backward(struct hn_node *node)
     const int64_t n = node->in[0]->dim[0], k = node->in[0]->dim[1];
     const double on = 1 - e->smoothing, off = e->smoothing / (double)k;
     const real *g = hn_out_grad(node);
+    const double n_rows = (double)count_rows(node);
     real *d = hn_grad_whole(node->in[0]);
 
     if (!g || !d)
@@ -74,7 +94,7 @@ static hnas_status backward(struct hn_node *node)
         for (int64_t j = 0; j < k; j++)
             d[i * k + j] +=
                 (real)(g[0] * (e->p[i * k + j] - (j == label) * on - off) /
-                       (double)n);
+                       n_rows);
     }
     return HNAS_OK;
 }
@@ -93,6 +113,7 @@ static const struct hn_rule rule = {
     .forward_join = forward,
     .backward_join = backward,
     .tangent = tangent,
+    .joins_ranks = 1,
 };
 
 static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)
@@ -140,8 +161,12 @@ hnas_status hn_cross_entropy(hnas_tensor **out, hnas_tape *tape,
         e->smoothing = smoothing;
         e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(logits) *
                                             sizeof *e->p);
-        st = e->p ? hn_finish(out, node)
-                  : hn_abandon(node, hn_fail_nomem(node->ctx, "cross_entropy"));
+        e->loss =
+            hn_tape_take(node->tape, (size_t)logits->dim[0] * sizeof *e->loss);
+        node->out->record->is_share = 0;
+        st = e->p && e->loss
+                 ? hn_finish(out, node)
+                 : hn_abandon(node, hn_fail_nomem(node->ctx, "cross_entropy"));
     }
     hnas_tensor_unref(in[0]);
     return st;

@@ -118,7 +118,8 @@ static void reduce(const struct hn_node *node)
     const int64_t n = hn_tensor_extent(node->in[WEIGHT]);
 
     if (d->d_weight)
-        hn_tree_sum(d->d_weight, hn_chunk_count(node->n_images), n, n);
+        hn_tree_sum(d->d_weight, hn_chunk_count(node->tape, node->n_images), n,
+                    n);
 }
 
 static hnas_status join(struct hn_node *node)
@@ -155,6 +156,7 @@ static const struct hn_rule rule = {
     .backward_reduce = reduce,
     .backward_join = join,
     .tangent = tangent,
+    .joins_ranks = 1,
 };
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,

@@ -32,6 +32,51 @@ static hnas_status forward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* dweight [O][I] and dbias [O], a part a chunk of rows: a tree, so that the
+ * rows may be those of several ranks. */
+static void chunk_gradient(const struct hn_node *node, const real *g,
+                           int64_t first, int64_t n, real *part)
+{
+    const int64_t o = node->out->dim[1], i = node->in[0]->dim[1];
+    const real *x = hn_real(node->in[0]) + first * i;
+
+    g += first * o;
+    if (node->want[1])
+        hn_gemm(node->ctx->gemm, part, i, columns_of(g, o), rows_of(x, i), o, i,
+                n, 1);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = 0; c < o; c++)
+            part[o * i + c] += g[r * o + c];
+}
+
+static hnas_status param_gradients(struct hn_node *node, const real *g,
+                                   real *weight, real *bias)
+{
+    const int64_t n = node->out->dim[0], o = node->out->dim[1];
+    const int64_t i = node->in[0]->dim[1], count = o * i + o;
+    const int64_t size = hn_chunk_images(node->tape, n);
+    const int64_t n_parts = hn_chunk_count(node->tape, n);
+    const size_t bytes = (size_t)(n_parts * count) * sizeof(real);
+    real *part = hn_arena_take_zero(&node->tape->arena, bytes);
+    hnas_status st = HNAS_OK;
+
+    if (!part)
+        return hn_fail_nomem(node->ctx, "gradient of linear");
+    for (int64_t p = 0; p < n_parts; p++)
+        chunk_gradient(node, g, p * size,
+                       n - p * size < size ? n - p * size : size,
+                       part + p * count);
+    hn_tree_sum(part, n_parts, count, count);
+    if (hn_share_ranks(node->in[0]) > 1)
+        st = hn_tape_all_sum_real(node->tape, part, count);
+    if (weight)
+        node->ctx->k.axpy(weight, 1, part, o * i);
+    for (int64_t c = 0; bias && c < o; c++)
+        bias[c] += part[o * i + c];
+    hn_arena_give(&node->tape->arena, part, bytes);
+    return st;
+}
+
 static hnas_status backward(struct hn_node *node)
 {
     const int64_t n = node->out->dim[0], o = node->out->dim[1];
@@ -47,13 +92,7 @@ static hnas_status backward(struct hn_node *node)
     if (d[0])
         hn_gemm(node->ctx->gemm, d[0], i, rows_of(g, o),
                 rows_of(hn_real(node->in[1]), i), n, i, o, 1);
-    if (d[1])
-        hn_gemm(node->ctx->gemm, d[1], i, columns_of(g, o),
-                rows_of(hn_real(node->in[0]), i), o, i, n, 1);
-    for (int64_t r = 0; d[2] && r < n; r++)
-        for (int64_t c = 0; c < o; c++)
-            d[2][c] += g[r * o + c];
-    return HNAS_OK;
+    return d[1] || d[2] ? param_gradients(node, g, d[1], d[2]) : HNAS_OK;
 }
 
 /* x' W^T + x W'^T + b' */
@@ -87,6 +126,7 @@ static const struct hn_rule rule = {
     .forward_join = forward,
     .backward_join = backward,
     .tangent = tangent,
+    .joins_ranks = 1,
 };
 
 static hnas_status check(hnas_tensor *x, hnas_tensor *weight, hnas_tensor *bias)

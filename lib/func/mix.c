@@ -200,19 +200,20 @@ static hnas_status add_gate_gradients(struct hn_node *node)
     for (int64_t t = 0; t < m->n_x; t++) {
         double sum;
 
-        hn_tree_double(&sum, m->dp + t, node->n_images, m->n_x, 1);
+        if (node->total)
+            sum = node->total[m->n_x * 2 * node->out->cp + t];
+        else
+            hn_tree_double(&sum, m->dp + t, node->n_images, m->n_x, 1);
         d[m->index[t]] += (real)sum;
     }
     return HNAS_OK;
 }
 
-/* Add p_t G and p_t H over the batch to an input's sums.  scaled: room for
- * [N][2][cp]. */
-static void add_norm_sums(struct hn_node *node, int64_t t, real *scaled,
-                          double *total)
+/* p_t G and p_t H over this rank's images.  scaled: room for [N][2][cp]. */
+static void norm_sums(const struct hn_node *node, int64_t t, real *scaled,
+                      double *total)
 {
     const struct mix *m = node->aux;
-    struct hn_record *r = node->in[t]->record;
     const int64_t cp = node->out->cp;
 
     for (int64_t n = 0; n < node->n_images; n++) {
@@ -226,6 +227,45 @@ static void add_norm_sums(struct hn_node *node, int64_t t, real *scaled,
         }
     }
     hn_tree_double(total, scaled, node->n_images, 2 * cp, 2 * cp);
+}
+
+static int has_norm(const struct hn_node *node, int64_t t)
+{
+    return node->want[t] && node->in[t]->record->s1;
+}
+
+/* [n_x][2][cp] norm sums, [n_x] gate gradients: one message for all. */
+static hnas_status backward_total(struct hn_node *node)
+{
+    const struct mix *m = node->aux;
+    const int64_t cp2 = 2 * node->out->cp;
+    const size_t bytes = (size_t)(node->n_images * cp2) * sizeof(real);
+    real *scaled = hn_arena_take(&node->tape->arena, bytes);
+    hnas_status st = hn_take_total(node, m->n_x * (cp2 + 1));
+
+    if (!scaled || st < 0)
+        return hn_fail_nomem(node->ctx, "mix");
+    for (int64_t t = 0; t < m->n_x; t++)
+        if (has_norm(node, t))
+            norm_sums(node, t, scaled, node->total + t * cp2);
+    hn_arena_give(&node->tape->arena, scaled, bytes);
+    hn_tree_double(node->total + m->n_x * cp2, m->dp, node->n_images, m->n_x,
+                   m->n_x);
+    return HNAS_OK;
+}
+
+/* Add them to what an input's batch-norm will ask for. */
+static void add_norm_sums(struct hn_node *node, int64_t t, real *scaled,
+                          double *room)
+{
+    const struct hn_record *r = node->in[t]->record;
+    const int64_t cp = node->out->cp;
+    const double *total = room;
+
+    if (node->total)
+        total = node->total + t * 2 * cp;
+    else
+        norm_sums(node, t, scaled, room);
     for (int64_t c = 0; c < cp; c++) {
         r->s1[c] += total[c];
         r->s2[c] += total[cp + c];
@@ -244,7 +284,7 @@ static hnas_status backward_join(struct hn_node *node)
     if (!scaled || !total)
         return hn_fail_nomem(node->ctx, "mix");
     for (int64_t t = 0; t < m->n_x; t++)
-        if (node->want[t] && node->in[t]->record->s1)
+        if (has_norm(node, t))
             add_norm_sums(node, t, scaled, total);
     hn_arena_give(&node->tape->arena, scaled, bytes);
     if (node->want[m->n_x])
@@ -295,6 +335,8 @@ static const struct hn_rule rule = {
     .backward_begin = begin,
     .backward_image = backward,
     .backward_join = backward_join,
+    .backward_total = backward_total,
+    .joins_ranks = 1,
     .tangent = tangent,
 };
 

@@ -59,6 +59,26 @@ static hnas_status forward(struct hn_node *node)
     return HNAS_OK;
 }
 
+/* dalpha += the sum over images of one[n][count]. */
+static hnas_status add_images(struct hn_node *node, const real *one, int64_t n,
+                              int64_t count)
+{
+    const size_t bytes = (size_t)count * sizeof(double);
+    double *sum = hn_arena_take(&node->tape->arena, bytes);
+    real *d = hn_grad_whole(node->in[ALPHA]);
+    hnas_status st = HNAS_OK;
+
+    if (!sum || !d)
+        return hn_fail_nomem(node->ctx, "gradient of relax_gumbel");
+    hn_tree_double(sum, one, n, count, count);
+    if (hn_share_ranks(node->out) > 1)
+        st = hn_tape_all_sum(node->tape, sum, count);
+    for (int64_t i = 0; i < count; i++)
+        d[i] += (real)sum[i];
+    hn_arena_give(&node->tape->arena, sum, bytes);
+    return st;
+}
+
 static hnas_status backward(struct hn_node *node)
 {
     const struct relax *r = node->aux;
@@ -66,20 +86,23 @@ static hnas_status backward(struct hn_node *node)
     const int64_t n_o = node->in[ALPHA]->dim[1];
     const int64_t n_rows = hnas_tensor_get_count(node->out) / n_o;
     const real *g = hn_out_grad(node), *p = r->soft;
-    real *d = hn_grad_whole(node->in[ALPHA]);
+    const size_t bytes = (size_t)(n_rows * n_o) * sizeof(real);
+    real *one = hn_arena_take(&node->tape->arena, bytes), *dst = one;
+    hnas_status st = HNAS_OK;
 
-    if (!g || !d)
+    if (!g || !one)
         return hn_fail_nomem(node->ctx, "gradient of relax_gumbel");
-    for (int64_t i = 0; i < n_rows; i++, g += n_o, p += n_o) {
-        real *dst = d + i % n_e * n_o;
+    for (int64_t i = 0; i < n_rows; i++, g += n_o, p += n_o, dst += n_o) {
         double s = 0;
 
         for (int64_t o = 0; o < n_o; o++)
             s += (double)g[o] * p[o];
         for (int64_t o = 0; o < n_o; o++)
-            dst[o] += (real)(p[o] * (g[o] - s) / r->tau);
+            dst[o] = (real)(p[o] * (g[o] - s) / r->tau);
     }
-    return HNAS_OK;
+    st = add_images(node, one, n_rows / n_e, n_e * n_o);
+    hn_arena_give(&node->tape->arena, one, bytes);
+    return st;
 }
 
 /* A straight-through argmax has a gradient by decree, but no tangent. */
@@ -99,6 +122,7 @@ static const struct hn_rule rule = {
     .forward_join = forward,
     .backward_join = backward,
     .tangent = tangent,
+    .joins_ranks = 1,
 };
 
 static hnas_status check(hnas_tensor *alpha, hnas_tensor *noise, double tau)
@@ -138,6 +162,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (st < 0)
         return st;
     node->want[NOISE] = 0;
+    node->out->record->is_share = noise->rank == 3; /* a draw an image */
     node->active = node->want[ALPHA];
     r = node->aux;
     r->tau = tau;

@@ -200,7 +200,7 @@ static void backward(const struct hn_node *node, int64_t image,
 static void reduce(const struct hn_node *node)
 {
     const struct separable *s = node->aux;
-    const int64_t n = hn_chunk_count(node->n_images);
+    const int64_t n = hn_chunk_count(node->tape, node->n_images);
     const int64_t nk = hn_tensor_extent(node->in[DEPTHWISE]);
     const int64_t nw = hn_tensor_extent(node->in[POINTWISE]);
 
@@ -244,6 +244,7 @@ static const struct hn_rule rule = {
     .backward_join = join,
     .tangent = tangent,
     .narrows = 1,
+    .joins_ranks = 1,
 };
 
 static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,

@@ -34,6 +34,7 @@ void hnas_batches_opts_init(hnas_batches_opts *opts, size_t size)
     o.batch = 64;
     o.shuffle = 1;
     o.std = 1;
+    o.n_ranks = 1;
     memcpy(opts, &o, o.size);
 }
 
@@ -57,6 +58,14 @@ static hnas_status check_range(struct hnas_context *ctx, hnas_batches_opts *o,
                        (long long)o->batch, (long long)o->count);
     if (o->batch > o->count)
         o->batch = o->count;
+    if (o->n_ranks < 1 || o->rank < 0 || o->rank >= o->n_ranks)
+        return hn_fail(ctx, HNAS_E_RANGE, "rank: %d of %d, want 0..n_ranks-1",
+                       (int)o->rank, (int)o->n_ranks);
+    if (o->batch % o->n_ranks || (o->partial && o->n_ranks > 1))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "batch: %lld images over %d ranks, want equal shares "
+                       "and no partial batch",
+                       (long long)o->batch, (int)o->n_ranks);
     return HNAS_OK;
 }
 
@@ -115,7 +124,7 @@ static hnas_status make_tensors(struct hnas_batches *b)
     hnas_status st;
 
     hnas_dataset_get_dims(b->dataset, dims);
-    dims[0] = b->o.batch;
+    dims[0] = b->o.batch / b->o.n_ranks;
     st = hn_tensor_new(&b->images, b->ctx, HN_STRIDED, 4, dims);
     if (st == HNAS_OK)
         st = hnas_tensor_create(&b->labels, b->ctx, HNAS_INT32, 1, dims);
@@ -253,7 +262,7 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
     }
     chw = x->stride[0];
     for (int64_t i = 0; i < x->dim[0]; i++) {
-        const int64_t at = index * b->o.batch + i;
+        const int64_t at = index * b->o.batch + b->o.rank * x->dim[0] + i;
 
         put_image(hn_real(x) + i * chw, b, epoch, at);
         ((int32_t *)y->data)[i] = hn_dataset_label(b->dataset, b->order[at]);

@@ -130,7 +130,7 @@ hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
         struct hn_node *node = tape->node[i];
 
         for (int64_t n = 0; node->fimage && n < node->n_images; n++) {
-            worker->chunk = n / hn_chunk_images(node->n_images);
+            worker->chunk = n / hn_chunk_images(tape, node->n_images);
             node->rule->forward_image(node, n, worker);
         }
         if (node->fjoin)

@@ -7,16 +7,16 @@
 
 enum { CHUNK_IMAGES = 8 };
 
-int64_t hn_chunk_images(int64_t n_images)
+int64_t hn_chunk_images(const struct hnas_tape *tape, int64_t n_images)
 {
-    const int64_t eighth = (n_images + 7) / 8;
+    const int64_t eighth = (n_images * tape->n_ranks + 7) / 8;
 
     return eighth < CHUNK_IMAGES ? eighth : CHUNK_IMAGES;
 }
 
-int64_t hn_chunk_count(int64_t n_images)
+int64_t hn_chunk_count(const struct hnas_tape *tape, int64_t n_images)
 {
-    const int64_t size = hn_chunk_images(n_images);
+    const int64_t size = hn_chunk_images(tape, n_images);
 
     return n_images ? (n_images + size - 1) / size : 0;
 }
@@ -153,8 +153,9 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
         st = hn_workers_reserve(tape, &run.need);
         if (st < 0)
             return st;
-        run.chunk = hn_chunk_images(run.n_images);
-        hn_parallel(tape->ctx, hn_chunk_count(run.n_images), run_chunk, &run);
+        run.chunk = hn_chunk_images(tape, run.n_images);
+        hn_parallel(tape->ctx, hn_chunk_count(tape, run.n_images), run_chunk,
+                    &run);
     }
     return hn_check_stopped(tape->ctx);
 }
@@ -198,6 +199,8 @@ static hnas_status compute_stage(struct hnas_tape *tape, struct hn_stage stage,
         if (node->fimage)
             list[n++] = node;
     st = run_stage(tape, list, n);
+    if (st == HNAS_OK && tape->n_ranks > 1)
+        st = hn_sum_totals(tape, stage.first, 0);
     for (struct hn_node *node = stage.first; node && st >= 0; node = node->next)
         if (node->fjoin)
             st = node->rule->forward_join(node);

@@ -109,7 +109,7 @@ static void look_ahead(const struct stage *s, int64_t i, int64_t image,
 
 static void clear_partials(const struct hn_node *node, int64_t chunk)
 {
-    if (chunk >= hn_chunk_count(node->n_images))
+    if (chunk >= hn_chunk_count(node->tape, node->n_images))
         return;
     for (int i = 0; i < MOST_PARTIALS; i++)
         if (node->partial[i].sums)
@@ -242,17 +242,30 @@ static hnas_status run_stage(struct stage *s)
 
     if (st < 0)
         return st;
-    s->chunk = hn_chunk_images(s->n_images);
+    s->chunk = hn_chunk_images(s->tape, s->n_images);
     hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
-    hn_parallel(s->tape->ctx, hn_chunk_count(s->n_images), chunk_task, s);
+    hn_parallel(s->tape->ctx, hn_chunk_count(s->tape, s->n_images), chunk_task,
+                s);
     st = hn_check_stopped(s->tape->ctx);
     if (st == HNAS_OK)
         hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);
+    if (st == HNAS_OK && s->tape->n_ranks > 1 && s->n_nodes)
+        st = hn_sum_totals(s->tape, s->node[0], 1);
     for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++)
         if (s->node[i]->bjoin)
             st = s->node[i]->rule->backward_join(s->node[i]);
     for (int64_t i = 0; i < s->n_nodes; i++)
         release(s->node[i]);
+    return st;
+}
+
+static hnas_status check_ranks(const struct hnas_tape *tape)
+{
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++)
+        if (tape->node[i]->active)
+            st = hn_check_ranks(tape->node[i]);
     return st;
 }
 
@@ -307,6 +320,9 @@ hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
         return hn_fail_nomem(tape->ctx, "backward");
     loss->grad[0] = 1;
     last = plan(tape, loss);
+    st = tape->n_ranks > 1 ? check_ranks(tape) : HNAS_OK;
+    if (st < 0)
+        return st;
     mode = hn_fp_enter();
     st = run(tape, list, last);
     hn_fp_leave(mode);

@@ -17,6 +17,7 @@ hnas_status hnas_tape_create(hnas_tape **out, hnas_context *ctx)
     tape = hn_zalloc(&ctx->alloc, sizeof *tape);
     if (!tape)
         return hn_fail_nomem(ctx, "tape");
+    tape->n_ranks = 1;
     tape->ctx = ctx;
     hn_arena_init(&tape->arena, &ctx->alloc);
     *out = tape;
@@ -65,7 +66,7 @@ void hnas_tape_destroy(hnas_tape *tape)
 hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
 {
     const int32_t known = HNAS_TAPE_RUNNING_STATS | HNAS_TAPE_NO_GRADIENT |
-                          HNAS_TAPE_PLAIN | HNAS_TAPE_HALF;
+                          HNAS_TAPE_PLAIN | HNAS_TAPE_HALF | HNAS_TAPE_RANKS;
 
     if (!tape)
         return HNAS_E_ARG;
@@ -75,6 +76,7 @@ hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
     forget_all(tape);
     hn_arena_reset(&tape->arena);
     tape->mode = mode;
+    tape->n_ranks = mode & HNAS_TAPE_RANKS ? hn_comm_ranks(tape->ctx) : 1;
     tape->deferred = tape->swept = tape->late = 0;
     return HNAS_OK;
 }
@@ -129,7 +131,8 @@ void hn_list_give(struct hnas_tape *tape, struct hnas_context *ctx, void *list,
 
 real *hn_take_partials(struct hn_node *node, int64_t count)
 {
-    const size_t n = (size_t)(hn_chunk_count(node->n_images) * count);
+    const size_t n =
+        (size_t)(hn_chunk_count(node->tape, node->n_images) * count);
     real *sums = hn_arena_take(&node->tape->arena, n * sizeof(real));
     int i = 0;
 
@@ -205,6 +208,15 @@ static hnas_status grow(struct hnas_tape *tape)
     return HNAS_OK;
 }
 
+/* Images are, and what is made of a share. */
+static uint8_t is_share(const struct hn_node *node, const struct hn_make *make)
+{
+    for (int32_t i = 0; i < make->n_in; i++)
+        if (hn_share_ranks(node->in[i]) > 1)
+            return 1;
+    return make->layout == HN_IMAGE;
+}
+
 static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
 {
     struct hnas_tape *tape = node->tape;
@@ -235,6 +247,8 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
     r->last_term = &r->terms;
     t->record = r;
     node->out = t;
+    if (tape->n_ranks > 1)
+        r->is_share = is_share(node, make);
     return HNAS_OK;
 }
 

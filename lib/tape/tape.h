@@ -40,6 +40,11 @@ struct hn_rule {
     void (*forward_image)(const struct hn_node *node, int64_t image,
                           struct hn_worker *worker);
     hnas_status (*forward_join)(struct hn_node *node);
+    /* On a tape of several ranks, before the joins of a stage: this rank's
+     * part of the sums over the batch, which the joins read as node->total.
+     * Either NULL: none. */
+    hnas_status (*forward_total)(struct hn_node *node);
+    hnas_status (*backward_total)(struct hn_node *node);
     /* Decide whether the image phase is needed; sets node->bimage. */
     void (*backward_plan)(struct hn_node *node);
     /* Take the memory of the backward; called once before its stage. */
@@ -54,6 +59,8 @@ struct hn_rule {
     /* Record how the output moves while inputs move by their tangents (NULL:
      * they don't); *out NULL: not at all.  NULL: the func can't tell. */
     hnas_status (*tangent)(struct hnas_tensor **out, struct hn_node *node);
+    /* Gradients of inputs without a row an image are summed over ranks. */
+    int32_t joins_ranks;
     int32_t narrows; /* forward_image can leave its result in half precision */
 };
 
@@ -92,6 +99,8 @@ struct hn_node {
         real *sums;
         int64_t count;
     } partial[MOST_PARTIALS];
+    double *total; /* [n_total] over all ranks, while joins run; or NULL */
+    int64_t n_total;
     uint8_t fimage, fjoin, fdelay; /* delay: readers wait for the join */
     uint8_t bimage, bjoin, bdelay;
     uint8_t active, done;
@@ -144,6 +153,7 @@ struct hn_record {
     uint8_t finished;   /* the producer's backward is done */
     uint8_t half;       /* data are binary16, see hn_read_image */
     int32_t n_readers;
+    uint8_t is_share; /* a row an image of this rank's share */
     uint8_t normed;   /* a batch-norm reads it */
     uint8_t is_moved; /* it has a tangent, which reads it soon */
     int32_t n_uses;   /* nodes that read it when its tangent was recorded */
@@ -152,7 +162,7 @@ struct hn_record {
 struct hnas_tape {
     struct hnas_context *ctx;
     struct hn_arena arena;
-    int32_t mode;
+    int32_t mode, n_ranks; /* n_ranks > 1: values are shares, see ranks.c */
     int32_t deferred, swept;
     int32_t late; /* outputs get their memory from hn_tape_place */
     struct hn_node **node;
@@ -231,15 +241,36 @@ hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker);
 
 /* ---- chunks of images ---- */
 
-/* Images in a chunk and chunks in a batch: functions of the batch only. */
-int64_t hn_chunk_images(int64_t n_images);
-int64_t hn_chunk_count(int64_t n_images);
+/* Images in a chunk and chunks in a tape's share of a batch: functions of the
+ * batch of all ranks only. */
+int64_t hn_chunk_images(const struct hnas_tape *tape, int64_t n_images);
+int64_t hn_chunk_count(const struct hnas_tape *tape, int64_t n_images);
 
 /* dst[i] = sum over parts of part[p * step + i] by a balanced tree.  The
  * parts are overwritten.  hn_tree_double leaves sums of pairs in double. */
 void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count);
 void hn_tree_double(double *dst, const real *part, int64_t n_parts,
                     int64_t step, int64_t count);
+
+/* ---- sums over ranks (ranks.c); without ranks they do nothing ---- */
+
+/* Room for a node's total, zeroed. */
+hnas_status hn_take_total(struct hn_node *node, int64_t count);
+
+/* Sum the totals, and backward the chunks' partial sums too, of a stage's
+ * nodes over the ranks; then forget the totals once the joins have run. */
+hnas_status hn_sum_totals(struct hnas_tape *tape, struct hn_node *first,
+                          int backward);
+
+/* Sum an array over a tape's ranks. */
+hnas_status hn_tape_all_sum(struct hnas_tape *tape, double *data, int64_t n);
+hnas_status hn_tape_all_sum_real(struct hnas_tape *tape, real *data, int64_t n);
+
+/* Ranks among which the rows of a value are shared, 1 where they are not. */
+int32_t hn_share_ranks(const struct hnas_tensor *t);
+
+/* Refuse a sweep through a func that can't join ranks. */
+hnas_status hn_check_ranks(const struct hn_node *node);
 
 /* ---- gradients of whole tensors ---- */
 

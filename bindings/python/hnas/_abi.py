@@ -32,6 +32,7 @@ HNAS_E_FORMAT = -31
 HNAS_E_TRUNCATED = -32
 HNAS_E_LIMIT = -33
 HNAS_E_MISMATCH = -34
+HNAS_E_COMM = -40
 HNAS_VERSION_MAJOR = 0
 HNAS_VERSION_MINOR = 1
 HNAS_VERSION_PATCH = 0
@@ -58,6 +59,7 @@ HNAS_TAPE_RUNNING_STATS = 1
 HNAS_TAPE_NO_GRADIENT = 2
 HNAS_TAPE_PLAIN = 4
 HNAS_TAPE_HALF = 8
+HNAS_TAPE_RANKS = 16
 HNAS_MAX_TABLES = 8
 HNAS_SCALE_RAW = 0
 HNAS_SCALE_LOG = 1
@@ -97,6 +99,10 @@ HNAS_ORDER_SECOND_FD = 1
 HNAS_ORDER_SECOND_EXACT = 2
 HNAS_LOSS_TRAIN = 0
 HNAS_LOSS_VALID = 1
+HNAS_COMM_FIXED = 0
+HNAS_COMM_ANY = 1
+HNAS_COMM_FLOAT32 = 0
+HNAS_COMM_FLOAT64 = 1
 HNAS_RELAX_RAW = 0
 HNAS_RELAX_SOFTMAX = 1
 HNAS_RELAX_SIGMOID = 2
@@ -453,6 +459,36 @@ class hnas_step_info(Structure):
 hnas_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_int64, c_int32)
 
 
+class hnas_comm(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("rank", c_int32),
+        ("n_ranks", c_int32),
+        ("order", c_int32),
+        ("user", c_void_p),
+        ("exchange",
+         CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_int32)),
+        ("sum_start",
+         CFUNCTYPE(c_int32, c_void_p, c_void_p, c_int64, c_int32, POINTER(c_void_p))),
+        ("sum_wait", CFUNCTYPE(c_int32, c_void_p, c_void_p)),
+        ("broadcast",
+         CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_int32)),
+        ("barrier", CFUNCTYPE(c_int32, c_void_p)),
+        ("abort", CFUNCTYPE(None, c_void_p, c_char_p)),
+        ("message", CFUNCTYPE(c_char_p, c_void_p)),
+    ]
+
+
+class hnas_comm_traffic(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("n_sums", c_int64),
+        ("n_messages", c_int64),
+        ("n_bytes", c_int64),
+        ("seconds", c_double),
+    ]
+
+
 class hnas_batch(Structure):
     _fields_ = [
         ("images", POINTER(hnas_tensor)),
@@ -478,6 +514,8 @@ class hnas_batches_opts(Structure):
         ("shift", c_int64),
         ("flip", c_int32),
         ("cutout", c_int64),
+        ("rank", c_int32),
+        ("n_ranks", c_int32),
     ]
 
 
@@ -747,8 +785,12 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         POINTER(c_size_t), POINTER(c_size_t)]),
     "hnas_context_get_seed": (c_uint64, [POINTER(hnas_context)]),
     "hnas_context_get_threads": (c_int32, [POINTER(hnas_context)]),
+    "hnas_context_get_traffic": (None, [POINTER(hnas_context),
+        POINTER(hnas_comm_traffic)]),
     "hnas_context_message": (c_char_p, [POINTER(hnas_context)]),
     "hnas_context_opts_init": (None, [POINTER(hnas_context_opts), c_size_t]),
+    "hnas_context_set_comm": (c_int32, [POINTER(hnas_context),
+        POINTER(hnas_comm)]),
     "hnas_conv2d": (c_int32, [POINTER(POINTER(hnas_tensor)),
         POINTER(hnas_tape), POINTER(hnas_tensor), POINTER(hnas_tensor),
         POINTER(hnas_conv_opts)]),
