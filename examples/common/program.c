@@ -10,8 +10,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "ranks.h"
+
 static const char *program = "hnas";
 static volatile sig_atomic_t interrupted;
+static int agreed;
 
 void program_begin(const char *name)
 {
@@ -151,7 +154,18 @@ void catch_interrupt(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-int is_interrupted(void)
+int was_interrupted_here(void)
 {
     return interrupted;
+}
+
+void set_interrupted(void)
+{
+    agreed = 1;
+}
+
+/* Ranks stop together: at a step, where they hear of each other. */
+int is_interrupted(void)
+{
+    return ranks_count() > 1 ? agreed : interrupted;
 }

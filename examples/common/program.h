@@ -36,4 +36,8 @@ double median(double *values, int64_t n);
 void catch_interrupt(void);
 int is_interrupted(void);
 
+/* Of several ranks: whether this one was, and that all know it now. */
+int was_interrupted_here(void);
+void set_interrupted(void);
+
 #endif

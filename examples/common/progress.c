@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "program.h"
+#include "ranks.h"
 
 void progress_begin(struct progress *p, int64_t first, int64_t total,
                     int64_t epochs)
@@ -15,7 +16,9 @@ void progress_begin(struct progress *p, int64_t first, int64_t total,
     const char *term = getenv("TERM");
 
     memset(p, 0, sizeof *p);
-    p->is_terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
+    p->is_quiet = ranks_rank() != 0;
+    p->is_terminal =
+        !p->is_quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
     p->has_colour = p->is_terminal && !(no_colour && *no_colour);
     p->began_s = p->said_s = now_s();
     p->first = first;
@@ -43,7 +46,7 @@ void progress_step(struct progress *p, int64_t epoch, int64_t step, double loss,
     const double each = (now - p->began_s) / (double)(step - p->first);
     char left[32];
 
-    if (now - p->said_s < pause_s && !must)
+    if (p->is_quiet || (now - p->said_s < pause_s && !must))
         return;
     p->said_s = now;
     put_left(left, sizeof left, each * (double)(p->total - step));

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct progress {
+    int is_quiet; /* of a rank that is not the first */
     int is_terminal, has_colour, is_open;
     double began_s, said_s;
     int64_t first, total;

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/program.h"
 #include "common/progress.h"
+#include "common/ranks.h"
 #include "search/run.h"
 
 static const char about[] =
@@ -79,6 +80,26 @@ static void put_weights(struct json *j, const hnas_supernet *net)
     json_int(j, weights);
 }
 
+/* What the steps sent, of the first rank. */
+static void put_ranks(struct json *j, const struct run *r)
+{
+    hnas_comm_traffic t = {.size = sizeof t};
+
+    if (ranks_count() < 2)
+        return;
+    hnas_context_get_traffic(r->ctx, &t);
+    json_key(j, "ranks");
+    json_int(j, ranks_count());
+    json_key(j, "sums");
+    json_int(j, t.n_sums);
+    json_key(j, "messages");
+    json_int(j, t.n_messages);
+    json_key(j, "bytes");
+    json_int(j, t.n_bytes);
+    json_key(j, "comm_seconds");
+    json_real(j, t.seconds);
+}
+
 static void put_run(struct json *j, const struct run *r)
 {
     static const char *const rules[] = {"argmax", "top2", "top2_raw",
@@ -101,6 +122,7 @@ static void put_run(struct json *j, const struct run *r)
     json_int(j, hnas_context_get_threads(r->ctx));
     json_key(j, "kernels");
     json_string(j, hnas_context_get_kernels(r->ctx));
+    put_ranks(j, r);
     json_key(j, "rule");
     json_string(j, rules[r->config->rule]);
     put_weights(j, r->net);
@@ -148,7 +170,11 @@ static int search(struct config *c, const unsigned char *given)
     static struct report reports[OPTION_LIST_MAX];
     struct run r;
     int32_t n = 0;
-    int rc = run_open(&r, c, given);
+    int rc = ranks_begin();
+
+    if (rc)
+        return rc;
+    rc = run_open(&r, c, given);
 
     if (!rc) {
         catch_interrupt();
@@ -165,6 +191,7 @@ static int search(struct config *c, const unsigned char *given)
             rc = failure("standard output: can't be written");
     }
     run_close(&r);
+    ranks_end(rc);
     return rc;
 }
 

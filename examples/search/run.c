@@ -9,11 +9,12 @@
 #include "common/latency.h"
 #include "common/program.h"
 #include "common/progress.h"
+#include "common/ranks.h"
 
 /* ---- data: the first part trains w, the rest u ---- */
 
 static int open_batches(struct run *r, hnas_batches **out, int is_valid,
-                        int shuffle)
+                        int shuffle, int is_shared)
 {
     hnas_batches_opts o;
     hnas_status st;
@@ -25,6 +26,10 @@ static int open_batches(struct run *r, hnas_batches **out, int is_valid,
     o.shuffle = shuffle;
     o.partial = is_valid && !shuffle;
     o.stream = is_valid ? 2 : 1;
+    if (is_shared) {
+        o.rank = ranks_rank();
+        o.n_ranks = ranks_count();
+    }
     o.mean = r->mean;
     o.std = r->std;
     st = hnas_batches_create(out, r->ctx, r->data, &o);
@@ -63,13 +68,13 @@ static int open_data(struct run *r)
         r->std = 1;
     rc = split_data(r, dims[0]);
     if (!rc)
-        rc = open_batches(r, &r->train, 0, 1);
+        rc = open_batches(r, &r->train, 0, 1, 1);
     if (!rc)
-        rc = open_batches(r, &r->valid, 1, 1);
+        rc = open_batches(r, &r->valid, 1, 1, 1);
     if (!rc)
-        rc = open_batches(r, &r->sample, 0, 1);
+        rc = open_batches(r, &r->sample, 0, 1, 0);
     if (!rc)
-        rc = open_batches(r, &r->check, 1, 0);
+        rc = open_batches(r, &r->check, 1, 0, 0);
     if (rc)
         return rc;
     r->per_epoch = hnas_batches_get_count(r->train);
@@ -130,6 +135,10 @@ static int set_costs(struct run *r)
 
     if (c->metric != HNAS_COST_TABLE)
         return 0;
+    if (!file && ranks_count() > 1)
+        return usage_error("--cost latency: %d ranks would measure each its "
+                           "own, want a file",
+                           (int)ranks_count());
     return latency_set(r->ctx, r->net, file, c->batch);
 }
 
@@ -189,6 +198,8 @@ int run_open(struct run *r, struct config *c, const unsigned char *given)
     if (!rc)
         rc = program_open(&r->ctx, c->threads, c->seed);
     if (!rc)
+        rc = ranks_join(r->ctx);
+    if (!rc)
         rc = open_data(r);
     if (!rc)
         rc = c->resume ? load(r) : create_search(r);
@@ -201,6 +212,8 @@ int run_open(struct run *r, struct config *c, const unsigned char *given)
     r->last_step = c->epochs ? c->epochs * r->per_epoch : c->steps;
     if (c->steps && c->steps < r->last_step)
         r->last_step = c->steps;
+    if (ranks_rank())
+        c->out = NULL; /* the first writes for all */
     return files_prepare(r);
 }
 
@@ -249,8 +262,10 @@ static int one_step(struct run *r, hnas_step_info *info)
         st = batch_of(r->valid, step, &valid);
     if (st == HNAS_OK)
         st = hnas_search_step(r->search, &train, &valid, NULL, 0, info);
-    if (st == HNAS_STOPPED)
+    if (st == HNAS_STOPPED) {
+        set_interrupted();
         return 0;
+    }
     if (st < 0)
         return library_failure(r->ctx, st, 0);
     r->w_rate = info->w_rate;
@@ -281,7 +296,7 @@ static int32_t ask_interrupt(void *user, int64_t step, int32_t pass)
     (void)user;
     (void)step;
     (void)pass;
-    return is_interrupted();
+    return was_interrupted_here();
 }
 
 /* Its row, its mark, its checkpoint.  An interrupted row leaves the sums as

@@ -56,7 +56,7 @@ typedef struct hnas_comm {
     /** Give root's bytes to all. */
     int32_t (*broadcast)(void *user, void *data, size_t bytes, int32_t root);
     int32_t (*barrier)(void *user); /**< wait for all */
-    /** End all ranks, this one included, after a line that says why. */
+    /** End all ranks, this one included; why: a line for a log, or NULL. */
     void (*abort)(void *user, const char *why);
     const char *(*message)(void *user); /**< of the last failure; NULL: none */
 } hnas_comm;

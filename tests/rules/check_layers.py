@@ -10,7 +10,7 @@ import source  # noqa: E402
 
 FLOORS = {"base": 0, "kernel": 1, "core": 2, "tensor": 3, "tape": 4, "func": 5,
           "op": 6, "hyper": 6, "optim": 6, "net": 7, "arch": 8, "bilevel": 9,
-          "model": 9, "io": 10}
+          "model": 9, "io": 10, "mpi": 0}
 TOP = 11  # lib/hnas.c
 # Where a file never includes a sibling: only builtin.c knows the set.
 SETS = {"func", "op", "hyper"}

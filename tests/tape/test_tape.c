@@ -350,7 +350,7 @@ START_TEST(a_tape_is_created_and_reset_with_known_arguments_only)
     ck_assert_int_eq(hnas_tape_create(&other, NULL), HNAS_E_ARG);
     ck_assert_ptr_null(other);
     ck_assert_int_eq(hnas_tape_reset(NULL, 0), HNAS_E_ARG);
-    ck_assert_int_eq(hnas_tape_reset(tape, 16), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_tape_reset(tape, 32), HNAS_E_RANGE);
     ck_assert_int_eq(hnas_tape_run(NULL), HNAS_E_ARG);
     hnas_tape_destroy(NULL);
     hooks.left = 0;

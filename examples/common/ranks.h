@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A program under mpirun: one of several ranks. */
+#ifndef RANKS_H
+#define RANKS_H
+
+#include <hnas/hnas.h>
+
+/* Start where mpirun started us, do nothing else.  Ranks other than 0 print
+ * no result.  0, or an exit status after a message. */
+int ranks_begin(void);
+
+/* End together; a status of failure ends all ranks at once. */
+void ranks_end(int status);
+
+int32_t ranks_rank(void);
+int32_t ranks_count(void); /* 1: alone */
+
+/* Let a context compute with the other ranks. */
+int ranks_join(hnas_context *ctx);
+
+#endif

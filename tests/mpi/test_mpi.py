@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""hnas-search under mpirun: the file of one rank from 2 and 4, resumed on
+another number; a rank that dies or hangs ends the others in bounded time."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(sys.argv[1])
+SEARCH = os.path.join(BUILD, "examples", "hnas-search")
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                    "examples", "data", "mnist-sample")
+TINY = ["--preset", "default", "--data", DATA, "--batch", "16", "--channels",
+        "2", "--cells", "2", "--nodes", "2", "--threads", "1", "--lambda-report",
+        "0.01", "--json"]
+
+
+def command(ranks, out, *more):
+    """A search on some ranks."""
+    run = [SEARCH, *TINY, "--out", out, *more]
+    if ranks == 1:
+        return run
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--quiet", "-n",
+            str(ranks), *run]
+
+
+def search(ranks, out, *more):
+    """What it prints."""
+    r = subprocess.run(command(ranks, out, *more), capture_output=True,
+                       text=True, timeout=500, check=False)
+    assert r.returncode == 0, f"{ranks} ranks: {r.returncode}\n{r.stderr}"
+    return json.loads(r.stdout)
+
+
+def read(out):
+    with open(os.path.join(out, "search.safetensors"), "rb") as f:
+        return f.read()
+
+
+def same_bits(folder):
+    """1, 2 and 4 ranks; and 1 step on 4 then 1 step on 2."""
+    one = os.path.join(folder, "one")
+    search(1, one, "--steps", "2")
+    for ranks in 2, 4:
+        out = os.path.join(folder, str(ranks))
+        said = search(ranks, out, "--steps", "2")
+        assert said["ranks"] == ranks and said["messages"] > 0, said
+        assert read(out) == read(one), f"{ranks} ranks: other bits"
+        print(f"{ranks} ranks, 2 steps: {said['messages']} messages, "
+              f"{said['bytes']} bytes, {said['comm_seconds']:.2f} s of "
+              f"{said['seconds']:.2f}")
+    out = os.path.join(folder, "resumed")
+    search(4, out, "--steps", "1")
+    search(2, out, "--steps", "2", "--resume")
+    assert read(out) == read(one), "resumed on another number: other bits"
+
+
+def children(pid):
+    """Ranks that mpirun has started."""
+    path = f"/proc/{pid}/task/{pid}/children"
+    with open(path, encoding="ascii") as f:
+        return [int(p) for p in f.read().split()]
+
+
+def ends(folder, number, want):
+    """Two ranks, one of them gets a signal; the job must end soon."""
+    out = os.path.join(folder, f"signal{number}")
+    env = dict(os.environ, HNAS_TIMEOUT_S="4")
+    p = subprocess.Popen(command(2, out, "--steps", "100000"),
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         text=True, env=env)
+    ranks = []
+    end = time.monotonic() + 60
+    while len(ranks) < 2 and time.monotonic() < end:
+        time.sleep(0.5)
+        ranks = children(p.pid)
+    time.sleep(4)
+    os.kill(ranks[-1], number)
+    began = time.monotonic()
+    try:
+        said = p.communicate(timeout=120)[1]
+    finally:
+        for pid in children(p.pid) if p.poll() is None else []:
+            os.kill(pid, signal.SIGKILL)
+    print(f"signal {number}: over after {time.monotonic() - began:.1f} s")
+    assert p.returncode, "a job with a dead rank succeeded"
+    assert want in said, f"signal {number}: {said}"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        same_bits(folder)
+        ends(folder, signal.SIGKILL, "signal 9")
+        ends(folder, signal.SIGSTOP, "rank 1 has been silent for 4 s")
+    print("mpi: nothing to mend")
+
+
+main()
