@@ -9,6 +9,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
+ libopenmpi-dev openmpi-bin
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind
  python3-pytest python3-hypothesis mypy python3-tqdm python3-matplotlib
  python3-pip cmake doxygen mandoc"
@@ -201,6 +202,8 @@ else
         "npm can't get onnxruntime-node here"
 fi
 pytests "python" bindings/python/tests $build/release
+one "mpi: ranks give one rank's bits, a dead one ends the job" \
+    $python tests/mpi/test_mpi.py $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "tutorial: its shell and C blocks run" \

@@ -12,10 +12,11 @@ import time
 
 BUILD = os.path.abspath(sys.argv[1])
 SEARCH = os.path.join(BUILD, "examples", "hnas-search")
+QUERY = os.path.join(BUILD, "examples", "hnas-query")
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
                     "examples", "data", "mnist-sample")
 TINY = ["--preset", "default", "--data", DATA, "--batch", "16", "--channels",
-        "2", "--cells", "2", "--nodes", "2", "--threads", "1", "--lambda-report",
+        "2", "--cells", "2", "--nodes", "2", "--threads", "1", "--report-lambda",
         "0.01", "--json"]
 
 
@@ -24,8 +25,8 @@ def command(ranks, out, *more):
     run = [SEARCH, *TINY, "--out", out, *more]
     if ranks == 1:
         return run
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--quiet", "-n",
-            str(ranks), *run]
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks),
+           *run]
 
 
 def search(ranks, out, *more):
@@ -42,7 +43,7 @@ def read(out):
 
 
 def same_bits(folder):
-    """1, 2 and 4 ranks; and 1 step on 4 then 1 step on 2."""
+    """1, 2 and 4 ranks; and a search that goes on on fewer ranks."""
     one = os.path.join(folder, "one")
     search(1, one, "--steps", "2")
     for ranks in 2, 4:
@@ -53,10 +54,12 @@ def same_bits(folder):
         print(f"{ranks} ranks, 2 steps: {said['messages']} messages, "
               f"{said['bytes']} bytes, {said['comm_seconds']:.2f} s of "
               f"{said['seconds']:.2f}")
-    out = os.path.join(folder, "resumed")
-    search(4, out, "--steps", "1")
-    search(2, out, "--steps", "2", "--resume")
-    assert read(out) == read(one), "resumed on another number: other bits"
+    for name, first, then in ("alone", 1, 1), ("others", 4, 2), ("back", 2, 1):
+        out = os.path.join(folder, name)
+        search(first, out, "--steps", "1")
+        search(then, out, "--steps", "2", "--resume")
+        assert read(out) == read(os.path.join(folder, "alone")), \
+            f"{first} ranks, resumed on {then}: other bits"
 
 
 def children(pid):
@@ -67,10 +70,12 @@ def children(pid):
 
 
 def ends(folder, number, want):
-    """Two ranks, one of them gets a signal; the job must end soon."""
+    """Two ranks, one of them gets a signal; the job must end soon, its
+    checkpoint whole."""
     out = os.path.join(folder, f"signal{number}")
     env = dict(os.environ, HNAS_TIMEOUT_S="4")
-    p = subprocess.Popen(command(2, out, "--steps", "100000"),
+    search(1, out, "--steps", "1")
+    p = subprocess.Popen(command(2, out, "--steps", "100000", "--resume"),
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                          text=True, env=env)
     ranks = []
@@ -89,6 +94,8 @@ def ends(folder, number, want):
     print(f"signal {number}: over after {time.monotonic() - began:.1f} s")
     assert p.returncode, "a job with a dead rank succeeded"
     assert want in said, f"signal {number}: {said}"
+    subprocess.run([QUERY, os.path.join(out, "search.safetensors"), "--lambda",
+                    "0.01"], stdout=subprocess.DEVNULL, check=True)
 
 
 def main():
