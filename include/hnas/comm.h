@@ -18,8 +18,9 @@ HNAS_BEGIN_DECLS
 /** In which order the ranks' sums are joined. */
 enum {
     /** By the balanced tree of the batch's chunks, over `exchange`: where the
-     * number of ranks and the share of a rank are powers of two, the bits of
-     * one rank with the whole batch. */
+     * number of ranks and the share of a rank are powers of two, and the ranks
+     * no more than 8 or an eighth of the batch, the bits of one rank with the
+     * whole batch. */
     HNAS_COMM_FIXED = 0,
     /** As sum_start likes: fewer messages of large sums; a sum of n terms may
      * differ by n 2^-24 of the sum of their magnitudes. */
