@@ -32,6 +32,7 @@ struct countdown {
     int64_t left;   /* allocations that still succeed; -1: all */
     int64_t n_live; /* blocks not released */
     int64_t n_failed;
+    int32_t once; /* only one fails, the next ones succeed */
 };
 
 static inline void *countdown_alloc(void *user, size_t size_bytes,
@@ -41,6 +42,7 @@ static inline void *countdown_alloc(void *user, size_t size_bytes,
 
     if (c->left == 0) {
         c->n_failed++;
+        c->left = c->once ? -1 : 0;
         return NULL;
     }
     c->left -= c->left > 0;
@@ -62,6 +64,7 @@ static inline void countdown_opts(hnas_context_opts *o, struct countdown *c)
 {
     c->left = -1;
     c->n_live = c->n_failed = 0;
+    c->once = 0;
     hnas_context_opts_init(o, sizeof *o);
     o->alloc = countdown_alloc;
     o->free = countdown_free;
