@@ -486,7 +486,7 @@ typedef struct hnas_shape {
  * Gradient   to every in[i], by table->backward.
  * Threads    the table's calls come on the thread that runs the tape.
  * Errors     the common ones; E_ARG n_in, or size, name or forward of table
- *            not set; E_SHAPE shape; E_OP forward answered an error.
+ *            not set; E_SHAPE shape; E_OP forward failed; E_NAN it gave NaN.
  * Source     own.
  * Since      0.1
  */

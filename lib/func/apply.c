@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A func of the host's own: its table computes whole arrays on the calling
  * thread. */
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -33,6 +34,20 @@ static hnas_status host_failed(struct hn_node *node, hnas_status st)
                    h->table->name, hnas_status_name(st));
 }
 
+/* A rectifier would turn NaN into 0, so that no loss tells of it. */
+static hnas_status check_finite(struct hn_node *node)
+{
+    const struct host *h = node->aux;
+    const int64_t n = hn_tensor_extent(node->out);
+    const real *value = hn_real(node->out);
+
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(value[i]))
+            return hn_fail(node->ctx, HNAS_E_NAN, "%s: the host's func gave %g",
+                           h->table->name, (double)value[i]);
+    return HNAS_OK;
+}
+
 static hnas_status forward(struct hn_node *node)
 {
     const struct host *h = node->aux;
@@ -45,7 +60,7 @@ static hnas_status forward(struct hn_node *node)
     memset(node->out->data, 0,
            (size_t)hn_tensor_extent(node->out) * sizeof(real));
     st = h->table->forward(h->user, in, node->n_in, &out);
-    return st < 0 ? host_failed(node, st) : HNAS_OK;
+    return st != HNAS_OK ? host_failed(node, st) : check_finite(node);
 }
 
 static hnas_status backward(struct hn_node *node)
@@ -71,7 +86,7 @@ static hnas_status backward(struct hn_node *node)
     describe(&out, node->out, node->out->data);
     describe(&dout, node->out, node->out->grad);
     st = h->table->backward(h->user, in, node->n_in, &out, &dout, din);
-    return st < 0 ? host_failed(node, st) : HNAS_OK;
+    return st != HNAS_OK ? host_failed(node, st) : HNAS_OK;
 }
 
 static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)

@@ -81,7 +81,7 @@ hnas_status hn_optim_create(hnas_optim **out, struct hnas_context *ctx,
     optim->rule = rule;
     optim->param = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *optim->param);
     optim->square =
-        hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *optim->square);
+        hn_alloc_array(&ctx->alloc, 2 * (size_t)n, sizeof *optim->square);
     if (!optim->param || !optim->square) {
         st = hn_fail_nomem(ctx, "optimizer");
         goto done;
@@ -126,15 +126,23 @@ static void square_task(void *user, int64_t index, int32_t worker)
     (void)worker;
     optim->square[index] =
         t->grad ? optim->ctx->k.dot(t->grad, t->grad, hn_tensor_extent(t)) : 0;
+    optim->square[optim->n + index] =
+        optim->ctx->k.dot(t->data, t->data, hn_tensor_extent(t));
 }
 
 hnas_status hn_optim_norm(double *norm, const hnas_optim *optim)
 {
-    double sum = 0;
+    double sum = 0, own = 0;
 
     hn_parallel(optim->ctx, optim->n, square_task, (void *)optim);
-    for (int64_t i = 0; i < optim->n; i++)
+    for (int64_t i = 0; i < optim->n; i++) {
         sum += optim->square[i];
+        own += optim->square[optim->n + i];
+    }
+    /* a rectifier turns NaN into 0: neither loss nor gradient need tell */
+    if (!isfinite(own))
+        return hn_fail(optim->ctx, HNAS_E_NAN,
+                       "parameters: norm %g, want a finite number", sqrt(own));
     if (!isfinite(sum))
         return hn_fail(optim->ctx, HNAS_E_NAN,
                        "gradient: norm %g, want a finite number", sqrt(sum));

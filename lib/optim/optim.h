@@ -38,7 +38,7 @@ struct hnas_optim {
     int64_t n;
     struct hnas_tensor **param;                      /* [n] references */
     struct hnas_tensor **state[HN_OPTIM_MAX_STATES]; /* [n] each, zeros first */
-    double *square;  /* [n] of the gradients, room for the norm */
+    double *square;  /* [2n] of gradients, then parameters: for the norm */
     double norm;     /* of the gradients at the last step or virtual step */
     int64_t n_steps; /* done */
 
@@ -55,7 +55,8 @@ hnas_status hn_optim_create(hnas_optim **out, struct hnas_context *ctx,
                             struct hnas_tensor *const *params, int64_t n);
 
 /* Tell the norm of all gradients together: squares are summed a tensor, then
- * over the tensors in order.  HNAS_E_NAN where it is not finite. */
+ * over the tensors in order.  HNAS_E_NAN where it is not finite, or that of
+ * the parameters is not. */
 hnas_status hn_optim_norm(double *norm, const hnas_optim *optim);
 
 /* Tell the norm that the last step saw, before any clip. */
