@@ -24,8 +24,9 @@ HNAS_BEGIN_DECLS
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL search or path; E_IO open, write or rename; E_FORMAT
- *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.
- *            On error the file that was there is untouched.
+ *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NAN a
+ *            tensor is not finite; E_NOMEM.  On error the file that was there
+ *            is untouched.
  * Source     own.
  * Since      0.1
  */
@@ -45,8 +46,8 @@ HNAS_API hnas_status hnas_search_save(const hnas_search *search,
  * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
  *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
  *            operation is not registered; E_MISMATCH another kind of file,
- *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
- *            *out is NULL.
+ *            operation version or shape; E_RANGE a setting; E_NAN a
+ *            tensor is not finite; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -77,8 +78,9 @@ HNAS_API const char *hnas_search_get_text(const hnas_search *search);
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL model or path; E_IO open, write or rename; E_FORMAT
- *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.
- *            On error the file that was there is untouched.
+ *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NAN a
+ *            tensor is not finite; E_NOMEM.  On error the file that was there
+ *            is untouched.
  * Source     own.
  * Since      0.1
  */
@@ -97,8 +99,8 @@ HNAS_API hnas_status hnas_model_save(const hnas_model *model, const char *path,
  * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
  *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
  *            operation is not registered; E_MISMATCH another kind of file,
- *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
- *            *out is NULL.
+ *            operation version or shape; E_RANGE a setting; E_NAN a
+ *            tensor is not finite; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -129,8 +131,9 @@ HNAS_API const char *hnas_model_get_text(const hnas_model *model);
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL set or path; E_IO open, write or rename; E_FORMAT text
- *            is not UTF-8; E_LIMIT a tensor's name is too long; E_NOMEM.  On
- *            error the file that was there is untouched.
+ *            is not UTF-8; E_LIMIT a tensor's name is too long; E_NAN a tensor
+ *            is not finite; E_NOMEM.  On error the file that was there is
+ *            untouched.
  * Source     own.
  * Since      0.1
  */
@@ -149,8 +152,8 @@ HNAS_API hnas_status hnas_set_save(const hnas_set *set, const char *path,
  * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT damaged, or a
  *            setting or tensor is missing; E_TRUNCATED; E_LIMIT; E_NAME an
  *            operation is not registered; E_MISMATCH another kind of file,
- *            operation version or shape; E_RANGE a setting; E_NOMEM.  On error
- *            *out is NULL.
+ *            operation version or shape; E_RANGE a setting; E_NAN a
+ *            tensor is not finite; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */

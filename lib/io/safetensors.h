@@ -51,6 +51,9 @@ const struct hn_st_entry *hn_st_find(const struct hn_st_file *file,
                                      const char *name);
 const char *hn_st_meta(const struct hn_st_file *file, const char *key);
 
+/* Where it was opened. */
+const char *hn_st_path(const struct hn_st_file *file);
+
 /* Copy an array of equal dims and any type but I64 into a tensor.  E_FORMAT:
  * it is missing; E_MISMATCH: other dims. */
 hnas_status hn_st_load(struct hnas_tensor *tensor,

@@ -343,6 +343,11 @@ const char *hn_st_meta(const struct hn_st_file *file, const char *key)
     return v ? v->text : NULL;
 }
 
+const char *hn_st_path(const struct hn_st_file *file)
+{
+    return file->path;
+}
+
 hnas_status hn_st_load(struct hnas_tensor *tensor,
                        const struct hn_st_file *file, const char *name)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io/tensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,6 +81,18 @@ static void copy_out(struct hn_st_entry *entry, real *block,
     }
 }
 
+/* What is not finite is neither saved nor loaded. */
+static hnas_status check_finite(const struct hn_tensors *l, int64_t i,
+                                const char *path, const real *value, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++)
+        if (!isfinite(value[k]))
+            return hn_fail(l->ctx, HNAS_E_NAN,
+                           "%.200s: array \"%.150s\" holds %g", path,
+                           l->item[i].name, (double)value[k]);
+    return HNAS_OK;
+}
+
 hnas_status hn_tensors_write(const struct hn_tensors *l, const char *path,
                              const struct hn_st_pair *pairs, int64_t n_pairs)
 {
@@ -97,6 +110,9 @@ hnas_status hn_tensors_write(const struct hn_tensors *l, const char *path,
         copy_out(entry, block, l);
     else
         st = hn_fail_nomem(l->ctx, "file");
+    for (int64_t i = 0; i < l->n && st == HNAS_OK; i++)
+        st = check_finite(l, i, path, entry[i].data,
+                          hnas_tensor_get_count(l->item[i].tensor));
     if (st == HNAS_OK)
         st = hn_st_write(l->ctx, path, entry, l->n, pairs, n_pairs);
     hn_free(alloc, entry);
@@ -109,7 +125,13 @@ hnas_status hn_tensors_load(const struct hn_tensors *l,
 {
     hnas_status st = HNAS_OK;
 
-    for (int64_t i = 0; i < l->n && st == HNAS_OK; i++)
-        st = hn_st_load(l->item[i].tensor, file, l->item[i].name);
+    for (int64_t i = 0; i < l->n && st == HNAS_OK; i++) {
+        hnas_tensor *t = l->item[i].tensor;
+
+        st = hn_st_load(t, file, l->item[i].name);
+        if (st == HNAS_OK)
+            st = check_finite(l, i, hn_st_path(file), hn_real(t),
+                              hn_tensor_extent(t));
+    }
     return st;
 }
