@@ -163,6 +163,7 @@ hnas_status life_search(struct life *l)
 
     hnas_search_opts_init(&o, sizeof o);
     o.bilevel.total_steps = 60;
+    o.bilevel.warmup = 0; /* alpha moves from the first step on */
     return hnas_search_create(&l->search, l->net, l->hyper, &o);
 }
 
