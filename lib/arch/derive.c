@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "arch/arch.h"
+#include "base/fpmode.h"
 #include "arch/envelope.h"
 #include "arch/path.h"
 
@@ -197,9 +198,9 @@ static hnas_status check_alpha(const struct hn_space *space, int32_t kind,
     return check_finite(space, kind, alpha, "alpha");
 }
 
-hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
-                               const double *const alpha[HNAS_N_KINDS],
-                               int32_t rule, int32_t metric, double theta)
+static hnas_status from_alpha(hnas_arch **out, const struct hn_space *space,
+                              const double *const alpha[HNAS_N_KINDS],
+                              int32_t rule, int32_t metric, double theta)
 {
     struct derivation d = {0};
     hnas_status st;
@@ -225,6 +226,17 @@ hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
     st = hn_arch_build(out, space, rule, (const int32_t *const *)d.op);
 done:
     finish(&d);
+    return st;
+}
+
+hnas_status hn_arch_from_alpha(hnas_arch **out, const struct hn_space *space,
+                               const double *const alpha[HNAS_N_KINDS],
+                               int32_t rule, int32_t metric, double theta)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = from_alpha(out, space, alpha, rule, metric, theta);
+
+    hn_fp_leave(mode);
     return st;
 }
 
@@ -316,9 +328,9 @@ static hnas_status derive_by_path(hnas_arch **out, const struct hn_space *space,
     return st;
 }
 
-hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
-                           const hnas_hyper *hyper, double lambda, int32_t rule,
-                           double theta)
+static hnas_status derive_at(hnas_arch **out, const struct hn_space *space,
+                             const hnas_hyper *hyper, double lambda,
+                             int32_t rule, double theta)
 {
     struct derivation d = {.hyper = hyper};
     hnas_status st, place;
@@ -358,5 +370,16 @@ hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
     st = place;
 done:
     finish(&d);
+    return st;
+}
+
+hnas_status hn_arch_derive(hnas_arch **out, const struct hn_space *space,
+                           const hnas_hyper *hyper, double lambda, int32_t rule,
+                           double theta)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = derive_at(out, space, hyper, lambda, rule, theta);
+
+    hn_fp_leave(mode);
     return st;
 }

@@ -6,6 +6,8 @@
 
 #include "arch/path.h"
 
+#include "base/fpmode.h"
+
 void hnas_path_opts_init(hnas_path_opts *opts, size_t size)
 {
     hnas_path_opts o;
@@ -17,9 +19,9 @@ void hnas_path_opts_init(hnas_path_opts *opts, size_t size)
     memcpy(opts, &o, o.size);
 }
 
-hnas_status hnas_path_create(hnas_path **out, const hnas_supernet *net,
-                             const hnas_hyper *hyper,
-                             const hnas_path_opts *opts)
+static hnas_status create_path(hnas_path **out, const hnas_supernet *net,
+                               const hnas_hyper *hyper,
+                               const hnas_path_opts *opts)
 {
     const struct hn_arch_rule *rule;
     hnas_path_opts o;
@@ -42,6 +44,17 @@ hnas_status hnas_path_create(hnas_path **out, const hnas_supernet *net,
     if (st < 0)
         return st;
     return hn_path_create(out, hn_supernet_space(net), hyper, rule, o.theta);
+}
+
+hnas_status hnas_path_create(hnas_path **out, const hnas_supernet *net,
+                             const hnas_hyper *hyper,
+                             const hnas_path_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = create_path(out, net, hyper, opts);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 int32_t hnas_path_is_sampled(const hnas_path *path)

@@ -9,18 +9,28 @@
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 
-/* Round to nearest, denormals kept, exceptions masked. */
+/* Round to nearest, denormals kept, exceptions masked.  The C library rounds
+ * numbers in text by the x87's mode. */
 static inline uint64_t hn_fp_enter(void)
 {
+    const unsigned short plain = 0x37f;
     const unsigned saved = _mm_getcsr();
+    unsigned short x87;
 
+    __asm__ volatile("fnstcw %0" : "=m"(x87));
+    if (x87 != plain)
+        __asm__ volatile("fldcw %0" : : "m"(plain));
     _mm_setcsr(0x1f80);
-    return saved;
+    return (uint64_t)x87 << 32 | saved;
 }
 
 /* Sticky exception flags that we raised are not the host's either. */
 static inline void hn_fp_leave(uint64_t saved)
 {
+    const unsigned short x87 = (unsigned short)(saved >> 32);
+
+    if (x87 != 0x37f)
+        __asm__ volatile("fldcw %0" : : "m"(x87));
     _mm_setcsr((unsigned)saved);
 }
 

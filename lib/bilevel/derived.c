@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/path.h"
+#include "base/fpmode.h"
 #include "bilevel/search.h"
 #include "hyper/hyper.h"
 #include "net/supernet.h"
@@ -142,8 +143,8 @@ static hnas_status derive_by_path(hnas_arch **out, const struct hnas_search *s,
     return st;
 }
 
-hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
-                               double lambda, int32_t rule)
+static hnas_status derive(hnas_arch **out, const hnas_search *search,
+                          double lambda, int32_t rule)
 {
     const struct hn_scale *scale;
 
@@ -160,4 +161,14 @@ hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
         return hnas_arch_derive_threshold(out, search->net, search->hyper,
                                           lambda, search->opts.theta);
     return hnas_arch_derive(out, search->net, search->hyper, lambda, rule);
+}
+
+hnas_status hnas_search_derive(hnas_arch **out, const hnas_search *search,
+                               double lambda, int32_t rule)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = derive(out, search, lambda, rule);
+
+    hn_fp_leave(mode);
+    return st;
 }

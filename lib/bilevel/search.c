@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "hyper/hyper.h"
 #include "net/supernet.h"
 
@@ -158,8 +159,9 @@ static hnas_status make_bilevel(struct hnas_search *s)
     return st;
 }
 
-hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
-                               hnas_hyper *hyper, const hnas_search_opts *opts)
+static hnas_status create_search(hnas_search **out, hnas_supernet *net,
+                                 hnas_hyper *hyper,
+                                 const hnas_search_opts *opts)
 {
     struct hnas_search *s;
     hnas_search_opts o;
@@ -198,6 +200,16 @@ hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
     }
     *out = s;
     return HNAS_OK;
+}
+
+hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
+                               hnas_hyper *hyper, const hnas_search_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = create_search(out, net, hyper, opts);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 void hnas_search_destroy(hnas_search *search)
@@ -268,9 +280,9 @@ static void after_w(void *user)
 
 /* ---- the step ---- */
 
-hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
-                             const hnas_batch *valid, const double *lambda,
-                             int32_t n_lambda, hnas_step_info *info)
+static hnas_status search_step(hnas_search *search, const hnas_batch *train,
+                               const hnas_batch *valid, const double *lambda,
+                               int32_t n_lambda, hnas_step_info *info)
 {
     double drawn[HN_MOST_DRAWS];
     hnas_status st;
@@ -295,6 +307,18 @@ hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
     search->valid = valid;
     st = hnas_bilevel_step(search->bilevel, lambda, n_lambda, info);
     search->train = search->valid = NULL;
+    return st;
+}
+
+hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,
+                             const hnas_batch *valid, const double *lambda,
+                             int32_t n_lambda, hnas_step_info *info)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st =
+        search_step(search, train, valid, lambda, n_lambda, info);
+
+    hn_fp_leave(mode);
     return st;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "base/rng.h"
 
 void hnas_hyper_opts_init(hnas_hyper_opts *opts, size_t size)
@@ -230,8 +231,8 @@ static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
     return hyper->generator->create(hyper, table, index);
 }
 
-hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
-                              const hnas_hyper_opts *opts)
+static hnas_status create_hyper(hnas_hyper **out, hnas_context *ctx,
+                                const hnas_hyper_opts *opts)
 {
     hnas_hyper_opts o;
     struct hnas_hyper *hyper = NULL;
@@ -268,6 +269,16 @@ hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
     hyper = NULL;
 done:
     hnas_hyper_destroy(hyper);
+    return st;
+}
+
+hnas_status hnas_hyper_create(hnas_hyper **out, hnas_context *ctx,
+                              const hnas_hyper_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = create_hyper(out, ctx, opts);
+
+    hn_fp_leave(mode);
     return st;
 }
 
@@ -332,9 +343,8 @@ hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
     return hyper->generator->apply(out, tape, &hyper->table[table], s);
 }
 
-hnas_status hnas_hyper_eval(double *alpha, int64_t count,
-                            const hnas_hyper *hyper, int32_t table,
-                            double lambda)
+static hnas_status eval(double *alpha, int64_t count, const hnas_hyper *hyper,
+                        int32_t table, double lambda)
 {
     const struct hn_hyper_table *t;
     double s;
@@ -352,5 +362,16 @@ hnas_status hnas_hyper_eval(double *alpha, int64_t count,
     st = hn_hyper_place(&s, hyper, lambda);
     if (st >= 0)
         hyper->generator->eval(alpha, t, s);
+    return st;
+}
+
+hnas_status hnas_hyper_eval(double *alpha, int64_t count,
+                            const hnas_hyper *hyper, int32_t table,
+                            double lambda)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = eval(alpha, count, hyper, table, lambda);
+
+    hn_fp_leave(mode);
     return st;
 }

@@ -9,6 +9,8 @@
 
 #include "hyper/hyper.h"
 
+#include "base/fpmode.h"
+
 /* A lambda this close to the range counts as its end: what a program made of
  * a decimal text or of exp(log(x)) is not refused. */
 static const double SLACK = 1e-12;
@@ -125,7 +127,7 @@ hnas_status hn_hyper_place(double *s, const struct hnas_hyper *hyper,
     return place(s, hyper, lambda);
 }
 
-hnas_status hnas_hyper_scale(double *s, const hnas_hyper *hyper, double lambda)
+static hnas_status scale_of(double *s, const hnas_hyper *hyper, double lambda)
 {
     double value = NAN;
     hnas_status st;
@@ -138,8 +140,16 @@ hnas_status hnas_hyper_scale(double *s, const hnas_hyper *hyper, double lambda)
     return st;
 }
 
-hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
-                               double s)
+hnas_status hnas_hyper_scale(double *s, const hnas_hyper *hyper, double lambda)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = scale_of(s, hyper, lambda);
+
+    hn_fp_leave(mode);
+    return st;
+}
+
+static hnas_status lambda_of(double *lambda, const hnas_hyper *hyper, double s)
 {
     double value;
 
@@ -153,4 +163,14 @@ hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
     return value < hyper->scale.lo || value > hyper->scale.hi
                ? HNAS_EXTRAPOLATED
                : HNAS_OK;
+}
+
+hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
+                               double s)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = lambda_of(lambda, hyper, s);
+
+    hn_fp_leave(mode);
+    return st;
 }

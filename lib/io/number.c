@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Numbers as text, in the C locale whatever the process has set. */
+/* Numbers as text, in the C locale and rounded to nearest, whatever the process
+ * has set. */
 #define _XOPEN_SOURCE 700
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fpmode.h"
 #include "io/json.h"
 
 /* The C library converts by the calling thread's locale, so that this is the
  * C one for the moment. */
 struct c_locale {
     locale_t c, before;
+    uint64_t mode;
 };
 
 static int enter(struct c_locale *l)
@@ -19,11 +22,13 @@ static int enter(struct c_locale *l)
     if (!l->c)
         return -1;
     l->before = uselocale(l->c);
+    l->mode = hn_fp_enter();
     return 0;
 }
 
 static void leave(struct c_locale *l)
 {
+    hn_fp_leave(l->mode);
     uselocale(l->before);
     freelocale(l->c);
 }

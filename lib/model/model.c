@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "arch/arch.h"
 
 void hnas_model_opts_init(hnas_model_opts *opts, size_t size)
@@ -190,9 +191,9 @@ static hnas_status fill(struct hnas_model *m,
     return st;
 }
 
-hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
-                          const struct hn_model_kind kind[HNAS_N_KINDS],
-                          const hnas_model_opts *opts)
+static hnas_status make_model(struct hnas_model **out, struct hnas_context *ctx,
+                              const struct hn_model_kind kind[HNAS_N_KINDS],
+                              const hnas_model_opts *opts)
 {
     struct hnas_model *m = hn_zalloc(&ctx->alloc, sizeof *m);
     hnas_status st;
@@ -211,6 +212,17 @@ hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
     }
     *out = m;
     return HNAS_OK;
+}
+
+hnas_status hn_model_make(struct hnas_model **out, struct hnas_context *ctx,
+                          const struct hn_model_kind kind[HNAS_N_KINDS],
+                          const hnas_model_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = make_model(out, ctx, kind, opts);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 void hn_model_kinds(struct hn_model_kind kind[HNAS_N_KINDS],

@@ -2,6 +2,8 @@
 /* The supernet: a network with every operation on every edge. */
 #include "net/supernet.h"
 
+#include "base/fpmode.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -129,8 +131,8 @@ static hnas_status fill(struct hnas_supernet *net)
     return st;
 }
 
-hnas_status hnas_supernet_create(hnas_supernet **out, hnas_context *ctx,
-                                 const hnas_supernet_opts *opts)
+static hnas_status create_supernet(hnas_supernet **out, hnas_context *ctx,
+                                   const hnas_supernet_opts *opts)
 {
     hnas_supernet_opts o;
     struct hnas_supernet *net;
@@ -163,6 +165,16 @@ hnas_status hnas_supernet_create(hnas_supernet **out, hnas_context *ctx,
     }
     *out = net;
     return HNAS_OK;
+}
+
+hnas_status hnas_supernet_create(hnas_supernet **out, hnas_context *ctx,
+                                 const hnas_supernet_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = create_supernet(out, ctx, opts);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 void hnas_supernet_destroy(hnas_supernet *net)
