@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What --out DIR holds. */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -221,6 +222,24 @@ static int write_config(struct run *r)
     return files_end(f, part, path);
 }
 
+/* A killed process may have left a checkpoint it was about to rename. */
+static void remove_unfinished(const char *out)
+{
+    static const char begins[] = "search", ends[] = ".tmp";
+    DIR *dir = opendir(out);
+    struct dirent *e;
+
+    while (dir && (e = readdir(dir))) {
+        const size_t n = strlen(e->d_name), k = sizeof ends - 1;
+
+        if (n > k && !strncmp(e->d_name, begins, sizeof begins - 1) &&
+            !strcmp(e->d_name + n - k, ends))
+            unlinkat(dirfd(dir), e->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 int files_prepare(struct run *r)
 {
     const char *out = r->config->out;
@@ -230,6 +249,7 @@ int files_prepare(struct run *r)
         return 0;
     if (mkdir(out, 0777) && errno != EEXIST)
         return failure("--out %s: %s", out, strerror(errno));
+    remove_unfinished(out);
     rc = write_config(r);
     if (!rc && !r->config->resume)
         rc = remove_marks(r);
