@@ -173,6 +173,8 @@ one "man pages: as --help, mandoc has nothing to say" \
     $python tests/system/test_man.py $build/release
 one "install: C and C++ programs build against it" \
     sh tests/abi/check_install.sh $build/release
+one "symbols: the library ends, prints and sets nothing" \
+    sh tests/abi/check_symbols.sh $build/release
 if aarch64_compiler; then
     one "aarch64: the library compiles" sh tests/abi/check_aarch64.sh
 else
