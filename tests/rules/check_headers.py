@@ -4,6 +4,7 @@
 would break an ABI or a binding."""
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ with tempfile.TemporaryDirectory() as folder:
             with open(alone, "w", encoding="utf-8") as f:
                 name = os.path.relpath(path, "include")
                 f.write(f'#include "{name}"\n#include "{name}"\n')
-            r = subprocess.run([compiler, *flags, alone], capture_output=True,
+            r = subprocess.run([*shlex.split(compiler), *flags, alone], capture_output=True,
                                text=True, check=False)
             if r.returncode:
                 first = re.search(r"error: .*", r.stderr)

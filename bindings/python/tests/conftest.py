@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The package of this tree, and small things to try it on."""
 import os
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -19,6 +20,9 @@ try:
     settings.load_profile("here")
 except ImportError:
     pass
+
+# a job in the background is started with Ctrl-C ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OPS = ["none", "skip_connect", "max_pool_3x3", "sep_conv_3x3"]
 
