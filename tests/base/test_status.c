@@ -32,6 +32,7 @@ static const struct {
     {-32, "HNAS_E_TRUNCATED"},
     {-33, "HNAS_E_LIMIT"},
     {-34, "HNAS_E_MISMATCH"},
+    {-40, "HNAS_E_COMM"},
 };
 
 START_TEST(every_status_has_its_name_at_its_pinned_value)
