@@ -15,8 +15,8 @@ was before that step.
 from ._errors import (ArgumentError, ElementTypeError, Error, FileError,
                       FormatError, InfeasibleError, LimitError, MismatchError,
                       NotFiniteError, OperationError, OutOfMemoryError,
-                      RangeError, ShapeError, StateError, StoppedError,
-                      ThreadError, TruncatedError, UnknownNameError,
+                      RangeError, RankError, ShapeError, StateError,
+                      StoppedError, ThreadError, TruncatedError, UnknownNameError,
                       UnsupportedError)
 from ._library import lib as _lib
 from .arch import Arch, Path, Piece
@@ -42,7 +42,8 @@ __all__ = [
     "LimitError", "Member", "MismatchError", "Network", "NetworkSet", "NoTape",
     "Norm",
     "NotFiniteError", "Op", "OperationError", "OutOfMemoryError", "PRESETS",
-    "Path", "Piece", "Predictor", "RangeError", "Scores", "ShapeError", "StateError",
+    "Path", "Piece", "Predictor", "RangeError", "RankError", "Scores",
+    "ShapeError", "StateError",
     "StepInfo", "StoppedError", "Supernet", "Tape", "Tensor", "ThreadError",
     "TrainInfo", "TruncatedError", "UnknownNameError", "UnsupportedError",
     "darts_edges", "default_context", "library_path", "preset", "register_op",

@@ -127,6 +127,12 @@ class MismatchError(Error, ValueError):
     status = _abi.HNAS_E_MISMATCH
 
 
+class RankError(Error, ConnectionError):
+    """Another rank failed, or is silent."""
+
+    status = _abi.HNAS_E_COMM
+
+
 class InfeasibleError(Error, ValueError):
     """Nothing fits the budget; `smallest` is the least that there is."""
 
