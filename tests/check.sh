@@ -121,10 +121,10 @@ pytests() {
     HNAS_LIBRARY=$PWD/$3/lib/libhnas.so $python -m pytest -q -rfEs \
         -p no:cacheprovider "$2" >"$log/pytest" 2>&1
     last=$(tail -1 "$log/pytest")
-    ok=$(echo "$last" | sed -n 's/.*\b\([0-9]*\) passed.*/\1/p')
+    ok=$(echo "$last" | grep -oE '[0-9]+ passed' | cut -d' ' -f1)
     bad=$(echo "$last" | grep -oE '[0-9]+ (failed|error)' |
         awk '{s += $1} END {print s + 0}')
-    skip=$(echo "$last" | sed -n 's/.*\b\([0-9]*\) skipped.*/\1/p')
+    skip=$(echo "$last" | grep -oE '[0-9]+ skipped' | cut -d' ' -f1)
     [ -n "$ok" ] || bad=$((bad + 1))
     grep -E '^(FAILED|ERROR|SKIPPED)|^E  ' "$log/pytest" | sed 's/^/      /'
     [ -n "$ok" ] || tail -5 "$log/pytest"
