@@ -5,6 +5,7 @@
 #ifndef HN_TESTS_SUPPORT_MEMORY_H
 #define HN_TESTS_SUPPORT_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -29,8 +30,8 @@ static inline size_t held_bytes(const struct hnas_context *context)
 
 /* An allocator that fails at the n-th call from now. */
 struct countdown {
-    int64_t left;   /* allocations that still succeed; -1: all */
-    int64_t n_live; /* blocks not released */
+    int64_t left;           /* allocations that still succeed; -1: all */
+    _Atomic int64_t n_live; /* blocks not released, on any thread */
     int64_t n_failed;
     int32_t once; /* only one fails, the next ones succeed */
 };
@@ -46,7 +47,7 @@ static inline void *countdown_alloc(void *user, size_t size_bytes,
         return NULL;
     }
     c->left -= c->left > 0;
-    c->n_live++;
+    atomic_fetch_add(&c->n_live, 1);
     return aligned_alloc(alignment, size_bytes);
 }
 
@@ -55,7 +56,7 @@ static inline void countdown_free(void *user, void *memory, size_t size_bytes)
     struct countdown *c = user;
 
     (void)size_bytes;
-    c->n_live--;
+    atomic_fetch_sub(&c->n_live, 1);
     free(memory);
 }
 
