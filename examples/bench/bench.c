@@ -40,6 +40,8 @@ static void choose_passes(struct parts *p, const struct bench *b)
     hnas_search_opts *s = &p->preset.search;
 
     s->bilevel.half = b->half;
+    if (b->alpha_paths >= 0)
+        s->alpha_paths = (int32_t)b->alpha_paths;
     if (b->order >= 0)
         s->bilevel.order = b->order;
     if (b->relax >= 0) {

@@ -40,6 +40,9 @@ static const struct option options[] = {
     {"relax", "R",
      "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
+    {"alpha-paths", "M",
+     "operations of an edge that the alpha pass evaluates (the preset's; 0: all)",
+     OPTION_INT, AT(alpha_paths), 0, 64, NULL, NULL, NULL, 0},
     {"rule", "RULE", "of path and switch (the preset's)", OPTION_CHOICE,
      AT(rule), 0, 0, rules, NULL, NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
@@ -213,6 +216,7 @@ int main(int argc, char **argv)
                       .order = -1,
                       .relax = -1,
                       .rule = -1,
+                      .alpha_paths = -1,
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",

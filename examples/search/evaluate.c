@@ -6,11 +6,26 @@
 #include "common/program.h"
 #include "search/run.h"
 
-enum { CALIBRATION_BATCHES = 20 };
+enum { CALIBRATION_BATCHES = 20, DRAWS = 4 };
 
-/* Batch-norm statistics of this very network, or the search's own. */
+/* One draw of the gates is one network, whose batch-norm statistics are no
+ * other draw's: the images are shared out among a few draws.  Gates drawn for
+ * each image, and gates that are not drawn, are one network. */
+static int64_t count_networks(const struct run *r, const hnas_arch *arch)
+{
+    const int32_t relax = r->config->relax;
+
+    return !arch && (relax == HNAS_RELAX_GUMBEL_HARD ||
+                     (relax == HNAS_RELAX_GUMBEL &&
+                      !r->config->base.search.gumbel_per_image))
+               ? DRAWS
+               : 1;
+}
+
+/* Batch-norm statistics of this very network, or the search's own.  A draw of
+ * -1 is a new one for every batch. */
 static hnas_status calibrate(struct run *r, const hnas_arch *arch,
-                             double lambda)
+                             double lambda, int64_t draw)
 {
     const int64_t n =
         r->per_epoch < CALIBRATION_BATCHES ? r->per_epoch : CALIBRATION_BATCHES;
@@ -23,14 +38,14 @@ static hnas_status calibrate(struct run *r, const hnas_arch *arch,
     for (int64_t i = 0; i < n && st == HNAS_OK; i++) {
         st = hnas_batches_get(r->sample, 0, i, &images, &labels);
         if (st == HNAS_OK)
-            st = hnas_search_calibrate(r->search, arch, lambda, images, i,
-                                       i == 0);
+            st = hnas_search_calibrate(r->search, arch, lambda, images,
+                                       draw < 0 ? i : draw, i == 0);
     }
     return st;
 }
 
 static hnas_status count_batch(struct run *r, const hnas_arch *arch,
-                               double lambda, int64_t index)
+                               double lambda, int64_t draw, int64_t index)
 {
     hnas_tensor *images, *labels;
     int64_t n;
@@ -41,8 +56,9 @@ static hnas_status count_batch(struct run *r, const hnas_arch *arch,
     n = hnas_tensor_get_count(labels);
     st = hnas_tensor_get(labels, HNAS_INT32, r->labels, n);
     if (st == HNAS_OK)
-        st = hnas_search_predict(r->search, arch, lambda, images, index,
-                                 r->logits, n * r->classes);
+        st = hnas_search_predict(r->search, arch, lambda, images,
+                                 draw < 0 ? index : draw, r->logits,
+                                 n * r->classes);
     if (st == HNAS_OK)
         confusion_add(&r->confusion, r->logits, r->labels, n);
     return st;
@@ -55,19 +71,24 @@ static int evaluate(struct run *r, const hnas_arch *arch, double lambda,
     const int64_t all = hnas_batches_get_count(r->check);
     const int64_t wanted = (n_images + r->config->batch - 1) / r->config->batch;
     const int64_t n = n_images && wanted < all ? wanted : all;
-    hnas_status st;
+    const int64_t n_networks = count_networks(r, arch);
+    hnas_status st = HNAS_OK;
 
     if (!arch &&
         (lambda < r->config->range[0] || lambda > r->config->range[1])) {
         *accuracy = *precision = NAN; /* the gates end with the range */
         return 0;
     }
-    st = calibrate(r, arch, lambda);
     confusion_clear(&r->confusion);
-    for (int64_t i = 0; i < n && st == HNAS_OK; i++) {
-        if (is_interrupted())
-            break;
-        st = count_batch(r, arch, lambda, i);
+    for (int64_t d = 0; d < n_networks && st == HNAS_OK; d++) {
+        const int64_t draw = n_networks > 1 ? d : -1;
+
+        st = calibrate(r, arch, lambda, draw);
+        for (int64_t i = d; i < n && st == HNAS_OK; i += n_networks) {
+            if (is_interrupted())
+                break;
+            st = count_batch(r, arch, lambda, draw, i);
+        }
     }
     hnas_search_restore_norms(r->search);
     if (st < 0)
