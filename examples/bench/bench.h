@@ -10,7 +10,7 @@
 struct bench {
     const char *preset, *image, *arch, *ops, *out;
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
-    int64_t alpha_paths;        /* -1: the preset's */
+    int64_t alpha_paths; /* -1: the preset's */
     int64_t dims[3];
     int32_t order, relax, json; /* order, relax -1: the preset's */
     int32_t rule;               /* of a path; -1: the preset's */

@@ -41,7 +41,8 @@ static const struct option options[] = {
      "raw, softmax, sigmoid, gumbel or gumbel_hard (the preset's)",
      OPTION_CHOICE, AT(relax), 0, 0, relaxations, NULL, NULL, 0},
     {"alpha-paths", "M",
-     "operations of an edge that the alpha pass evaluates (the preset's; 0: all)",
+     "operations of an edge that the alpha pass evaluates (the preset's; 0: "
+     "all)",
      OPTION_INT, AT(alpha_paths), 0, 64, NULL, NULL, NULL, 0},
     {"rule", "RULE", "of path and switch (the preset's)", OPTION_CHOICE,
      AT(rule), 0, 0, rules, NULL, NULL, 0},
