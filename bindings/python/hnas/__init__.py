@@ -27,7 +27,9 @@ from .hyper import Hypernet
 from .net import DARTS_OPS, Cell, Supernet, darts_edges
 from .network import Network, Scores, TrainInfo
 from .op import Builder, Cost, Op, register_op
+from .optim import SGD, Adam
 from .presets import PRESETS, preset
+from .problem import LossRequest, Problem
 from .sets import Member, NetworkSet, Predictor
 from .tape import NoTape, Norm, Tape
 from .tensor import Tensor
@@ -36,14 +38,13 @@ __version__ = _lib.hnas_version().decode()
 library_path = _lib._name
 
 __all__ = [
-    "Arch", "ArgumentError", "Batches", "Bilevel", "Builder", "Cell",
+    "Adam", "Arch", "ArgumentError", "Batches", "Bilevel", "Builder", "Cell",
     "Context", "Cost", "DARTS_OPS", "Dataset", "ElementTypeError", "Epoch",
     "Error", "FileError", "FormatError", "Hypernet", "InfeasibleError",
-    "LimitError", "Member", "MismatchError", "Network", "NetworkSet", "NoTape",
-    "Norm",
-    "NotFiniteError", "Op", "OperationError", "OutOfMemoryError", "PRESETS",
-    "Path", "Piece", "Predictor", "RangeError", "RankError", "Scores",
-    "ShapeError", "StateError",
+    "LimitError", "LossRequest", "Member", "MismatchError", "Network",
+    "NetworkSet", "NoTape", "Norm", "NotFiniteError", "Op", "OperationError",
+    "OutOfMemoryError", "PRESETS", "Path", "Piece", "Predictor", "Problem",
+    "RangeError", "RankError", "SGD", "Scores", "ShapeError", "StateError",
     "StepInfo", "StoppedError", "Supernet", "Tape", "Tensor", "ThreadError",
     "TrainInfo", "TruncatedError", "UnknownNameError", "UnsupportedError",
     "darts_edges", "default_context", "library_path", "preset", "register_op",
