@@ -31,13 +31,14 @@ class Job:
     options: str = ""
     of: Optional[str] = None  # the search that a training looks at
     marks: tuple = ()  # epochs of it; () is its end
+    pieces: bool = False  # of a search: evaluate every network of its path
     group: str = field(default="")
 
 
 def long_searches():
     return [
         Job(f"search/default/{seed}", "search", f"--preset default {LONG} --seed {seed}",
-            marks=MARKS, group="long")
+            marks=MARKS, pieces=True, group="long")
         for seed in SEEDS
     ]
 

@@ -104,11 +104,26 @@ def control(rows):
         sizes = searched(run["path"]["end"])
         nonzero = [x for x in sizes if x > 0]
         rises = sum(b > a for a, b in zip(sizes, sizes[1:]))
+        best = max(run["pieces"])
+        good = {x for x, a in zip(sizes, run["pieces"]) if x > 0 and a >= best - 0.015}
         lines.append([seed, len(sizes), rises, max(sizes), min(nonzero),
-                      f"{max(sizes) / min(nonzero):.1f}", len(set(nonzero))])
-    return "\n## Control over the whole exact path\n\n" + table(
+                      f"{max(sizes) / min(nonzero):.1f}", len(set(nonzero)), percent(best),
+                      len(good), f"{max(good) / min(good):.1f}"])
+    text = ("\n## Control over the whole exact path\n\nAccuracy in per cent: of each piece's network "
+            "with the search's weights, on the test images.\n\n") + table(
         ["seed", "pieces", "rises with lambda", "largest searched", "smallest above 0",
-         "ratio", "different sizes"], lines)
+         "ratio", "different sizes", "best accuracy", "sizes within 1.5 points", "their ratio"],
+        lines)
+    return text + every_piece(runs)
+
+
+def every_piece(runs):
+    """The pieces of the first seed's path, one a line."""
+    seed, run = min(runs.items())
+    path = run["path"]["end"]
+    lines = [[f"{p['interval'][0]:.3g} to {p['interval'][1]:.3g}", size, percent(a)]
+             for p, size, a in zip(path["pieces"], searched(path), run["pieces"])]
+    return f"\n\nSeed {seed}:\n\n" + table(["lambda", "searched weights", "accuracy"], lines)
 
 
 def searched(path):
@@ -221,10 +236,16 @@ def replica(rows):
 
 def missing(rows):
     names = [j.name for j in all_jobs() if j.name not in rows]
-    hours = sum(r.get("seconds_here", 0) for r in rows.values()) / 3600
-    text = f"\n## Time, and what is missing\n\nThe rows above took {hours:.2f} hours."
+    hours = {}
+    for name, row in rows.items():
+        group = name.split("/")[0]
+        n, sum_ = hours.get(group, (0, 0.0))
+        hours[group] = n + 1, sum_ + row.get("seconds_here", 0) / 3600
+    text = "\n## Time, and what is missing\n\n" + table(
+        ["rows", "number", "hours"],
+        [[g, n, f"{h:.2f}"] for g, (n, h) in sorted(hours.items()) if h])
     if names:
-        text += f" Not run yet ({len(names)}): {', '.join(names)}."
+        text += f"\n\nNot run yet ({len(names)}): {', '.join(names)}."
     return text
 
 
@@ -240,7 +261,7 @@ def draw(rows):
 
     FIGURES.mkdir(exist_ok=True)
     matplotlib.rcParams["svg.hashsalt"] = "results"
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
+    figure, axes = pyplot.subplots(1, 3, figsize=(14, 4))
     run = runs[0]
     for lam in LAMBDAS:
         axes[0].plot([int(r["epoch"]) for r in run["log"]],
@@ -252,9 +273,16 @@ def draw(rows):
     edges = [p["interval"][0] for p in pieces] + [pieces[-1]["interval"][1]]
     axes[1].stairs([p["cost"]["params"] for p in pieces], edges)
     axes[1].set(xlabel="lambda", ylabel="parameters", xscale="log")
+    for seed, other in enumerate(runs):
+        path = other["path"]["end"]["pieces"]
+        axes[2].plot([p["cost"]["params"] for p in path], [100 * a for a in other["pieces"]],
+                     "o-", label=f"seed {seed}")
+    axes[2].set(xlabel="parameters", ylabel="test accuracy, inherited, %")
+    axes[2].legend()
     figure.tight_layout()
     figure.savefig(FIGURES / "search.svg", metadata={"Date": None})
-    return "\n![precision over epochs, and parameters over lambda, seed 0](figures/search.svg)"
+    return ("\n![precision over epochs and parameters over lambda of seed 0; accuracy over "
+            "parameters](figures/search.svg)")
 
 
 def page(rows):

@@ -25,7 +25,7 @@ from jobs import LAMBDAS, all_jobs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
-TRAIN = "--epochs 10 --batch 96 --w-lr 0.025:0 --seed 0"
+TRAIN = "--epochs 5 --batch 96 --w-lr 0.025:0 --seed 0"
 
 
 class OutOfTime(Exception):
@@ -96,7 +96,20 @@ class Runner:
             str(mark): self.program("hnas-query", self.file(job.name, mark), "--path")
             for mark in (*job.marks, "end")
         }
+        if job.pieces:
+            row["pieces"] = self.pieces(job, row["path"]["end"]["pieces"])
         return row
+
+    def pieces(self, job, pieces):
+        """Test accuracy, with the search's weights, of every network of a path."""
+        data = self.data(job.options)[1]
+        accuracy = []
+        for piece in pieces:
+            words = ["--search", self.file(job.name, "end"), "--lambda", middle(piece),
+                     "--inherit", "--epochs", 0, "--data", data,
+                     "--out", self.work / "piece.safetensors"]
+            accuracy.append(self.program("hnas-train", *words)["test_accuracy"])
+        return accuracy
 
     def file(self, search, mark):
         name = "search.safetensors" if mark == "end" else f"search-{mark}.safetensors"
@@ -162,6 +175,12 @@ class Runner:
 def weights(kernel, double):
     """Of a separable (double) or dilated convolution at C channels: times C, times C^2."""
     return (2 * kernel**2, 2) if double else (kernel**2, 1)
+
+
+def middle(piece):
+    """A lambda inside a piece."""
+    lo, hi = piece["interval"]
+    return (lo * hi) ** 0.5
 
 
 OPS = {
