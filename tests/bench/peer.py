@@ -38,6 +38,7 @@ def parse_arguments():
         "--relax", choices=("softmax", "gumbel", "gumbel_hard"), default="gumbel"
     )
     parser.add_argument("--draws", type=int, default=1, help="of lambda, for alpha")
+    parser.add_argument("--alpha-paths", type=int, default=0, help="0: all operations")
     parser.add_argument("--cost-weight", type=float, default=1.0)
     parser.add_argument("--arch", type=Path, help="as hnas-query prints it")
     parser.add_argument("--predict", action="store_true", help="with --arch")
@@ -69,6 +70,7 @@ def make_bilevel(args):
         relaxation=args.relax,
         cost_weight=args.cost_weight,
         cost_tables=tables,
+        alpha_paths=args.alpha_paths,
     )
     return Bilevel(net, hyper, settings)
 

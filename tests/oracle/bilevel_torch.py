@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from hnas_torch import tracking
-from hyper_torch import KINDS, cost_gates, expected_cost, relax
+from hyper_torch import KINDS, cost_gates, expected_cost, limit_paths, relax
 
 
 @dataclass
@@ -157,6 +157,7 @@ class Settings:
     raw_cost: bool = False
     cost_tables: Optional[dict] = None
     regularisers: Sequence[Callable] = field(default_factory=list)
+    alpha_paths: int = 0
 
 
 class Bilevel:
@@ -185,10 +186,25 @@ class Bilevel:
         s, noise = self.settings, noise or {}
         return {k: relax(alpha[k], s.relaxation, s.tau, noise.get(k)) for k in KINDS}
 
+    def limited(self, lam, noise):
+        """The noise of an alpha pass: -inf for operations that take no part."""
+        paths = self.settings.alpha_paths
+        if not paths:
+            return noise
+        alpha = self.hyper(lam)
+        return {k: limit_paths(alpha[k], noise[k], paths) for k in KINDS}
+
+    def taken(self, noise, drawn_only):
+        """Who takes part, as Supernet wants it."""
+        if drawn_only or not self.settings.alpha_paths:
+            return drawn_only
+        return tuple(noise[k].isfinite().tolist() for k in KINDS)
+
     def logits(self, x, lam, noise=None, drawn_only=False):
         """The supernet's answer at lambda."""
         gates = self.gates(self.hyper(lam), noise)
-        return self.net(x, gates["normal"], gates["reduce"], drawn_only)
+        taken = self.taken(noise, drawn_only)
+        return self.net(x, gates["normal"], gates["reduce"], taken)
 
     def train_loss(self, batch, lam, noise=None, drawn_only=False):
         """Cross-entropy."""
@@ -211,6 +227,7 @@ class Bilevel:
 
     def problem(self, train, valid, lam, noise=None):
         """The problem of one draw of lambda."""
+        noise = self.limited(lam, noise)
         return Problem(
             self.w,
             self.u,

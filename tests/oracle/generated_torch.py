@@ -118,6 +118,7 @@ class Generated(nn.Module):
         s0 = s1 = self.stem(x)
         for cell in self.cells:
             gates = gates_reduce if cell.reduction else gates_normal
-            s0, s1 = s1, cell(s0, s1, gates, drawn_only)
+            part = drawn_only[cell.reduction] if isinstance(drawn_only, tuple) else drawn_only
+            s0, s1 = s1, cell(s0, s1, gates, part)
         pooled = s1.mean(dim=(2, 3))
         return self.head(pooled, s) if isinstance(self.head, GeneratedHead) else self.head(pooled)

@@ -201,12 +201,12 @@ class MixedOp(nn.Module):
         for name in ops:
             self.add_module(name, make_op(name, channels, stride))
 
-    def forward(self, x, gates):
-        """`gates` is [O], or [B, O] with a row an example."""
+    def forward(self, x, gates, taken=None):
+        """`gates` is [O], or [B, O] with a row an example; `taken` [O] says who takes part."""
         terms = (
             gates[..., o].reshape(-1, 1, 1, 1) * op(x)
             for o, op in enumerate(self.children())
-            if not isinstance(op, Zero)
+            if not isinstance(op, Zero) and (taken is None or taken[o])
         )
         total = next(terms, None)
         if total is None:
@@ -243,11 +243,15 @@ class Cell(nn.Module):
         )
 
     def forward(self, inputs, gates, drawn_only=False):
-        """`gates` is [E, O] or [B, E, O]; `drawn_only` takes the argmax of each row alone."""
+        """`gates` is [E, O] or [B, E, O]; `drawn_only` True takes the argmax of each row
+        alone, a table of bools [E, O] those that it marks."""
         nodes = list(inputs) + [None] * self.n_nodes
         for e, (i, j) in enumerate(self.pairs):
             mixed, row = self.edges[f"{i}_{j}"], gates[..., e, :]
-            value = mixed.drawn(nodes[i], row) if drawn_only else mixed(nodes[i], row)
+            if drawn_only is True:
+                value = mixed.drawn(nodes[i], row)
+            else:
+                value = mixed(nodes[i], row, drawn_only[e] if drawn_only is not False else None)
             nodes[j] = value if nodes[j] is None else nodes[j] + value
         return torch.cat([nodes[j] for j in self.outputs], dim=1)
 
@@ -314,11 +318,13 @@ class Supernet(nn.Module):
         self.head = nn.Linear(c_prev, classes)
 
     def forward(self, x, gates_normal, gates_reduce, drawn_only=False):
-        """Logits; both gate tables are [E, O], or [B, E, O] with one a example."""
+        """Logits; both gate tables are [E, O], or [B, E, O] with one a example.  drawn_only:
+        as Cell's, or a pair of tables."""
         s0 = s1 = self.stem(x)
         for cell in self.cells:
             gates = gates_reduce if cell.reduction else gates_normal
-            s0, s1 = s1, cell(s0, s1, gates, drawn_only)
+            part = drawn_only[cell.reduction] if isinstance(drawn_only, tuple) else drawn_only
+            s0, s1 = s1, cell(s0, s1, gates, part)
         return self.head(s1.mean(dim=(2, 3)))
 
 

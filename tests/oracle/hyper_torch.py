@@ -140,6 +140,12 @@ def relax(alpha, relaxation, tau=1.0, noise=None):
     return straight_through(hard, soft)
 
 
+def limit_paths(alpha, noise, paths):
+    """Noise that leaves the `paths` largest of alpha + noise in a row, -inf elsewhere."""
+    taken = (alpha + noise).detach().topk(paths, dim=-1).indices
+    return torch.full_like(noise, -torch.inf).scatter(-1, taken, noise.gather(-1, taken))
+
+
 def cost_gates(alpha, relaxation, tau=1.0):
     """The p that the expected cost uses."""
     if relaxation in ("gumbel", "gumbel_hard"):

@@ -135,7 +135,8 @@ class Search(Bilevel):
     def logits(self, x, lam, noise=None, drawn_only=False):
         gates = self.gates(self.hyper(lam), noise)
         s = self.hyper.s(lam)
-        return self.net(x, gates["normal"], gates["reduce"], drawn_only, s)
+        taken = self.taken(noise, drawn_only)
+        return self.net(x, gates["normal"], gates["reduce"], taken, s)
 
     def valid_loss(self, batch, lam, noise=None):
         x, y = batch

@@ -159,6 +159,20 @@ def test_drawn_only():
     assert close(step.logits(x, LAMBDA, noise, drawn_only=True), full, 1e-13)
 
 
+def test_alpha_paths():
+    step, train, _ = small_step(relaxation="gumbel_hard", alpha_paths=2, order="first")
+    noise = {k: gumbel_noise((5, 8), torch.float64) for k in ("normal", "reduce")}
+    few = step.limited(LAMBDA, noise)
+    assert all(few[k].isfinite().sum(dim=1).eq(2).all() for k in few)
+    problem = step.problem(train, train, LAMBDA, noise)
+    some = gradient(problem.valid_loss(), step.u)
+    step.settings.alpha_paths = 0  # all are evaluated, at gates that are 0
+    every = gradient(step.problem(train, train, LAMBDA, few).valid_loss(), step.u)
+    assert all(close(a, b, 1e-12) for a, b in zip(some, every))
+    full = gradient(step.problem(train, train, LAMBDA, noise).valid_loss(), step.u)
+    assert not close(some[0], full[0], 1e-3)
+
+
 def test_cost():
     net = Supernet((1, 28, 28), 10, 16, 3)
     uniform = {k: torch.full((14, 8), 1 / 8, dtype=torch.float64) for k in ("normal", "reduce")}
