@@ -114,5 +114,15 @@ def replica():
                 f"--preset seed {MNIST} --epochs 10 --eval-every 10", group="replica")]
 
 
+def kernels():
+    """Generated 1x1 convolutions, beside the stored ones of budget/default."""
+    return [
+        Job(f"kernels/{kind}", "search", f"--preset default {FIFTH} --kernels {kind}",
+            group="kernels")
+        for kind in ("generated", "generated_lambda")
+    ]
+
+
 def all_jobs():
-    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *fashion(), *replica()]
+    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *fashion(), *replica(),
+            *kernels()]

@@ -234,6 +234,23 @@ def replica(rows):
         ["lambda", "parameters", "precision, relaxed", "precision, inherited"], lines)
 
 
+def kernels(rows):
+    lines = []
+    for kind, name in (("stored", "budget/default"), ("generated", "kernels/generated"),
+                       ("generated, with lambda", "kernels/generated_lambda")):
+        row = rows.get(name)
+        if not row:
+            continue
+        r = row["result"]
+        lines.append([kind, r["weights"], r["generator_weights"], r["generated_weights"],
+                      *(percent(e["inherited_accuracy"]) for e in r["lambda"])])
+    if len(lines) < 2:
+        return None
+    return "\n## Kernels generated from embeddings\n\n1x1 convolutions; 20 epochs.\n\n" + table(
+        ["kernels", "weights trained", "of generators", "kernel weights they stand for",
+         *(f"inherited accuracy at {x}" for x in LAMBDAS)], lines)
+
+
 def missing(rows):
     names = [j.name for j in all_jobs() if j.name not in rows]
     hours = {}
@@ -286,7 +303,8 @@ def draw(rows):
 
 
 def page(rows):
-    parts = [against_published, draw, control, retrained, budget, fashion, ablation, replica]
+    parts = [against_published, draw, control, retrained, budget, fashion, ablation, replica,
+             kernels]
     return "\n".join([HEAD, *[t for t in (p(rows) for p in parts) if t], missing(rows)]) + "\n"
 
 
