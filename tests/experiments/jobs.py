@@ -52,11 +52,18 @@ def trainings():
     return [*jobs, Job("random/default/0", "random", of="search/default/0", group="long")]
 
 
+# forward and backward passes a step: two draws of lambda for alpha and one for w; virtual
+# step, validation, two differences and w
+PASSES = {"default": 3, "darts_l1": 5}
+
+
 def equal_budget():
-    """One search of S steps against DARTS with L1, one run a lambda, of S and of S/4."""
+    """One search of S passes against DARTS with L1, one run a lambda, of S and of S/4."""
     jobs = [Job("budget/default", "search", f"--preset default {FIFTH}", group="budget")]
-    quarter = FIFTH.replace("--epochs 20 --eval-every 20", "--epochs 5 --eval-every 5")
-    for name, setting in (("quarter", quarter), ("whole", FIFTH)):
+    for name, share in (("quarter", 4), ("whole", 1)):
+        epochs = 20 * PASSES["default"] // PASSES["darts_l1"] // share
+        setting = FIFTH.replace("--epochs 20 --eval-every 20",
+                                f"--epochs {epochs} --eval-every {epochs}")
         for lam in LAMBDAS:
             jobs.append(
                 Job(f"budget/l1/{name}/{lam}", "search",

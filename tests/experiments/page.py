@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobs import FACTORS, LAMBDAS, MARKS, SEEDS, all_jobs  # noqa: E402
+from jobs import FACTORS, LAMBDAS, MARKS, PASSES, SEEDS, all_jobs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
@@ -173,8 +173,9 @@ def budget(rows):
     ours = rows.get("budget/default")
     if not ours:
         return None
+    passes = PASSES["default"] * ours["result"]["steps"]
     lines = [["one search", lam, e["params"], percent(e["inherited_precision"]),
-              f"{ours['result']['seconds']:.0f} in all"]
+              f"{passes} in all", f"{ours['result']['seconds']:.0f} in all"]
              for lam in LAMBDAS for e in [final(ours, lam)]]
     for name in ("quarter", "whole"):
         for lam in LAMBDAS:
@@ -183,9 +184,10 @@ def budget(rows):
                 e = final(row, lam)
                 lines.append([f"DARTS + L1, {name}", lam, e["params"],
                               percent(e["inherited_precision"]),
+                              PASSES["darts_l1"] * row["result"]["steps"],
                               f"{row['result']['seconds']:.0f}"])
     return "\n## Equal budget\n\n" + table(
-        ["method", "lambda", "parameters", "precision, inherited", "seconds"], lines)
+        ["method", "lambda", "parameters", "precision, inherited", "passes", "seconds"], lines)
 
 
 def fashion(rows):
