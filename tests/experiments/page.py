@@ -268,11 +268,17 @@ def missing(rows):
     return text
 
 
+def figures(rows):
+    return long_rows(rows) and (
+        "\n![precision over epochs and parameters over lambda of seed 0; accuracy over "
+        "parameters](figures/search.svg)")
+
+
 def draw(rows):
-    """Figures of the long searches; none before there is one."""
+    """Write the figures of the long searches."""
     runs = long_rows(rows)
     if not runs:
-        return ""
+        return
     import matplotlib
 
     matplotlib.use("svg")
@@ -300,12 +306,10 @@ def draw(rows):
     axes[2].legend()
     figure.tight_layout()
     figure.savefig(FIGURES / "search.svg", metadata={"Date": None})
-    return ("\n![precision over epochs and parameters over lambda of seed 0; accuracy over "
-            "parameters](figures/search.svg)")
 
 
 def page(rows):
-    parts = [against_published, draw, control, retrained, budget, fashion, ablation, replica,
+    parts = [against_published, figures, control, retrained, budget, fashion, ablation, replica,
              kernels]
     return "\n".join([HEAD, *[t for t in (p(rows) for p in parts) if t], missing(rows)]) + "\n"
 
@@ -316,6 +320,7 @@ def main():
     if "--check" in sys.argv[1:]:
         return PAGE.read_text() != text
     PAGE.write_text(text)
+    draw(rows)
     return 0
 
 
