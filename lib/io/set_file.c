@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A network set in one safetensors file: the weights once, each member's
- * statistics as "member.<i>.<name>"; shape, rule and members (interval,
- * measured latency, edges) as JSON in the metadata. */
+/* A network set in one safetensors file: what members share once, each
+ * member's statistics and weights of its own as "member.<i>.<name>"; shape,
+ * rule and members (interval, measured latency, edges) as JSON in the metadata.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "io/state.h"
 #include "model/set.h"
 
-enum { MOST_MEMBERS = 1 << 20, PREFIX_BYTES = 32 };
+enum { MOST_MEMBERS = 1 << 20, NAME_BYTES = 512 };
 
 static const char format[] = "hnas-set-1";
 
@@ -27,10 +28,10 @@ static hnas_status list_statistics(struct hn_tensors *l,
                                    const struct hnas_params *params,
                                    int32_t member)
 {
-    char prefix[PREFIX_BYTES];
+    char prefix[HN_MEMBER_PREFIX_BYTES];
     hnas_status st = HNAS_OK;
 
-    snprintf(prefix, sizeof prefix, "member.%d.", (int)member);
+    hn_member_prefix(prefix, member);
     for (int64_t i = 0; i < params->n && st == HNAS_OK; i++)
         if (params->entry[i].kind == HNAS_PARAM_BUFFER)
             st = hn_tensors_add(l, prefix, params->entry[i].name,
@@ -103,6 +104,7 @@ hnas_status hnas_set_save(const hnas_set *set, const char *path,
 struct loading {
     struct hnas_context *ctx;
     const char *path;
+    const struct hn_st_file *file;
     const struct hn_json_value *root, *members;
     hnas_model_opts opts;
     const struct hn_arch_rule *rule;
@@ -136,12 +138,22 @@ static hnas_status read_settings(struct loading *r)
     return HNAS_OK;
 }
 
+/* Whether the file has a weight of the member's own. */
+static int is_own(const void *user, int32_t member, const char *name)
+{
+    char prefix[HN_MEMBER_PREFIX_BYTES], full[NAME_BYTES];
+
+    snprintf(full, sizeof full, "%s%s", hn_member_prefix(prefix, member), name);
+    return hn_st_find(user, full) != NULL;
+}
+
 static hnas_status read_member(struct hnas_set *s, int32_t index,
                                const struct loading *r,
                                const struct hn_json_value *v)
 {
     const struct hn_json_value *latency = hn_json_get(v, "latency_us");
     hnas_set_member *m = &s->member[index];
+    const struct hn_set_source source = {NULL, is_own, r->file};
     struct hn_model_kind kind[HNAS_N_KINDS];
     hnas_status st = hn_fields_read(r->ctx, r->path, v, NULL, member_fields, m);
 
@@ -154,7 +166,7 @@ static hnas_status read_member(struct hnas_set *s, int32_t index,
         return bad(r, "latency_us");
     st = hn_edges_read(kind, r->ctx, r->path, v);
     if (st == HNAS_OK)
-        st = hn_set_add(s, index, kind, &r->opts, NULL);
+        st = hn_set_add(s, index, kind, &r->opts, &source);
     hn_edges_free(kind, r->ctx);
     if (st < 0)
         return st;
@@ -189,7 +201,7 @@ static hnas_status build(hnas_set **out, struct loading *r,
 static hnas_status load(hnas_set **out, struct hnas_context *ctx,
                         const char *path, const struct hn_st_file *file)
 {
-    struct loading r = {.ctx = ctx, .path = path};
+    struct loading r = {.ctx = ctx, .path = path, .file = file};
     struct hn_json *json;
     hnas_status st = hn_state_settings(&json, ctx, path, file);
 

@@ -3,6 +3,7 @@
 #include "model/set.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,22 +44,43 @@ hnas_status hn_set_make(struct hnas_set **out, struct hnas_context *owner,
     return HNAS_OK;
 }
 
-/* Read the weights of earlier members, and list those that are new. */
-static hnas_status share_weights(struct hnas_set *s, struct hnas_model *m)
+const char *hn_member_prefix(char text[HN_MEMBER_PREFIX_BYTES], int32_t index)
 {
+    snprintf(text, HN_MEMBER_PREFIX_BYTES, "member.%d.", (int)index);
+    return text;
+}
+
+static int is_own(const struct hn_set_source *source, int32_t index,
+                  const struct hn_param *e, const struct hn_param *had)
+{
+    const size_t bytes = (size_t)hn_tensor_extent(e->tensor) * sizeof(real);
+
+    return source->is_own
+               ? source->is_own(source->user, index, e->name)
+               : memcmp(hn_real(e->tensor), hn_real(had->tensor), bytes) != 0;
+}
+
+/* Read the weights of earlier members, and list those that are new. */
+static hnas_status share_weights(struct hnas_set *s, int32_t index,
+                                 const struct hn_set_source *source)
+{
+    const struct hnas_params *params = &s->frozen->model[index]->params;
+    char prefix[HN_MEMBER_PREFIX_BYTES];
     hnas_status st = HNAS_OK;
 
-    for (int64_t i = 0; i < m->params.n && st == HNAS_OK; i++) {
-        const struct hn_param *e = &m->params.entry[i], *had;
+    hn_member_prefix(prefix, index);
+    for (int64_t i = 0; i < params->n && st == HNAS_OK; i++) {
+        const struct hn_param *e = &params->entry[i], *had;
 
         e->tensor->wanted = 0;
         if (e->kind != HNAS_PARAM_WEIGHT)
             continue;
         had = hn_params_find(&s->weights, e->name);
-        if (had)
+        if (had && !is_own(source, index, e, had))
             hn_tensor_borrow(e->tensor, had->tensor);
         else
-            st = hn_params_add(&s->weights, "", e->name, e->kind, e->tensor);
+            st = hn_params_add(&s->weights, had ? prefix : "", e->name, e->kind,
+                               e->tensor);
     }
     return st;
 }
@@ -66,15 +88,15 @@ static hnas_status share_weights(struct hnas_set *s, struct hnas_model *m)
 hnas_status hn_set_add(struct hnas_set *set, int32_t index,
                        const struct hn_model_kind kind[HNAS_N_KINDS],
                        const hnas_model_opts *opts,
-                       const struct hnas_params *from)
+                       const struct hn_set_source *source)
 {
     struct hnas_model **m = &set->frozen->model[index];
     hnas_status st = hn_model_make(m, set->frozen->ctx, kind, opts);
 
-    if (st == HNAS_OK && from)
-        st = hnas_model_inherit(*m, from);
+    if (st == HNAS_OK && source->from)
+        st = hnas_model_inherit(*m, source->from);
     if (st == HNAS_OK)
-        st = share_weights(set, *m);
+        st = share_weights(set, index, source);
     if (st < 0)
         return tell(set, st);
     hnas_tape_destroy((*m)->tape); /* one serves all */
@@ -84,25 +106,42 @@ hnas_status hn_set_add(struct hnas_set *set, int32_t index,
     return HNAS_OK;
 }
 
-static hnas_status add_piece(struct hnas_set *s, int32_t index,
-                             const hnas_path *path, const hnas_model_opts *opts,
-                             const struct hnas_params *from)
+/* A member's network, with the weights at the lower end of its piece. */
+static hnas_status add_network(struct hnas_set *s, int32_t index,
+                               const hnas_arch *arch,
+                               const hnas_model_opts *opts,
+                               struct hn_network *net)
 {
     struct hn_model_kind kind[HNAS_N_KINDS];
+    struct hnas_params weights;
+    const struct hn_set_source source = {&weights, NULL, NULL};
+    hnas_status st;
+
+    hn_params_init(&weights, s->owner);
+    st = hn_network_weights_at(&weights, net, s->member[index].lo);
+    hn_model_kinds(kind, arch);
+    if (st == HNAS_OK)
+        st = hn_set_add(s, index, kind, opts, &source);
+    hn_params_finish(&weights);
+    return st;
+}
+
+static hnas_status add_piece(struct hnas_set *s, int32_t index,
+                             const hnas_path *path, const hnas_model_opts *opts,
+                             struct hn_network *net)
+{
     hnas_path_piece piece;
     hnas_arch *arch;
     hnas_status st = hnas_path_get_arch(&arch, path, index);
 
     if (st < 0)
         return st;
-    hn_model_kinds(kind, arch);
-    st = hn_set_add(s, index, kind, opts, from);
-    if (st == HNAS_OK) {
-        hnas_path_get_piece(path, index, &piece);
+    hnas_path_get_piece(path, index, &piece);
+    s->member[index].lo = piece.lo;
+    s->member[index].hi = piece.hi;
+    st = add_network(s, index, arch, opts, net);
+    if (st == HNAS_OK)
         s->frozen->model[index]->rule = arch->rule;
-        s->member[index].lo = piece.lo;
-        s->member[index].hi = piece.hi;
-    }
     hnas_arch_destroy(arch);
     return st;
 }
@@ -118,29 +157,23 @@ static void shape_of(hnas_model_opts *o, const hnas_supernet_opts *net)
     o->stem_multiplier = net->stem_multiplier;
 }
 
-hnas_status hnas_set_create(hnas_set **out, const hnas_supernet *net,
+hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
                             const hnas_path *path)
 {
     hnas_model_opts o;
-    int64_t n_generators;
     hnas_status st;
 
     if (out)
         *out = NULL;
     if (!out || !net || !path)
         return HNAS_E_ARG;
-    hnas_supernet_get_generated(net, &n_generators, NULL);
-    if (n_generators)
-        return hn_fail(net->ctx, HNAS_E_UNSUPPORTED,
-                       "set: the supernet's weights are generated by lambda, "
-                       "want stored ones that members share");
     if (path->space != hn_supernet_space(net))
         return hn_fail(net->ctx, HNAS_E_MISMATCH,
                        "set: the path is another supernet's");
     shape_of(&o, &net->opts);
     st = hn_set_make(out, net->ctx, path->n);
     for (int32_t i = 0; i < path->n && st == HNAS_OK; i++)
-        st = add_piece(*out, i, path, &o, &net->network.params);
+        st = add_piece(*out, i, path, &o, &net->network);
     if (st < 0) {
         hnas_set_destroy(*out);
         *out = NULL;

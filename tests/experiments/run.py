@@ -74,6 +74,9 @@ class Runner:
         return words
 
     def save(self, name, row):
+        """Add a row to what the file has now: several runs may share it."""
+        if ROWS.exists():
+            self.rows.update(json.loads(ROWS.read_text()))
         self.rows[name] = row
         text = json.dumps(self.rows, indent=1, sort_keys=True)
         temporary = ROWS.with_suffix(".tmp")

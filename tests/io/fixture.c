@@ -47,6 +47,11 @@ void fixture_open(void)
 void fixture_register_ops(void)
 {
     ck_assert_int_eq(hn_op_register_builtin(ctx), HNAS_OK);
+    fixture_settle();
+}
+
+void fixture_settle(void)
+{
     bytes_at_start = held_bytes(ctx);
 }
 

@@ -18,6 +18,9 @@ void fixture_close(void);
 /* Let the context know the bundled operations. */
 void fixture_register_ops(void);
 
+/* What the context holds now, scratch of its own, is no leak. */
+void fixture_settle(void);
+
 /* The path of a file in the folder; four may be in use at a time. */
 const char *fixture_path(const char *name);
 

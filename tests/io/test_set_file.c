@@ -64,7 +64,7 @@ static void calibrate(hnas_set *set)
     hnas_tensor_unref(t);
 }
 
-static hnas_set *make_set(void)
+static hnas_set *make_set_of(int32_t head, int32_t kernels)
 {
     hnas_supernet_opts s;
     hnas_path_opts p;
@@ -79,6 +79,8 @@ static hnas_set *make_set(void)
     s.channels = 2;
     s.cells = 3;
     s.nodes = 2;
+    s.head = head;
+    s.kernels = kernels;
     hnas_path_opts_init(&p, sizeof p);
     p.rule = HNAS_RULE_TOP2;
     ck_assert_int_eq(hnas_supernet_create(&net, ctx, &s), HNAS_OK);
@@ -90,6 +92,11 @@ static hnas_set *make_set(void)
     hnas_hyper_destroy(hyper);
     calibrate(set);
     return set;
+}
+
+static hnas_set *make_set(void)
+{
+    return make_set_of(HNAS_HEAD_PLAIN, HNAS_KERNELS_STORED);
 }
 
 static void predict(float got[CLASSES], hnas_predictor *p, int32_t member)
@@ -153,6 +160,24 @@ static void check_round_trip(int is_measured)
     hnas_set_destroy(again);
     hnas_set_destroy(set);
 }
+
+START_TEST(a_loaded_set_has_its_members_own_weights)
+{
+    const char *path = fixture_path("own");
+    hnas_set *again, *set;
+
+    fixture_register_ops();
+    set = make_set_of(HNAS_HEAD_GENERATED, HNAS_KERNELS_GENERATED_LAMBDA);
+    hnas_set_destroy(set);
+    fixture_settle(); /* generating takes scratch */
+    set = make_set_of(HNAS_HEAD_GENERATED, HNAS_KERNELS_GENERATED_LAMBDA);
+    ck_assert_int_eq(hnas_set_save(set, path, NULL), HNAS_OK);
+    ck_assert_int_eq(hnas_set_load(&again, ctx, path), HNAS_OK);
+    expect_equal_sets(set, again);
+    hnas_set_destroy(again);
+    hnas_set_destroy(set);
+}
+END_TEST
 
 START_TEST(a_loaded_set_is_the_saved_one)
 {
@@ -261,6 +286,7 @@ int main(void)
 
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_loaded_set_is_the_saved_one);
+    tcase_add_test(t, a_loaded_set_has_its_members_own_weights);
     tcase_add_test(t, odd_files_are_named);
     tcase_add_test(t, without_memory_files_are_left_alone);
     return fixture_run(t);

@@ -21,53 +21,15 @@ static hnas_batch second;
 static float pixels[WORLD_IMAGES * PIXELS];
 static hnas_array images;
 
-static void make_hyper(uint64_t seed)
-{
-    static const char *const names[2] = {"normal", "reduce"};
-    struct random r = {seed};
-    const hnas_params *params;
-    hnas_hyper_opts o;
-
-    hnas_hyper_opts_init(&o, sizeof o);
-    o.n_tables = 2;
-    for (int k = 0; k < 2; k++) {
-        o.names[k] = names[k];
-        o.rows[k] = WORLD_EDGES;
-        o.cols[k] = WORLD_OPS;
-    }
-    ck_assert_int_eq(hnas_hyper_create(&hyper, w.ctx, &o), 0);
-    params = hnas_hyper_get_params(hyper);
-    for (int64_t i = 0; i < hnas_params_get_count(params); i++) {
-        double v[WORLD_EDGES * WORLD_OPS];
-
-        for (int j = 0; j < WORLD_EDGES * WORLD_OPS; j++)
-            v[j] = 2 * random_unit(&r) - 1;
-        ck_assert_int_eq(hnas_tensor_set(hnas_params_get_tensor(params, i),
-                                         HNAS_FLOAT64, v,
-                                         WORLD_EDGES * WORLD_OPS),
-                         0);
-    }
-}
-
 static void setup(void)
 {
     world_open(&w, 2);
-    make_hyper(4);
+    hyper = world_hyper(&w, 4);
     ck_assert_int_eq(hnas_path_create(&path, w.net, hyper, NULL), 0);
     ck_assert_int_ge(hnas_path_get_count(path), 6);
     ck_assert_int_le(hnas_path_get_count(path), MOST_MEMBERS);
     second = world_batch(&w, 2);
-    ck_assert_int_eq(hnas_tensor_get(w.batch.images, HNAS_FLOAT32, pixels,
-                                     WORLD_IMAGES * PIXELS),
-                     0);
-    memset(&images, 0, sizeof images);
-    images.size = sizeof images;
-    images.data = pixels;
-    images.dtype = HNAS_FLOAT32;
-    images.rank = 4;
-    images.dims[0] = WORLD_IMAGES;
-    images.dims[1] = 2;
-    images.dims[2] = images.dims[3] = WORLD_SIZE;
+    images = world_images(&w, pixels);
 }
 
 static void teardown(void)
@@ -337,6 +299,95 @@ START_TEST(members_are_found_by_measured_latency)
 }
 END_TEST
 
+/* A supernet of the world's shape whose head and kernels depend on lambda. */
+static hnas_supernet *make_generated(int32_t kernels)
+{
+    hnas_supernet_opts o;
+    hnas_supernet *net;
+
+    hnas_supernet_opts_init(&o, sizeof o);
+    memcpy(o.image, w.opts.image, sizeof o.image);
+    o.classes = w.opts.classes;
+    o.channels = w.opts.channels;
+    o.cells = w.opts.cells;
+    o.nodes = w.opts.nodes;
+    o.head = HNAS_HEAD_GENERATED;
+    o.kernels = kernels;
+    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), 0);
+    return net;
+}
+
+/* What a network with the weights of the lower end of a piece predicts. */
+static void predict_at(float got[LOGITS], hnas_supernet *net,
+                       const hnas_path *of, int32_t i)
+{
+    const hnas_params *weights;
+    hnas_path_piece piece;
+    hnas_predictor *p;
+    hnas_arch *arch;
+    hnas_model *m;
+
+    hnas_path_get_piece(of, i, &piece);
+    ck_assert_int_eq(hnas_path_get_arch(&arch, of, i), 0);
+    ck_assert_int_eq(hnas_model_create(&m, w.ctx, arch, &w.opts), 0);
+    hnas_arch_destroy(arch);
+    ck_assert_int_eq(hnas_supernet_get_weights_at(&weights, net, piece.lo), 0);
+    ck_assert_int_eq(hnas_model_inherit(m, weights), 0);
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
+    hnas_model_destroy(m);
+    predict(got, p);
+    hnas_predictor_destroy(p);
+}
+
+START_TEST(members_have_the_weights_that_are_generated_at_their_lambda)
+{
+    hnas_supernet *net = make_generated(_i);
+    float first[LOGITS], want[LOGITS], got[LOGITS];
+    hnas_predictor *p;
+    hnas_path *of;
+    hnas_set *set;
+    int n_others = 0;
+
+    ck_assert_int_eq(hnas_path_create(&of, net, hyper, NULL), 0);
+    ck_assert_int_eq(hnas_set_create(&set, net, of), 0);
+    ck_assert_int_eq(hnas_set_create_predictor(&p, set, 1), 0);
+    predict(first, p);
+    for (int32_t i = 0; i < hnas_set_get_count(set); i++) {
+        ck_assert_int_eq(hnas_predictor_switch(p, i), 0);
+        predict(got, p);
+        predict_at(want, net, of, i);
+        ck_assert_mem_eq(got, want, sizeof got);
+        n_others += memcmp(got, first, sizeof got) != 0;
+    }
+    ck_assert_int_gt(n_others, 0);
+    hnas_predictor_destroy(p);
+    hnas_set_destroy(set);
+    hnas_path_destroy(of);
+    hnas_supernet_destroy(net);
+}
+END_TEST
+
+START_TEST(what_does_not_depend_on_lambda_is_stored_once)
+{
+    hnas_supernet *net = make_generated(HNAS_KERNELS_GENERATED);
+    hnas_path *of;
+    hnas_set *set;
+    int n_own = 0;
+
+    ck_assert_int_eq(hnas_path_create(&of, net, hyper, NULL), 0);
+    ck_assert_int_eq(hnas_set_create(&set, net, of), 0);
+    for (int64_t i = 0; i < set->weights.n; i++)
+        if (!strncmp(set->weights.entry[i].name, "member.", 7)) {
+            ck_assert_ptr_nonnull(strstr(set->weights.entry[i].name, ".head."));
+            n_own++;
+        }
+    ck_assert_int_eq(n_own, 2 * (hnas_set_get_count(set) - 1));
+    hnas_set_destroy(set);
+    hnas_path_destroy(of);
+    hnas_supernet_destroy(net);
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     hnas_set *set = calibrated(), *other;
@@ -367,12 +418,6 @@ START_TEST(mistakes_are_named)
     ck_assert_int_eq(hnas_set_create(&other, net, path), HNAS_E_MISMATCH);
     ck_assert_ptr_null(other);
     ck_assert_int_eq(hnas_set_create(&other, NULL, path), HNAS_E_ARG);
-    hnas_supernet_destroy(net);
-    o.kernels = HNAS_KERNELS_GENERATED;
-    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), 0);
-    ck_assert_int_eq(hnas_set_create(&other, net, path), HNAS_E_UNSUPPORTED);
-    ck_assert_ptr_null(other);
-    ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "generated"));
     hnas_supernet_destroy(net);
     hnas_set_destroy(set);
 }
@@ -444,6 +489,9 @@ int main(void)
     tcase_add_test(t, every_thread_switches_its_own_handle);
     tcase_add_test(t, members_are_found_by_lambda_and_by_budget);
     tcase_add_test(t, members_are_found_by_measured_latency);
+    tcase_add_loop_test(
+        t, members_have_the_weights_that_are_generated_at_their_lambda, 0, 3);
+    tcase_add_test(t, what_does_not_depend_on_lambda_is_stored_once);
     tcase_add_test(t, mistakes_are_named);
     tcase_add_test(t, sets_survive_every_failing_allocation);
     suite_add_tcase(s, t);

@@ -67,6 +67,25 @@ hnas_batch world_batch(struct world *w, uint64_t seed)
     return b;
 }
 
+hnas_array world_images(const struct world *w, float *pixels)
+{
+    hnas_array a;
+
+    memset(&a, 0, sizeof a);
+    a.size = sizeof a;
+    a.data = pixels;
+    a.dtype = HNAS_FLOAT32;
+    a.rank = 4;
+    a.dims[0] = WORLD_IMAGES;
+    a.dims[1] = 2;
+    a.dims[2] = a.dims[3] = WORLD_SIZE;
+    ck_assert_int_eq(
+        hnas_tensor_get(w->batch.images, HNAS_FLOAT32, pixels,
+                        2 * WORLD_IMAGES * WORLD_SIZE * WORLD_SIZE),
+        0);
+    return a;
+}
+
 void batch_drop(hnas_batch *b)
 {
     hnas_tensor_unref(b->images);
@@ -145,4 +164,34 @@ double *model_state(const hnas_model *m, int64_t *n)
     ck_assert_ptr_nonnull(state);
     *n = put_all(state, m);
     return state;
+}
+
+hnas_hyper *world_hyper(struct world *w, uint64_t seed)
+{
+    static const char *const names[2] = {"normal", "reduce"};
+    struct random r = {seed};
+    const hnas_params *params;
+    hnas_hyper_opts o;
+    hnas_hyper *hyper;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.n_tables = 2;
+    for (int k = 0; k < 2; k++) {
+        o.names[k] = names[k];
+        o.rows[k] = WORLD_EDGES;
+        o.cols[k] = WORLD_OPS;
+    }
+    ck_assert_int_eq(hnas_hyper_create(&hyper, w->ctx, &o), 0);
+    params = hnas_hyper_get_params(hyper);
+    for (int64_t i = 0; i < hnas_params_get_count(params); i++) {
+        double v[WORLD_EDGES * WORLD_OPS];
+
+        for (int j = 0; j < WORLD_EDGES * WORLD_OPS; j++)
+            v[j] = 2 * random_unit(&r) - 1;
+        ck_assert_int_eq(hnas_tensor_set(hnas_params_get_tensor(params, i),
+                                         HNAS_FLOAT64, v,
+                                         WORLD_EDGES * WORLD_OPS),
+                         0);
+    }
+    return hyper;
 }

@@ -26,6 +26,9 @@ void world_close(struct world *w);
 
 /* Random images and labels. */
 hnas_batch world_batch(struct world *w, uint64_t seed);
+/* The batch's images as an array of the host's over `pixels`. */
+hnas_array world_images(const struct world *w, float *pixels);
+
 void batch_drop(hnas_batch *b);
 
 /* The architecture whose edges keep these operations of the supernet. */
@@ -33,6 +36,9 @@ hnas_arch *world_arch(struct world *w, const int op[2][WORLD_EDGES]);
 
 /* One of random operations. */
 hnas_arch *world_random_arch(struct world *w, int32_t rule);
+
+/* A linear hypernetwork of its tables, with random lines. */
+hnas_hyper *world_hyper(struct world *w, uint64_t seed);
 
 hnas_model *world_model(struct world *w, const hnas_arch *arch);
 
