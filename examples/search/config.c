@@ -150,7 +150,8 @@ static int check(const struct config *c, const unsigned char *given)
     if (c->knots == 1)
         return usage_error("--knots 1: want 2..64, or 0, one a decade");
     if (c->alpha_paths == 1 ||
-        (c->alpha_paths && c->relax != HNAS_RELAX_GUMBEL_HARD))
+        (c->alpha_paths && is_given(given, "alpha-paths") &&
+         c->relax != HNAS_RELAX_GUMBEL_HARD))
         return usage_error("--alpha-paths %lld: want 0, or 2 and more with "
                            "--relax gumbel_hard",
                            (long long)c->alpha_paths);

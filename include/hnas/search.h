@@ -66,8 +66,8 @@ typedef struct hnas_search_opts {
     double theta;              /**< of THRESHOLD; default 0.85 */
     double beta_decay;         /**< k t mean_e ln sum_o exp alpha, t = 0 .. 1 */
     double l2;                 /**< of l2 * |alpha|_2^2 */
-    int32_t alpha_paths;       /**< with GUMBEL_HARD: drawn operations an edge
-                                    evaluates for u; default 0: all */
+    int32_t alpha_paths;       /**< of GUMBEL_HARD alone: drawn operations an
+                                    edge evaluates for u; default 2; 0: all */
     double tau_fall;           /**< of EPOCH, every bilevel.rate_steps steps */
 } hnas_search_opts;
 

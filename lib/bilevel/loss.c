@@ -54,9 +54,10 @@ static hnas_status record(struct hnas_search *s, hnas_tape *tape,
     int32_t flags = 0;
     hnas_status st = HNAS_OK;
 
-    s->n_paths = request->wants_u && !is_soft ? s->opts.alpha_paths : 0;
-    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD && !is_soft)
+    if (s->opts.relax == HNAS_RELAX_GUMBEL_HARD && !is_soft) {
         flags = HNAS_CELL_HARD | (request->wants_u ? 0 : HNAS_CELL_DRAWN_ONLY);
+        s->n_paths = request->wants_u ? s->opts.alpha_paths : 0;
+    }
     hnas_tape_defer(tape);
     for (int k = 0; given && k < HNAS_N_KINDS; k++)
         gates[k] = hnas_tensor_ref(given[k]);

@@ -121,12 +121,13 @@ static void set_default(hnas_preset *p)
     hnas_bilevel_opts *b = &p->search.bilevel;
 
     b->order = HNAS_ORDER_FIRST;
-    b->u_rate = 2e-2;
+    b->u_rate = 5e-3;
     b->u.weight_decay = 0;
-    b->warmup = 1.0 / 6;
+    b->warmup = 0.1;
     p->search.relax = HNAS_RELAX_GUMBEL_HARD;
     p->search.tau_last = 0.2;
     p->search.tau_schedule = HNAS_TAU_LINEAR;
+    p->search.alpha_paths = 2;
     p->search.cost_weight = 10;
     p->search.sample = HNAS_SAMPLE_ANTITHETIC;
     p->search.draws = 2;
@@ -211,13 +212,10 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: tau %g to %g, want 1e-4..1e4", o->tau,
                        o->tau_last);
-    if (o->alpha_paths && (o->alpha_paths < 2 || o->alpha_paths > 64 ||
-                           o->relax != HNAS_RELAX_GUMBEL_HARD))
+    if (o->alpha_paths && (o->alpha_paths < 2 || o->alpha_paths > 64))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: alpha_paths %d with relax %d, want 0, or 2..64 "
-                       "with %d, gumbel_hard",
-                       (int)o->alpha_paths, (int)o->relax,
-                       HNAS_RELAX_GUMBEL_HARD);
+                       "search: alpha_paths %d, want 0 or 2..64",
+                       (int)o->alpha_paths);
     if (!is_rate(o->beta_decay) || !is_rate(o->l2) || !is_rate(o->tau_fall))
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: beta_decay %g, l2 %g, tau_fall %g: want finite "

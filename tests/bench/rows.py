@@ -99,9 +99,10 @@ def _search_rows():
     )
     yield beside(
         "default",
-        "preset `default`: hard Gumbel, 2 draws of lambda, only drawn operations in the w pass",
+        "preset `default`: hard Gumbel, 2 draws of lambda, 2 operations an edge in alpha's pass, "
+        "the drawn one in w's",
         "step --preset default",
-        "--order first --relax gumbel_hard --draws 2 --cost-weight 10",
+        "--order first --relax gumbel_hard --draws 2 --cost-weight 10 --alpha-paths 2",
         shape(),
         12,
         9,

@@ -239,11 +239,28 @@ START_TEST(bad_numbers_of_paths_are_refused)
                          HNAS_E_RANGE);
         ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "alpha_p"));
     }
-    w.opts.alpha_paths = 2;
-    w.opts.relax = HNAS_RELAX_GUMBEL;
-    ck_assert_int_eq(hnas_search_create(&s, w.net, w.hyper, &w.opts),
-                     HNAS_E_RANGE);
     world_close(&w);
+}
+END_TEST
+
+START_TEST(other_relaxations_evaluate_all_operations)
+{
+    double *state[2];
+    int64_t n;
+
+    for (int i = 0; i < 2; i++) {
+        world_open(&w, "default", 1);
+        w.opts.relax = HNAS_RELAX_GUMBEL;
+        w.opts.alpha_paths = 2 * i;
+        w.opts.bilevel.warmup = 0;
+        world_search(&w);
+        steps(2);
+        state[i] = world_state(&w, &n);
+        world_close(&w);
+    }
+    ck_assert_mem_eq(state[0], state[1], (size_t)n * sizeof *state[0]);
+    free(state[0]);
+    free(state[1]);
 }
 END_TEST
 
@@ -258,6 +275,7 @@ int main(void)
     tcase_add_test(t, operations_that_are_left_out_are_not_recorded);
     tcase_add_test(t, gradient_is_that_of_the_straight_through_surrogate);
     tcase_add_test(t, bad_numbers_of_paths_are_refused);
+    tcase_add_test(t, other_relaxations_evaluate_all_operations);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -232,9 +232,9 @@ static const struct column columns[] = {
      HNAS_SAMPLE_ANTITHETIC,
      2,
      1,
-     1.0 / 6,
+     .1,
      DARTS_W,
-     2e-2,
+     5e-3,
      .5,
      .999,
      0,
@@ -270,6 +270,7 @@ static void check_alpha(const struct column *c, const hnas_preset *p)
     ck_assert_int_eq(p->hyper.start, c->start);
     ck_assert(c->start == HNAS_START_UNIFORM || p->hyper.init_std == c->std);
     ck_assert_int_eq(s->draws, c->draws);
+    ck_assert_int_eq(s->alpha_paths, strcmp(c->name, "default") ? 0 : 2);
     ck_assert_int_eq(s->relax, c->relax);
     ck_assert_int_eq(s->gumbel_per_image, c->per_image);
     ck_assert_int_eq(s->tau_schedule, c->tau_schedule);
