@@ -89,11 +89,14 @@ struct hn_dd hn_dd_exp(struct hn_dd x)
     return v;
 }
 
-/* Newton's steps on e^l = p / (1 - p), which double the digits. */
+/* Newton's steps on e^l = 2^k p / (1 - p), which double the digits; k keeps
+ * what belongs to the smallest p in range. */
 struct hn_dd hn_dd_logit(double p)
 {
-    const struct hn_dd above = {p, 0}, below = hn_dd_sum(1, -p), one = {-1, 0};
-    struct hn_dd l = {log(p) - log1p(-p), 0};
+    const int k = p < 0x1p-500 ? 600 : 0;
+    const struct hn_dd above = {ldexp(p, k), 0}, below = hn_dd_sum(1, -p);
+    const struct hn_dd one = {-1, 0};
+    struct hn_dd l = {log(above.hi) - log1p(-p), 0};
 
     if (p <= 0 || p >= 1) {
         l.hi = p <= 0 ? -INFINITY : INFINITY;
@@ -106,5 +109,5 @@ struct hn_dd hn_dd_logit(double p)
 
         l = hn_dd_add(l, hn_dd_add(ratio, one));
     }
-    return l;
+    return less_ln2(l, k);
 }

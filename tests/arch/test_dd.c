@@ -41,7 +41,10 @@ START_TEST(logit_has_twice_the_digits)
                 {0.5000001, 0x1.ad7f29a800065p-22, -0x1.0654897558564p-76},
                 {0.01, -0x1.2616719161d2bp+2, -0x1.0c1e5a5ac5f08p-53},
                 {0.999999, 0x1.ba18a7801d009p+3, 0x1.6a9e5331fc475p-51},
-                {1e-30, -0x1.144f69ff9ffc4p+6, -0x1.49791f2b9c5cbp-49}};
+                {1e-30, -0x1.144f69ff9ffc4p+6, -0x1.49791f2b9c5cbp-49},
+                {1e-320, -0x1.7069e3078e52dp+9, 0x1.2e4d139777dd0p-45},
+                {5e-324, -0x1.74385446d71c3p+9, -0x1.8e569fa8ee781p-45},
+                {1e-300, -0x1.5963447f87fb5p+9, -0x1.aa670d35324e6p-46}};
 
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         expect_near(hn_dd_logit(want[i].p), want[i].hi, want[i].lo);
