@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Build and run every test; with --full in a browser too.  Installs the Debian
-# packages it needs (as root or through sudo), or says which are missing.  Ends
-# with one line:
+# Build and run every test; with --full in a browser too, under ThreadSanitizer
+# and briefly fuzzed, with figures kept in docs/reliability.json.  Installs the
+# Debian packages it needs (as root or through sudo), or says which are missing.
+# Ends with one line:
 #     N passed, M failed, K skipped
 # Every failure and every skip is named above it.
 set -u
@@ -16,6 +17,7 @@ packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
+[ "$full" = 0 ] || packages="$packages clang"
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
 trap 'rm -rf "$log"' EXIT
@@ -220,6 +222,14 @@ else
 fi
 one "demo: sizes fall with lambda, networks stay good" \
     $python tests/system/test_demo.py $build/release
+
+if [ "$full" = 1 ]; then
+    one "ThreadSanitizer: the whole suite" sh tests/reliability/tsan.sh
+    one "fuzzing: each reader, and calls, for 20 seconds" \
+        sh tests/fuzz/run.sh 20
+    one "reliability: the page says what was measured" \
+        sh tests/rules/one.sh tests/rules/check_figures.py $build/release
+fi
 
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""No figure on a page is typed in: docs/performance.md and docs/results.md are
-what the stored rows give, and README's table repeats rows of the first.
+"""No figure on a page is typed in: docs/performance.md, docs/results.md and
+docs/reliability.md are what the stored rows give, and README's table repeats
+rows of the first.
 
     check_figures.py
 """
@@ -66,4 +67,5 @@ def check_readme(rows):
 
 check_readme(check_page("docs/performance.md", "bench"))
 check_page("docs/results.md", "experiments")
+check_page("docs/reliability.md", "reliability")
 report.end("figures")

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Fuzz each reader, and sequences of calls, under the address and
+# undefined-behaviour sanitizers: run.sh SECONDS [TARGET...].  Needs clang.
+# What is found stays in build/fuzz/found; new inputs in build/fuzz/corpus.
+# Executions and findings go to docs/reliability.json, and onto the page.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+[ $# -ge 1 ] || { echo "usage: run.sh SECONDS [TARGET...]" >&2; exit 2; }
+seconds=$1
+shift
+build=build/fuzz
+targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
+programs=$(for t in $targets; do echo "tests/fuzz/fuzz_$t"; done)
+mkdir -p $build/found
+[ -f $build/build.ninja ] || CC="${CC:-clang}" meson setup $build -Dfuzz=true \
+    -Dexamples=false -Dmpi=disabled -Dblis=disabled -Db_lundef=false \
+    -Dbuildtype=debugoptimized -Db_ndebug=false \
+    -Db_sanitize=address,undefined >$build/setup.log 2>&1 ||
+    { tail -5 $build/setup.log; exit 1; }
+ninja -j2 -C $build $programs >$build/ninja.log 2>&1 ||
+    { grep -E 'error' -A5 $build/ninja.log | head -20; exit 1; }
+
+failed=0
+for t in $targets; do
+    mkdir -p $build/corpus/$t
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        $build/tests/fuzz/fuzz_$t -max_total_time="$seconds" -timeout=25 \
+        -max_len=20000 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix=$build/found/$t- $build/corpus/$t \
+        tests/fuzz/corpus/$t >$build/$t.log 2>&1
+    status=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' $build/$t.log)
+    if [ -z "$runs" ]; then
+        echo "fuzz_$t did not run:"
+        tail -5 $build/$t.log
+        failed=1
+        continue
+    fi
+    findings=$([ $status = 0 ] && echo 0 || echo 1)
+    [ $status = 0 ] || { failed=1; grep -E 'SUMMARY|not as expected|^ *#[0-9]+ .* in (hn|hnas)_' $build/$t.log | head -8; }
+    echo "$t: $runs executions, $findings findings"
+    "${PYTHON:-/usr/bin/python3}" tests/reliability/page.py put "fuzz.$t" \
+        "$runs executions, $findings findings" || failed=1
+done
+exit $failed

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""docs/reliability.md: each promise, the command that shows it, its last figure.
+
+    page.py put NAME FIGURE     keep a figure in docs/reliability.json, write the page
+    page.py                     write the page from what is kept
+"""
+import json
+import os
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+KEPT = os.path.join(ROOT, "docs", "reliability.json")
+PAGE = os.path.join(ROOT, "docs", "reliability.md")
+
+HEAD = """# Reliability
+
+What the library promises to a program that it is part of, and the command that shows it. Written by
+`tests/reliability/page.py` from `reliability.json` beside this page, which holds each check's last figure; the commands of
+the last two tables put theirs there. What is trusted and what is not stands in [security.md](security.md).
+
+    sh tests/check.sh           # release and sanitizer builds of all tests, rules, programs, bindings
+    sh tests/check.sh --full    # ThreadSanitizer, coverage, analyzers, the ABI, Chromium too
+"""
+
+# promise, what shows it: $ names tests of meson's, else a command
+PROMISES = (
+    ("an allocation that fails, at any site, once or for good: `E_NOMEM`, no leak, objects usable",
+     "$faults/life (float)"),
+    ("files with any byte changed or cut at any length are refused, or have the same content",
+     "$faults/damage (float)"),
+    ("files forged so that the checksum fits crash nothing", "sh tests/fuzz/run.sh SECONDS"),
+    ("a failing write, sync, rename or open while saving: the old file is intact, no litter",
+     "$faults/saves (float)"),
+    ("kill -9 at any point: the resumed search is the unbroken one in every byte",
+     "/usr/bin/python3 tests/system/test_kill.py BUILD_DIR"),
+    ("NaN and infinity in data, weights, lambda or an operation's output stop the step",
+     "$faults/poison (float)"),
+    ("locale, rounding mode and flush-to-zero of the host change no bit", "$faults/mode (float)"),
+    ("kernels read and write nothing outside their arrays", "meson test -C BUILD_DIR --suite kernel"),
+    ("the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),
+    ("exported symbols are those of the map and the headers",
+     "/usr/bin/python3 tests/rules/check_map.py"),
+)
+
+# name of the figure, what it is, command
+CHECKS = (
+    ("tsan", "ThreadSanitizer over the suite", "sh tests/reliability/tsan.sh"),
+)
+
+CAMPAIGNS = tuple(
+    ("fuzz." + name, what, "sh tests/fuzz/run.sh SECONDS " + name)
+    for name, what in (
+        ("arch", "libFuzzer: architecture JSON, both genotypes"),
+        ("calls", "libFuzzer: sequences of API calls"),
+        ("cost_table", "libFuzzer: cost tables"),
+        ("idx", "libFuzzer: IDX, plain and gzip"),
+        ("json", "libFuzzer: the JSON reader"),
+        ("model", "libFuzzer: network files"),
+        ("safetensors", "libFuzzer: the safetensors reader"),
+        ("search", "libFuzzer: search files"),
+        ("set", "libFuzzer: set files"),
+        ("settings", "libFuzzer: settings of a search"),
+    ))
+
+
+def command(text):
+    if text.startswith("$"):
+        text = f"meson test -C BUILD_DIR '{text[1:]}'"
+    return f"`{text}`"
+
+
+def table(title, rows, kept):
+    lines = [f"\n## {title}\n", "| check | command | last figure |", "|---|---|---|"]
+    lines += [f"| {what} | `{how}` | {kept.get(name, 'not run yet')} |"
+              for name, what, how in rows]
+    return "\n".join(lines) + "\n"
+
+
+def page(kept):
+    """The page's text."""
+    lines = ["\n## Promises\n", "| promise | shown by |", "|---|---|"]
+    lines += [f"| {what} | {command(how)} |" for what, how in PROMISES]
+    return (HEAD + "\n".join(lines) + "\n" + table("Checks of check.sh --full", CHECKS, kept)
+            + table("Campaigns", CAMPAIGNS, kept))
+
+
+def main(args):
+    kept = {}
+    if os.path.exists(KEPT):
+        with open(KEPT, encoding="utf-8") as f:
+            kept = json.load(f)
+    if args and (args[0] != "put" or len(args) != 3):
+        sys.exit(__doc__)
+    if args:
+        if args[1] not in [row[0] for row in CHECKS + CAMPAIGNS]:
+            sys.exit(f"{args[1]}: no such figure")
+        kept[args[1]] = args[2]
+    with open(KEPT, "w", encoding="utf-8") as f:
+        json.dump(kept, f, indent=1, sort_keys=True)
+        f.write("\n")
+    with open(PAGE, "w", encoding="utf-8") as f:
+        f.write(page(kept))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
