@@ -40,7 +40,9 @@ PROMISES = (
     ("kernels read and write nothing outside their arrays", "meson test -C BUILD_DIR --suite kernel"),
     ("the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),
     ("exported symbols are those of the map and the headers",
-     "/usr/bin/python3 tests/rules/check_map.py"),
+     "/usr/bin/python3 tests/rules/check_map.py BUILD_DIR"),
+    ("options of an older, shorter or of a newer, longer struct are taken",
+     "$faults/sizes (float)"),
 )
 
 # name of the figure, what it is, command
