@@ -18,35 +18,59 @@ void hn_params_finish(struct hnas_params *params)
         hn_free(&params->ctx->alloc, params->entry[i].name);
         hnas_tensor_unref(params->entry[i].tensor);
     }
-    if (params->ctx)
+    if (params->ctx) {
         hn_free(&params->ctx->alloc, params->entry);
+        hn_free(&params->ctx->alloc, params->slot);
+    }
     params->entry = NULL;
+    params->slot = NULL;
     params->n = params->capacity = 0;
 }
 
+/* Where a name's entry is told, or would be: FNV-1a, then the next free one. */
+static int64_t *find_slot(const struct hnas_params *params, const char *name)
+{
+    const uint64_t mask = (uint64_t)(2 * params->capacity - 1);
+    uint64_t at = 14695981039346656037u;
+
+    for (const char *p = name; *p; p++)
+        at = (at ^ (unsigned char)*p) * 1099511628211u;
+    for (at &= mask; params->slot[at]; at = (at + 1) & mask)
+        if (!strcmp(params->entry[params->slot[at] - 1].name, name))
+            break;
+    return &params->slot[at];
+}
+
+/* Room for twice as many; the capacity is a power of two. */
 static hnas_status grow(struct hnas_params *params)
 {
-    const int64_t capacity = params->capacity ? 2 * params->capacity : 16;
-    struct hn_param *entry =
-        hn_alloc_array(&params->ctx->alloc, (size_t)capacity, sizeof *entry);
+    struct hn_allocator *a = &params->ctx->alloc;
+    struct hnas_params more = *params;
 
-    if (!entry)
+    more.capacity = params->capacity ? 2 * params->capacity : 16;
+    more.entry = hn_alloc_array(a, (size_t)more.capacity, sizeof *more.entry);
+    more.slot = hn_alloc_array(a, 2 * (size_t)more.capacity, sizeof *more.slot);
+    if (!more.entry || !more.slot) {
+        hn_free(a, more.entry);
+        hn_free(a, more.slot);
         return hn_fail_nomem(params->ctx, "list of parameters");
-    if (params->n)
-        memcpy(entry, params->entry, (size_t)params->n * sizeof *entry);
-    hn_free(&params->ctx->alloc, params->entry);
-    params->entry = entry;
-    params->capacity = capacity;
+    }
+    for (int64_t i = 0; i < params->n; i++) {
+        more.entry[i] = params->entry[i];
+        *find_slot(&more, more.entry[i].name) = i + 1;
+    }
+    hn_free(a, params->entry);
+    hn_free(a, params->slot);
+    *params = more;
     return HNAS_OK;
 }
 
 const struct hn_param *hn_params_find(const struct hnas_params *params,
                                       const char *name)
 {
-    for (int64_t i = 0; i < params->n; i++)
-        if (!strcmp(params->entry[i].name, name))
-            return &params->entry[i];
-    return NULL;
+    const int64_t *slot = params->n ? find_slot(params, name) : NULL;
+
+    return slot && *slot ? &params->entry[*slot - 1] : NULL;
 }
 
 hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
@@ -76,7 +100,7 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
     params->entry[params->n].name = full;
     params->entry[params->n].kind = kind;
     params->entry[params->n].tensor = hnas_tensor_ref(tensor);
-    params->n++;
+    *find_slot(params, full) = ++params->n;
     return HNAS_OK;
 }
 

@@ -13,6 +13,7 @@ struct hnas_params {
         int32_t kind;
         struct hnas_tensor *tensor; /* a reference of the list */
     } * entry;
+    int64_t *slot; /* [2 * capacity] by the name's hash: 1 + its entry, or 0 */
 };
 
 void hn_params_init(struct hnas_params *params, struct hnas_context *ctx);

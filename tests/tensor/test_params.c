@@ -66,6 +66,29 @@ START_TEST(entries_keep_their_order_name_and_kind)
 }
 END_TEST
 
+START_TEST(many_entries_are_found_in_little_time)
+{
+    enum { MANY = 1 << 20 }; /* comparing names would take an hour */
+    const int64_t one = 1;
+    hnas_tensor *t;
+    char name[32];
+
+    ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_FLOAT32, 1, &one), 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "cells.%d.ops.weight", i);
+        ck_assert_int_eq(hn_params_add(&list, "", name, 1, t), HNAS_OK);
+    }
+    for (int i = 0; i < MANY; i += 7) {
+        snprintf(name, sizeof name, "cells.%d.ops.weight", i);
+        ck_assert_ptr_eq(hn_params_find(&list, name), &list.entry[i]);
+    }
+    ck_assert_ptr_null(hn_params_find(&list, "cells.-1.ops.weight"));
+    ck_assert_int_eq(hn_params_add(&list, "cells.", "9.ops.weight", 1, t),
+                     HNAS_E_NAME);
+    hnas_tensor_unref(t);
+}
+END_TEST
+
 START_TEST(elements_are_counted_by_kind)
 {
     add("", "a", HNAS_PARAM_WEIGHT, 10);
@@ -177,6 +200,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, entries_keep_their_order_name_and_kind);
+    tcase_add_test(t, many_entries_are_found_in_little_time);
     tcase_add_test(t, elements_are_counted_by_kind);
     tcase_add_test(t, outside_the_list_there_is_nothing);
     tcase_add_test(t, a_name_is_taken_once);
