@@ -184,6 +184,8 @@ else
 fi
 one "programs: contract, resume, refusals" \
     $python tests/system/test_programs.py $build/release
+one "programs: damaged checkpoints" \
+    $python tests/system/test_hostile.py $build/release
 one "kill -9: the resumed search is the unbroken one" \
     $python tests/system/test_kill.py $build/release
 one "hnas-train: contract, resume, refusals" \

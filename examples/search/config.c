@@ -80,6 +80,7 @@ static void set_defaults(struct config *c)
     c->channels = 16;
     c->eval_every = 1;
     c->embedding = 16;
+    c->keep = 2;
     c->report.n = 4;
     memcpy(c->report.value, report, sizeof report);
 }

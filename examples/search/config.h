@@ -14,7 +14,7 @@ struct config {
     const char *preset, *data, *ops, *cost, *out;
     int64_t cells, nodes, channels, batch, epochs, steps, seed, threads, draws;
     int64_t eval_images, eval_every, knots, patience, alpha_paths, hessian;
-    int64_t embedding;
+    int64_t embedding, keep;
     double valid_fraction, cost_weight, lambda, warmup, alpha_lr, beta_decay;
     double range[2], w_lr[2], l1, l2, zero_one;
     int32_t l1_is_lambda, hypernet, scale, relax, order, sample, rule, metric;

@@ -12,6 +12,8 @@
 #include "common/program.h"
 #include "search/run.h"
 
+static const char newest[] = "search.safetensors";
+
 int files_path(char path[PATH_SIZE], const struct run *r, const char *name)
 {
     const int n = snprintf(path, PATH_SIZE, "%s/%s", r->config->out, name);
@@ -139,9 +141,30 @@ static int save_as(struct run *r, const char *name)
     return st < 0 ? library_failure(r->ctx, st, 0) : 0;
 }
 
+static int keep_files(struct run *r, int64_t n)
+{
+    char path[PATH_SIZE];
+    hnas_status st;
+
+    if (files_path(path, r, newest))
+        return EXIT_FAILED;
+    st = hnas_file_keep(r->ctx, path, (int32_t)n);
+    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
+}
+
+/* What another search left, or is damaged, is replaced and not kept. */
 int files_save(struct run *r)
 {
-    return r->config->out ? save_as(r, "search.safetensors") : 0;
+    int rc = 0;
+
+    if (!r->config->out)
+        return 0;
+    if (r->has_good)
+        rc = keep_files(r, r->config->keep);
+    if (!rc)
+        rc = save_as(r, newest);
+    r->has_good |= !rc;
+    return rc;
 }
 
 static void name_mark(char name[64], int64_t epoch)
@@ -253,5 +276,7 @@ int files_prepare(struct run *r)
     rc = write_config(r);
     if (!rc && !r->config->resume)
         rc = remove_marks(r);
+    if (!rc && !r->config->resume)
+        rc = keep_files(r, 1); /* nor an older checkpoint */
     return rc ? rc : log_begin(r);
 }

@@ -141,6 +141,10 @@ static void print_json(const struct run *r, const struct report *reports,
     for (int32_t i = 0; i < n; i++)
         put_report(&j, &reports[i]);
     json_close(&j, ']');
+    if (r->fell_back[0]) {
+        json_key(&j, "fell_back");
+        json_string(&j, r->fell_back);
+    }
     if (interrupted) {
         json_key(&j, "interrupted");
         json_bool(&j, 1);

@@ -162,14 +162,33 @@ static int create_search(struct run *r)
 
 /* ---- resuming: the saved text says which context to open ---- */
 
+/* Where an older checkpoint had to do, say so once. */
+static void note_age(struct run *r, int32_t age)
+{
+    r->has_good = age == 0;
+    if (!age || r->fell_back[0])
+        return;
+    snprintf(r->fell_back, sizeof r->fell_back, "search.safetensors.%d",
+             (int)age);
+    if (ranks_rank() == 0)
+        fprintf(stderr, "hnas-search: %s, step %lld\n",
+                hnas_context_message(r->ctx),
+                (long long)hnas_search_get_steps(r->search));
+}
+
 static int load(struct run *r)
 {
     char path[PATH_SIZE];
     hnas_status st;
+    int32_t age;
 
-    snprintf(path, sizeof path, "%s/search.safetensors", r->config->out);
-    st = hnas_search_load(&r->search, r->ctx, path);
-    return st < 0 ? library_failure(r->ctx, st, 0) : 0;
+    if (files_path(path, r, "search.safetensors"))
+        return EXIT_FAILED;
+    st = hnas_search_load_kept(&r->search, r->ctx, path, &age);
+    if (st < 0)
+        return library_failure(r->ctx, st, 0);
+    note_age(r, age);
+    return 0;
 }
 
 static int read_saved(struct run *r, const unsigned char *given)

@@ -21,6 +21,11 @@ struct run {
     hnas_hyper *hyper;
     hnas_search *search;
 
+    /* Of checkpoints: whether the newest one is this search's and good, and
+     * the older one that was loaded instead ("": none). */
+    int32_t has_good;
+    char fell_back[64];
+
     /* Sums over the epoch so far, kept in the file. */
     double train_sum, valid_sum, w_rate;
     int64_t n_train_sum, n_valid_sum;

@@ -115,6 +115,8 @@ const struct option search_options[] = {
      NULL, NULL, NULL, 1},
     {"out", "DIR", "write search.safetensors, log.csv and config.json there",
      OPTION_TEXT, AT(out), 0, 0, NULL, NULL, NULL, 1},
+    {"keep", "N", "checkpoints to keep: the newest, .1, .2 ... (2)", OPTION_INT,
+     AT(keep), 1, 100, NULL, NULL, NULL, 1},
     {"resume", NULL, "go on from --out DIR", OPTION_FLAG, AT(resume), 0, 0,
      NULL, NULL, NULL, 1},
     {"json", NULL, "print one JSON object at the end", OPTION_FLAG, AT(json), 0,

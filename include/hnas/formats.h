@@ -173,6 +173,29 @@ HNAS_API hnas_status hnas_path_save_html(const hnas_path *path,
 HNAS_API hnas_status hnas_file_replace(hnas_context *ctx, const char *path,
                                        const void *data, size_t size_bytes);
 
+/**
+ * Keep a file as an older one before a save replaces it.
+ *
+ *     path.2 -> path.3, path.1 -> path.2, path -> path.1
+ *
+ * Call it before any save to that path.  path stays where it is, as a second
+ * name of path.1, until the save's rename; only on a file system without such
+ * names it is moved.  A file that is kept already, since its save failed, is
+ * not kept again.
+ *
+ * Shapes     path: NUL-terminated; where nothing is there, nothing is kept.
+ * Units      n_files: 1..100, path counted; older ones are removed.
+ * Ownership  path is read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_RANGE n_files; E_IO link, rename or
+ *            remove; E_NOMEM.  On error path is untouched.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_file_keep(hnas_context *ctx, const char *path,
+                                    int32_t n_files);
+
 HNAS_END_DECLS
 
 #endif

@@ -55,6 +55,26 @@ HNAS_API hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
                                       const char *path);
 
 /**
+ * Load a search, or where its file is missing or damaged the newest good one
+ * that hnas_file_keep left beside it.
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      *age: 0 path itself, k path.k; then the context's message and its
+ *            log (a warning) say why.  The next save is not to keep path, or
+ *            the damaged file takes a good one's place.
+ * Ownership  as hnas_search_load.
+ * Gradient   as hnas_search_create.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_search_load; E_IO, E_FORMAT, E_TRUNCATED, E_LIMIT and
+ *            E_NAN of path where no older one is good.  On error *out is NULL
+ *            and *age 0.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_search_load_kept(hnas_search **out, hnas_context *ctx,
+                                           const char *path, int32_t *age);
+
+/**
  * Give the host's text of a loaded search, "" if there is none.
  *
  * Shapes     a NUL-terminated string.  search: not NULL.

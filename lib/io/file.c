@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +11,6 @@
 #include <unistd.h>
 
 #include "hnas/formats.h"
-
-#ifndef PATH_MAX
-#define PATH_MAX 4096
-#endif
 
 enum { NAME_TRIES = 100, LARGEST_WRITE = 1 << 30 };
 
@@ -102,27 +97,35 @@ struct replacement {
     mode_t mode;
 };
 
-/* Follow a link, look at what is there, and refuse all but a plain file. */
+hnas_status hn_file_target(char target[PATH_MAX], struct stat *about,
+                           struct hnas_context *ctx, const char *path)
+{
+    about->st_mode = 0;
+    if (strlen(path) >= PATH_MAX)
+        return hn_fail_errno(ctx, path, "can't write", ENAMETOOLONG);
+    strcpy(target, path);
+    if (lstat(path, about) != 0) {
+        about->st_mode = 0;
+        return errno == ENOENT ? HNAS_OK
+                               : hn_fail_errno(ctx, path, "can't write", errno);
+    }
+    if (S_ISLNK(about->st_mode) &&
+        (!realpath(path, target) || stat(target, about) != 0))
+        return hn_fail_errno(ctx, path, "can't follow the link", errno);
+    if (!S_ISREG(about->st_mode))
+        return hn_fail(ctx, HNAS_E_IO,
+                       "%.300s: can't write: not a regular file", path);
+    return HNAS_OK;
+}
+
 static hnas_status find_target(struct replacement *r)
 {
     struct stat about;
+    const hnas_status st = hn_file_target(r->target, &about, r->ctx, r->path);
 
-    if (strlen(r->path) >= sizeof r->target)
-        return hn_fail_errno(r->ctx, r->path, "can't write", ENAMETOOLONG);
-    strcpy(r->target, r->path);
-    if (lstat(r->path, &about) != 0)
-        return errno == ENOENT
-                   ? HNAS_OK
-                   : hn_fail_errno(r->ctx, r->path, "can't write", errno);
-    if (S_ISLNK(about.st_mode) &&
-        (!realpath(r->path, r->target) || stat(r->target, &about) != 0))
-        return hn_fail_errno(r->ctx, r->path, "can't follow the link", errno);
-    if (!S_ISREG(about.st_mode))
-        return hn_fail(r->ctx, HNAS_E_IO,
-                       "%.300s: can't write: not a regular file", r->path);
-    r->keeps_mode = 1;
+    r->keeps_mode = about.st_mode != 0;
     r->mode = about.st_mode & 07777;
-    return HNAS_OK;
+    return st;
 }
 
 /* A new file beside the target: a file of that name is never touched. */

@@ -3,7 +3,14 @@
 #ifndef HN_IO_FILE_H
 #define HN_IO_FILE_H
 
+#include <limits.h>
+#include <sys/stat.h>
+
 #include "core/context.h"
+
+#ifndef PATH_MAX
+#define PATH_MAX 4096
+#endif
 
 /* Fail with E_IO, "path: what: the system's words for `error`". */
 hnas_status hn_fail_errno(struct hnas_context *ctx, const char *path,
@@ -15,6 +22,11 @@ hnas_status hn_file_open(int *fd, int64_t *size_bytes, struct hnas_context *ctx,
 
 /* Read until `bytes` or the end; the number read, or -1 with errno set. */
 int64_t hn_file_read(int fd, void *dst, size_t bytes);
+
+/* Find the file that a save to `path` replaces: follow a link, and refuse all
+ * but a regular file.  about->st_mode is 0 where there is none yet. */
+hnas_status hn_file_target(char target[PATH_MAX], struct stat *about,
+                           struct hnas_context *ctx, const char *path);
 
 /* One stretch of a file's contents. */
 struct hn_part {

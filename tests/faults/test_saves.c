@@ -1,115 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Saving while the system fails: the k-th open, write, fsync, close, chmod or
- * rename, for every k.  Linked with --wrap, so that the library's calls come
- * here first. */
+ * rename, for every k. */
 #define _XOPEN_SOURCE 700
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "shim.h"
 #include "support/check_main.h"
 #include "world.h"
-
-enum fault { NO_SPACE, IO_ERROR, INTERRUPT, SHORT, N_FAULTS };
-
-static const char *const fault_names[] = {"ENOSPC", "EIO", "EINTR",
-                                          "short write"};
-static const int errors[] = {ENOSPC, EIO, EINTR, 0};
-
-static struct {
-    int left; /* calls that succeed; -1: all */
-    enum fault fault;
-    int n_failed;
-    const char *what; /* the call that failed */
-} shim = {-1, NO_SPACE, 0, ""};
-
-/* Whether this call is the one, and with which errno. */
-static int is_due(const char *what)
-{
-    if (shim.left < 0 || shim.left-- > 0)
-        return 0;
-    shim.n_failed++;
-    shim.what = what;
-    errno = errors[shim.fault];
-    return shim.fault != SHORT;
-}
-
-int __real_open(const char *path, int flags, ...);
-int __real_open64(const char *path, int flags, ...);
-ssize_t __real_write(int fd, const void *data, size_t n);
-int __real_fsync(int fd);
-int __real_close(int fd);
-int __real_fchmod(int fd, mode_t mode);
-int __real_rename(const char *from, const char *to);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-ssize_t __wrap_write(int fd, const void *data, size_t n);
-int __wrap_fsync(int fd);
-int __wrap_close(int fd);
-int __wrap_fchmod(int fd, mode_t mode);
-int __wrap_rename(const char *from, const char *to);
-
-static int mode_of(int flags, va_list args)
-{
-    return flags & O_CREAT ? va_arg(args, int) : 0;
-}
-
-int __wrap_open(const char *path, int flags, ...)
-{
-    va_list args;
-    int mode;
-
-    va_start(args, flags);
-    mode = mode_of(flags, args);
-    va_end(args);
-    return is_due("open") ? -1 : __real_open(path, flags, mode);
-}
-
-int __wrap_open64(const char *path, int flags, ...)
-{
-    va_list args;
-    int mode;
-
-    va_start(args, flags);
-    mode = mode_of(flags, args);
-    va_end(args);
-    return is_due("open") ? -1 : __real_open64(path, flags, mode);
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t n)
-{
-    const int before = shim.n_failed;
-
-    if (is_due("write"))
-        return -1;
-    return __real_write(fd, data, shim.n_failed > before ? (n + 1) / 2 : n);
-}
-
-int __wrap_fsync(int fd)
-{
-    return is_due("fsync") ? -1 : __real_fsync(fd);
-}
-
-int __wrap_close(int fd)
-{
-    const int rc = __real_close(fd); /* Linux closes it whatever it answers */
-
-    return is_due("close") ? -1 : rc;
-}
-
-int __wrap_fchmod(int fd, mode_t mode)
-{
-    return is_due("fchmod") ? -1 : __real_fchmod(fd, mode);
-}
-
-int __wrap_rename(const char *from, const char *to)
-{
-    return is_due("rename") ? -1 : __real_rename(from, to);
-}
 
 /* ---- saves ---- */
 
@@ -180,27 +79,26 @@ static int save_once(save_fn save, int k, enum fault fault, long want)
     long size;
 
     put_old(path);
-    shim.n_failed = 0;
-    shim.fault = fault;
-    shim.left = k;
+    shim_arm(k, fault);
     st = save(path);
     shim.left = -1;
     size = look(path, &is_old);
     if (st == HNAS_OK)
         ck_assert_msg(size == want, "%s of call %d (%s): %d bytes, want %d",
-                      fault_names[fault], k, shim.what, (int)size, (int)want);
+                      shim_names[fault], k, shim.what, (int)size, (int)want);
     else
         ck_assert_msg(is_old && st == HNAS_E_IO &&
                           strstr(hnas_context_message(life.ctx), path),
-                      "%s of call %d (%s): %s: %s", fault_names[fault], k,
+                      "%s of call %d (%s): %s: %s", shim_names[fault], k,
                       shim.what, hnas_status_name(st),
                       hnas_context_message(life.ctx));
     ck_assert_msg(fault_count_files() == 1, "%s of call %d (%s): litter",
-                  fault_names[fault], k, shim.what);
+                  shim_names[fault], k, shim.what);
     ck_assert_int_eq(stat(path, &about), 0);
     ck_assert_int_eq(about.st_mode & 0777, 0640);
     /* An interruption or a short write is no reason to give up. */
-    if (fault == SHORT || (fault == INTERRUPT && !strcmp(shim.what, "write")))
+    if (fault == SHIM_SHORT ||
+        (fault == SHIM_INTERRUPT && !strcmp(shim.what, "write")))
         ck_assert_int_eq(st, HNAS_OK);
     return shim.n_failed;
 }
@@ -214,7 +112,7 @@ static void check_saves(save_fn save)
     ck_assert_int_eq(save(fault_path("file")), HNAS_OK);
     want = look(fault_path("file"), &is_old);
     ck_assert(!is_old);
-    for (int f = 0; f < N_FAULTS; f++)
+    for (int f = 0; f < SHIM_KILL; f++)
         for (int k = 0; save_once(save, k, (enum fault)f, want); k++)
             n++;
     ck_assert_int_gt(n, 4 * 6);

@@ -132,7 +132,8 @@ def test_search_prints_one_object(room):
 
 def test_search_writes_its_files(room):
     names = sorted(os.listdir(room.path("a")))
-    assert names == ["config.json", "log.csv", "search.safetensors"], names
+    assert names == ["config.json", "log.csv", "search.safetensors",
+                     "search.safetensors.1"], names
     config = parse(room.read("a", "config.json").decode())
     assert config["channels"] == 2 and config["epochs"] == 2
     head, *rows = room.log("a")
@@ -177,7 +178,8 @@ def test_marks_and_rows_of_every_few_epochs(room):
     assert rows[3]["accuracy_0.1"] * 8 == round(rows[3]["accuracy_0.1"] * 8)
     names = sorted(os.listdir(room.path("few")))
     assert names == ["config.json", "log.csv", "search-2.safetensors",
-                     "search-6.safetensors", "search.safetensors"], names
+                     "search-6.safetensors", "search.safetensors",
+                     "search.safetensors.1"], names
     room.search("upto", *few, "--steps", 12)
     assert room.read("upto", "search.safetensors") == room.read(
         "upto", "search-2.safetensors") == room.read(

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The programs among damaged checkpoints.
+
+    python3 tests/system/test_hostile.py BUILD_DIR
+"""
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from test_programs import Room, parse
+
+NEWEST = "search.safetensors"
+
+
+def flip(path, at=2000):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 4]))
+
+
+def listing(room, name):
+    return sorted(os.listdir(room.path(name)))
+
+
+def test_the_last_checkpoints_are_kept(room):
+    for keep, want in (1, []), (2, [".1"]), (3, [".1", ".2"]):
+        name = f"keep{keep}"
+        room.search(name, "--epochs", 4, "--keep", keep)
+        assert listing(room, name) == ["config.json", "log.csv"] + [
+            NEWEST + age for age in ["", *want]], listing(room, name)
+    for epochs, age in (3, ".1"), (2, ".2"):
+        room.search("upto", "--epochs", 4, "--steps", 6 * epochs, "--keep", 1)
+        assert room.read("upto", NEWEST) == room.read("keep3", NEWEST + age)
+    # a new search in the folder leaves none of the one before
+    room.search("keep3", "--epochs", 1, "--keep", 3)
+    assert listing(room, "keep3") == ["config.json", "log.csv", NEWEST]
+
+
+def test_resume_falls_back_and_says_so(room):
+    room.search("whole", "--epochs", 4)
+    room.search("half", "--epochs", 4, "--steps", 18, "--keep", 3)
+    for name, harm in (("flipped", lambda path: flip(path)),
+                       ("short", lambda path: os.truncate(path, 999)),
+                       ("gone", os.remove)):
+        shutil.copytree(room.path("half"), room.path(name))
+        harm(room.path(f"{name}/{NEWEST}"))
+        out, err = room.run("hnas-search", "--out", room.path(name),
+                            "--resume", "--json", "--keep", 3)
+        said = [line for line in err.splitlines() if "; instead " in line]
+        assert len(said) == 1 and f"{NEWEST}.1, step 12" in said[0], err
+        result = parse(out)
+        assert result["fell_back"] == NEWEST + ".1", result
+        assert result["steps"] == 24
+        assert room.read(name, NEWEST) == room.read("whole", NEWEST)
+        assert room.log(name) == room.log("whole")
+        # the damaged file has taken no good one's place
+        assert room.read(name, NEWEST + ".1") == room.read("half", NEWEST)
+        assert room.read(name, NEWEST + ".2") == room.read(
+            "half", NEWEST + ".1")
+        out, err = room.run("hnas-search", "--out", room.path(name),
+                            "--resume", "--json")
+        assert "fell_back" not in parse(out) and "instead" not in err
+
+
+def test_without_a_good_checkpoint_a_resume_fails(room):
+    room.search("bad", "--epochs", 2)
+    for age in "", ".1":
+        flip(room.path(f"bad/{NEWEST}{age}"))
+    before = [room.read("bad", NEWEST + age) for age in ("", ".1")]
+    _, err = room.search("bad", "--epochs", 2, "--resume", status=1)
+    assert f"bad/{NEWEST}: " in err and "instead" not in err, err
+    assert before == [room.read("bad", NEWEST + age) for age in ("", ".1")]
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(os.path.abspath(build), folder)
+        tests = [f for n, f in globals().items() if n.startswith("test_")]
+        for test in tests:
+            began = time.time()
+            test(room)
+            print(f"ok  {test.__name__}  {time.time() - began:.1f} s",
+                  flush=True)
+    print(f"{len(tests)} tests passed")
+
+
+if __name__ == "__main__":
+    main()
