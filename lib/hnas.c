@@ -40,6 +40,6 @@ hnas_status hnas_context_create(hnas_context **out,
 
 void hnas_context_destroy(hnas_context *ctx)
 {
-    if (ctx)
+    if (ctx && hn_expect_idle(ctx, "hnas_context_destroy") == HNAS_OK)
         hn_context_close(ctx);
 }

@@ -481,12 +481,12 @@ typedef struct hnas_shape {
  * Units      n_in: 1..16.
  * Ownership  *out: new reference, the caller's; inputs are borrowed.  table
  *            and user are kept by pointer until the tape's reset; shape is
- *            read.  Arrays belong to the library, out is zeroed before the
- *            call.
+ *            read.  Arrays belong to the library, out is zeroed first.
  * Gradient   to every in[i], by table->backward.
  * Threads    the table's calls come on the thread that runs the tape.
  * Errors     the common ones; E_ARG n_in, or size, name or forward of table
- *            not set; E_SHAPE shape; E_OP forward failed; E_NAN it gave NaN.
+ *            not set; E_SHAPE shape; E_OP forward failed or wrote behind out;
+ *            E_NAN it gave NaN; E_STATE called while a host's func computes.
  * Source     own.
  * Since      0.1
  */

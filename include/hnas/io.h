@@ -25,7 +25,8 @@ HNAS_BEGIN_DECLS
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL search or path; E_IO open, write or rename; E_FORMAT
  *            text is not UTF-8; E_LIMIT a tensor's name is too long; E_NAN a
- *            tensor is not finite; E_NOMEM.  On error the file that was there
+ *            tensor is not finite; E_STATE called from a callback of its step;
+ *            E_NOMEM.  On error the file that was there
  *            is untouched.
  * Source     own.
  * Since      0.1

@@ -157,8 +157,9 @@ HNAS_API void hnas_search_set_progress(hnas_search *search,
  * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
  *            search or a batch without tensor; E_TYPE, E_SHAPE, E_STATE images
  *            or labels; E_RANGE lambda, n_lambda or a label; E_NAN; E_OP;
- *            E_NOMEM.  After all of these weights, parameters, statistics,
- *            optimizers and the count are as they were.
+ *            E_STATE called from a callback of a step; E_NOMEM.  After all of
+ *            these weights, parameters, statistics, optimizers and the count
+ *            are as they were.
  * Source     docs/math.md, after DARTS (arXiv:1806.09055).
  * Since      0.1
  */

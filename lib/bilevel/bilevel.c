@@ -124,11 +124,21 @@ static void unref_list(struct hnas_context *ctx, hnas_tensor **list, int64_t n)
     hn_free(&ctx->alloc, list);
 }
 
+int hn_bilevel_is_busy(struct hnas_bilevel *b, const char *call)
+{
+    if (b->runs)
+        hn_fail(b->ctx, HNAS_E_STATE,
+                "%s: called from the host's %s within a step, want it after "
+                "the step",
+                call, b->ctx->host ? b->ctx->host : "func");
+    return b->runs;
+}
+
 void hnas_bilevel_destroy(hnas_bilevel *bilevel)
 {
     struct hnas_context *ctx;
 
-    if (!bilevel)
+    if (!bilevel || hn_bilevel_is_busy(bilevel, "hnas_bilevel_destroy"))
         return;
     ctx = bilevel->ctx;
     hnas_optim_destroy(bilevel->sgd);
@@ -192,8 +202,12 @@ static hnas_status ask_stop(struct hnas_bilevel *b)
     int32_t stop = atomic_exchange(&b->cancel, 0);
     hnas_status st = HNAS_OK;
 
-    if (!stop && b->progress)
+    if (!stop && b->progress) {
+        const char *before = hn_host_enter(b->ctx, "progress callback");
+
         stop = b->progress(b->progress_user, b->step, pass) != 0;
+        hn_host_leave(b->ctx, before);
+    }
     if (b->is_shared)
         st = hn_comm_any(b->ctx, &stop);
     return st == HNAS_OK && stop ? HNAS_STOPPED : st;
@@ -203,6 +217,20 @@ static int32_t mode_of(const struct hnas_bilevel *b, const struct hn_pass *pass)
 {
     return (b->opts.half && !pass->is_exact ? HNAS_TAPE_HALF : 0) |
            (b->is_shared ? HNAS_TAPE_RANKS : 0);
+}
+
+/* Have the problem record a loss. */
+static hnas_status record(struct hnas_bilevel *b,
+                          const hnas_loss_request *request, hnas_tensor **loss)
+{
+    const char *before = hn_host_enter(b->ctx, "loss");
+    hnas_status st;
+
+    b->tape->held++;
+    st = b->problem.loss(b->problem.user, b->tape, request, loss);
+    b->tape->held--;
+    hn_host_leave(b->ctx, before);
+    return st;
 }
 
 hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
@@ -219,7 +247,7 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
     want(b->u, b->problem.n_u, pass->wants_u);
     st = hnas_tape_reset(b->tape, mode_of(b, pass));
     if (st == HNAS_OK)
-        st = b->problem.loss(b->problem.user, b->tape, &request, &loss);
+        st = record(b, &request, &loss);
     if (st == HNAS_OK && pass->along)
         st = hnas_tape_tangent(&tangent, b->tape, loss, b->w, pass->along,
                                b->problem.n_w);
@@ -298,7 +326,13 @@ static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
     if (st != HNAS_OK)
         return st;
     info->u_norm = hn_optim_get_norm(b->adam);
-    return b->problem.after_u ? b->problem.after_u(b->problem.user) : HNAS_OK;
+    if (b->problem.after_u) {
+        const char *before = hn_host_enter(b->ctx, "after_u");
+
+        st = b->problem.after_u(b->problem.user);
+        hn_host_leave(b->ctx, before);
+    }
+    return st;
 }
 
 static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
@@ -325,7 +359,6 @@ static hnas_status do_step(struct hnas_bilevel *b, const double *lambda,
 
     if (st < 0)
         return st;
-    b->n_passes = 0;
     st = move_u(b, lambda, n_lambda, done);
     if (st == HNAS_OK)
         st = move_w(b, lambda, n_lambda, done);
@@ -337,6 +370,27 @@ static hnas_status do_step(struct hnas_bilevel *b, const double *lambda,
         b->problem.after_w(b->problem.user);
     done->step = ++b->step;
     return HNAS_OK;
+}
+
+/* What surrounds every call that runs passes. */
+static hnas_status enter(struct hnas_bilevel *b, const char *call,
+                         uint64_t *mode)
+{
+    const hnas_status st = hn_expect_idle(b->ctx, call);
+
+    if (st < 0)
+        return st;
+    b->n_passes = 0;
+    b->is_shared = hn_comm_ranks(b->ctx) > 1;
+    b->runs = 1;
+    *mode = hn_fp_enter();
+    return HNAS_OK;
+}
+
+static void leave(struct hnas_bilevel *b, uint64_t mode)
+{
+    hn_fp_leave(mode);
+    b->is_shared = b->runs = 0;
 }
 
 hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
@@ -353,11 +407,11 @@ hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
         return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
                        (int)n_lambda);
     memset(&done, 0, sizeof done);
-    b->is_shared = hn_comm_ranks(b->ctx) > 1;
-    mode = hn_fp_enter();
+    st = enter(b, "hnas_bilevel_step", &mode);
+    if (st < 0)
+        return st;
     st = do_step(b, lambda, n_lambda, &done);
-    b->is_shared = 0;
-    hn_fp_leave(mode);
+    leave(b, mode);
     if (st == HNAS_OK && info)
         *info = done;
     return st;
@@ -371,11 +425,10 @@ hnas_status hnas_bilevel_gradient(hnas_bilevel *bilevel, double lambda)
 
     if (!bilevel)
         return HNAS_E_ARG;
-    bilevel->n_passes = 0;
-    bilevel->is_shared = hn_comm_ranks(bilevel->ctx) > 1;
-    mode = hn_fp_enter();
+    st = enter(bilevel, "hnas_bilevel_gradient", &mode);
+    if (st < 0)
+        return st;
     st = u_gradient(bilevel, lambda, 0, &ignored);
-    bilevel->is_shared = 0;
-    hn_fp_leave(mode);
+    leave(bilevel, mode);
     return st;
 }

@@ -28,6 +28,7 @@ struct hnas_bilevel {
     hnas_tensor **along; /* [n_w] v again, as hnas_tape_tangent reads it */
     hnas_progress_fn progress;
     void *progress_user;
+    int32_t runs;      /* a step or a gradient is under way */
     int32_t n_passes;  /* of the running step */
     int32_t is_shared; /* passes take a share of the batch of all ranks */
     atomic_int cancel;
@@ -57,6 +58,10 @@ hnas_status hn_product_fd(struct hnas_bilevel *b, const struct hn_pass *train,
                           double norm);
 hnas_status hn_product_exact(struct hnas_bilevel *b,
                              const struct hn_pass *train);
+
+/* Whether a step or a gradient is under way; then a message says that `call`
+ * comes from within it. */
+int hn_bilevel_is_busy(struct hnas_bilevel *b, const char *call);
 
 /* w's rate at the coming step. */
 double hn_bilevel_rate(const struct hnas_bilevel *b);

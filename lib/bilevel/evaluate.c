@@ -82,6 +82,10 @@ static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
 static hnas_status check(struct hnas_search *s, hnas_tensor *images,
                          int64_t draw)
 {
+    const hnas_status st = hn_expect_idle(s->ctx, "search");
+
+    if (st < 0)
+        return st;
     if (draw < 0)
         return hn_fail(s->ctx, HNAS_E_RANGE, "draw: %lld, want >= 0",
                        (long long)draw);

@@ -8,6 +8,10 @@
 hnas_status hn_search_check_batch(struct hnas_search *s, const hnas_batch *b,
                                   const char *what)
 {
+    const hnas_status st = hn_expect_idle(s->ctx, "search");
+
+    if (st < 0)
+        return st;
     if (!b || !b->images || !b->labels)
         return hn_fail(s->ctx, HNAS_E_ARG, "step: no %s batch", what);
     return hn_expect(b->images, 4, what);

@@ -216,7 +216,8 @@ void hnas_search_destroy(hnas_search *search)
 {
     struct hnas_context *ctx;
 
-    if (!search)
+    if (!search || (search->bilevel &&
+                    hn_bilevel_is_busy(search->bilevel, "hnas_search_destroy")))
         return;
     ctx = search->ctx;
     hnas_bilevel_destroy(search->bilevel);

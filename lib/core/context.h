@@ -48,6 +48,9 @@ struct hnas_context {
 
     struct hn_comm *comm; /* NULL: alone */
 
+    const char *host;          /* the host's code that records now, or NULL */
+    _Atomic int32_t computing; /* the host's funcs that compute now */
+
     char message[HN_MESSAGE_BYTES];
 };
 
@@ -58,6 +61,16 @@ hnas_status hn_fail(struct hnas_context *ctx, hnas_status status,
 
 /* hn_fail with E_NOMEM and what was being made. */
 hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what);
+
+/* Around code of the host that the library calls and that may record: hn_host
+ * gives back what to restore. */
+const char *hn_host_enter(struct hnas_context *ctx, const char *what);
+void hn_host_leave(struct hnas_context *ctx, const char *before);
+
+/* Refuse a call that comes from within the host's code: any of it, or only a
+ * func that computes. */
+hnas_status hn_expect_idle(struct hnas_context *ctx, const char *call);
+hnas_status hn_expect_recording(struct hnas_context *ctx, const char *call);
 
 /* Send a line to the host's log. */
 void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)

@@ -22,8 +22,10 @@ static void ask(struct hnas_context *ctx)
             return;
         ctx->polled_ms = now;
     }
+    atomic_fetch_add(&ctx->computing, 1);
     if (ctx->poll(ctx->poll_user))
         atomic_store(&ctx->stopped, 1);
+    atomic_fetch_sub(&ctx->computing, 1);
 }
 
 int hn_is_stopped(struct hnas_context *ctx, int32_t worker)

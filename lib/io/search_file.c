@@ -64,6 +64,8 @@ hnas_status hnas_search_save(const hnas_search *search, const char *path,
 
     if (!search || !path)
         return HNAS_E_ARG;
+    if (hn_bilevel_is_busy(search->bilevel, "hnas_search_save"))
+        return HNAS_E_STATE;
     hn_json_writer_init(&w, search->ctx);
     if (hn_settings_write(&w, search) == HNAS_OK)
         w.text.status = list_all(&l, search);

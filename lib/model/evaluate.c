@@ -15,6 +15,8 @@ static hnas_status forward(hnas_tensor **out, struct hnas_model *m,
 
     *out = NULL;
     if (st == HNAS_OK)
+        st = hn_expect_idle(m->ctx, "model");
+    if (st == HNAS_OK)
         st = hnas_tape_reset(m->tape, mode | HNAS_TAPE_NO_GRADIENT);
     if (st < 0)
         return st;

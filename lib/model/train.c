@@ -317,7 +317,9 @@ hnas_status hnas_model_step(hnas_model *model, const hnas_batch *batch,
 
     if (!model)
         return HNAS_E_ARG;
-    st = check_batch(model, batch);
+    st = hn_expect_idle(model->ctx, "hnas_model_step");
+    if (st == HNAS_OK)
+        st = check_batch(model, batch);
     if (st < 0)
         return st;
     if (!model->training)

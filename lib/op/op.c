@@ -95,6 +95,22 @@ static hnas_status check_output(const struct hnas_op *op, hnas_tensor *x,
                    op->table->name, hn_shape_text(text, y), (int)s, (int)s);
 }
 
+/* The operation's own code, which may record and nothing else. */
+static hnas_status apply(hnas_tensor **out, hnas_tape *tape, hnas_op *op,
+                         hnas_tensor *x)
+{
+    const char *before = hn_host_enter(x->ctx, op->table->name);
+    hnas_status st;
+
+    if (tape)
+        tape->held++;
+    st = op->table->apply(out, tape, op->state, x);
+    if (tape)
+        tape->held--;
+    hn_host_leave(x->ctx, before);
+    return st;
+}
+
 hnas_status hnas_op_apply(hnas_tensor **out, hnas_tape *tape, hnas_op *op,
                           hnas_tensor *x)
 {
@@ -112,7 +128,7 @@ hnas_status hnas_op_apply(hnas_tensor **out, hnas_tape *tape, hnas_op *op,
                        "%s: input has %lld channels, want %lld",
                        op->table->name, (long long)x->dim[1],
                        (long long)op->desc.channels);
-    st = op->table->apply(out, tape, op->state, x);
+    st = apply(out, tape, op, x);
     if (st > 0)
         st = hn_fail(x->ctx, HNAS_E_OP, "%s: apply answered %d, want 0",
                      op->table->name, (int)st);

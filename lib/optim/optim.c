@@ -169,6 +169,9 @@ hnas_status hnas_optim_step(hnas_optim *optim, double rate)
         return HNAS_E_ARG;
     if (!(rate >= 0) || isinf(rate))
         return hn_fail(optim->ctx, HNAS_E_RANGE, "rate: %g, want >= 0", rate);
+    st = hn_expect_idle(optim->ctx, "hnas_optim_step");
+    if (st < 0)
+        return st;
     st = hn_optim_norm(&norm, optim);
     if (st < 0)
         return st;

@@ -241,6 +241,9 @@ hnas_status hn_tape_compute(struct hnas_tape *tape)
 
     if (n == 0)
         return HNAS_OK;
+    st = hn_expect_recording(tape->ctx, "hnas_tape_run");
+    if (st < 0)
+        return st;
     list = hn_arena_take(&tape->arena, bytes);
     if (!list)
         return hn_fail_nomem(tape->ctx, "a run of the tape");

@@ -300,6 +300,9 @@ hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
 
     if (!tape || !loss)
         return HNAS_E_ARG;
+    st = hn_tape_expect_free(tape, "hnas_tape_backward");
+    if (st < 0)
+        return st;
     if (!loss->record || loss->record->tape != tape)
         return hn_fail(tape->ctx, HNAS_E_STATE,
                        "loss: it was not recorded on this tape");

@@ -180,7 +180,9 @@ hnas_status hnas_tape_tangent(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !tape || !y || !x || !direction || n < 1)
         return HNAS_E_ARG;
-    st = check(tape, y, x, direction, n);
+    st = hn_tape_expect_free(tape, "hnas_tape_tangent");
+    if (st == HNAS_OK)
+        st = check(tape, y, x, direction, n);
     if (st < 0)
         return st;
     deferred = tape->deferred;

@@ -53,9 +53,20 @@ static void forget_all(struct hnas_tape *tape)
     tape->n_nodes = tape->n_run = 0;
 }
 
+hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call)
+{
+    const hnas_status st = hn_expect_recording(tape->ctx, call);
+
+    if (st < 0 || !tape->held)
+        return st;
+    return hn_fail(tape->ctx, HNAS_E_STATE,
+                   "%s: the host's %s still records on this tape", call,
+                   tape->ctx->host ? tape->ctx->host : "code");
+}
+
 void hnas_tape_destroy(hnas_tape *tape)
 {
-    if (!tape)
+    if (!tape || hn_tape_expect_free(tape, "hnas_tape_destroy") < 0)
         return;
     forget_all(tape);
     hn_arena_finish(&tape->arena);
@@ -68,8 +79,13 @@ hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
     const int32_t known = HNAS_TAPE_RUNNING_STATS | HNAS_TAPE_NO_GRADIENT |
                           HNAS_TAPE_PLAIN | HNAS_TAPE_HALF | HNAS_TAPE_RANKS;
 
+    hnas_status st;
+
     if (!tape)
         return HNAS_E_ARG;
+    st = hn_tape_expect_free(tape, "hnas_tape_reset");
+    if (st < 0)
+        return st;
     if (mode & ~known)
         return hn_fail(tape->ctx, HNAS_E_RANGE, "mode: 0x%x, want HNAS_TAPE_",
                        (unsigned)mode);
@@ -232,7 +248,8 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
         t->data = make->pending->data;
         r->source = hnas_tensor_ref(make->pending);
     } else if (r) {
-        r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
+        r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real) +
+                        make->rule->guard_bytes;
         t->data = tape->late ? (void *)tape /* not NULL, until it is placed */
                              : hn_arena_take(&tape->arena, r->data_bytes);
     }
@@ -353,6 +370,9 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
     *out = NULL;
     if (!tape)
         st = loose_tape(&tape, make->in[0]->ctx);
+    if (st < 0)
+        return st;
+    st = hn_expect_recording(tape->ctx, make->rule->name);
     if (st < 0)
         return st;
     if (tape->swept)

@@ -61,6 +61,7 @@ struct hn_rule {
     hnas_status (*tangent)(struct hnas_tensor **out, struct hn_node *node);
     /* Gradients of inputs without a row an image are summed over ranks. */
     int32_t joins_ranks;
+    size_t guard_bytes; /* room behind the output's memory */
     int32_t narrows; /* forward_image can leave its result in half precision */
 };
 
@@ -164,6 +165,7 @@ struct hnas_tape {
     struct hn_arena arena;
     int32_t mode, n_ranks; /* n_ranks > 1: values are shares, see ranks.c */
     int32_t deferred, swept;
+    int32_t held; /* the host's code records on it now */
     int32_t late; /* outputs get their memory from hn_tape_place */
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
@@ -216,6 +218,9 @@ real *hn_take_partials(struct hn_node *node, int64_t count);
 /* Add the first part (after hn_tree_sum) to the gradient of an input. */
 hnas_status hn_add_partials(struct hn_node *node, int32_t input,
                             const real *part);
+
+/* Refuse what would take the record away from the host's code that uses it. */
+hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call);
 
 /* Compute all nodes that are not computed yet (run.c). */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
