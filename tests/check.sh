@@ -13,7 +13,7 @@ packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
  libopenmpi-dev openmpi-bin
  python3 python3-numpy python3-onnx python3-torch clang-format valgrind
  python3-pytest python3-hypothesis mypy python3-tqdm python3-matplotlib
- python3-pip cmake doxygen mandoc"
+ python3-pip cmake doxygen mandoc locales"
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
@@ -146,6 +146,12 @@ configure() {
 }
 
 install_packages
+# a locale with a decimal comma, for the tests that switch to one
+mkdir -p $build/locale
+[ -d $build/locale/de_DE.UTF-8 ] ||
+    localedef --no-archive -i de_DE -f UTF-8 $build/locale/de_DE.UTF-8 ||
+    say "no comma locale: localedef failed"
+export LOCPATH="$PWD/$build/locale"
 python=/usr/bin/python3
 say "building (release, warnings are errors)"
 configure $build/release -Dwerror=true

@@ -23,9 +23,13 @@ void program_begin(const char *name)
 
 static void say(const char *format, va_list args)
 {
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    char line[2048];
+
+    vsnprintf(line, sizeof line, format, args);
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?'; /* of a file's name: a message is one line */
+    fprintf(stderr, "%s: %s\n", program, line);
 }
 
 int failure(const char *format, ...)

@@ -2,44 +2,12 @@
 #include "core/context.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "base/fpmode.h"
 
 enum { MAX_THREADS = 256 };
-
-hnas_status hn_fail(struct hnas_context *ctx, hnas_status status,
-                    const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(ctx->message, sizeof ctx->message, format, args);
-    va_end(args);
-    hn_log(ctx, HNAS_LOG_ERROR, "%s", ctx->message);
-    return status;
-}
-
-hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what)
-{
-    return hn_fail(ctx, HNAS_E_NOMEM, "%s: out of memory", what);
-}
-
-void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)
-{
-    char line[HN_MESSAGE_BYTES];
-    va_list args;
-
-    if (!ctx->log || level > ctx->log_level)
-        return;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    ctx->log(ctx->log_user, level, line);
-}
 
 /* A task in the default floating-point mode, on whatever thread. */
 struct moded {

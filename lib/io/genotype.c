@@ -7,6 +7,7 @@
 
 #include "arch/list.h"
 #include "hnas/formats.h"
+#include "base/utf8.h"
 #include "io/arch_json.h"
 
 enum {
@@ -356,14 +357,32 @@ static hnas_status check(struct scan *s, int32_t *nodes, int32_t *rule)
                   : hn_fail(s->ctx, HNAS_E_FORMAT, "genotype: no node at all");
 }
 
+/* A program or a picture is named as such, not quoted. */
+static hnas_status check_is_text(struct hnas_context *ctx, const char *text,
+                                 size_t length)
+{
+    const char *end = text + length;
+
+    for (const char *p = text; p < end; p += hn_utf8_length(p, end))
+        if (!hn_utf8_length(p, end) || *p == 0x7f ||
+            ((unsigned char)*p < 0x20 && !memchr("\t\n\v\f\r", *p, 5)))
+            return hn_fail(ctx, HNAS_E_FORMAT,
+                           "genotype: byte 0x%02x at %zu: not text, want "
+                           "Genotype(normal=..., reduce=...) or JSON",
+                           (unsigned char)*p, (size_t)(p - text));
+    return HNAS_OK;
+}
+
 static hnas_status read_text(hnas_arch **out, struct hnas_context *ctx,
                              const char *text, size_t length)
 {
     const hnas_arch_edge *edges[HNAS_N_KINDS];
     int32_t n[HNAS_N_KINDS], nodes = 0, rule = 0;
     struct scan *s;
-    hnas_status st;
+    hnas_status st = check_is_text(ctx, text, length);
 
+    if (st < 0)
+        return st;
     if (length > MOST_BYTES)
         return hn_fail(ctx, HNAS_E_LIMIT,
                        "genotype: %zu bytes, want at most %d", length,

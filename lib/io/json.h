@@ -5,6 +5,7 @@
 #ifndef HN_IO_JSON_H
 #define HN_IO_JSON_H
 
+#include "base/utf8.h"
 #include "base/arena.h"
 #include "io/text.h"
 
@@ -75,9 +76,6 @@ void hn_json_space(struct hn_json_writer *w); /* a blank, where one may be */
 /* The shortest of 15, 16 or 17 digits that reads back as the same number;
  * NaN and infinities are null. */
 void hn_json_number(struct hn_json_writer *w, double value);
-
-/* Bytes of the UTF-8 character at p, 1..4; 0: none is there. */
-int hn_utf8_length(const char *p, const char *end);
 
 /* Decimal to double and back in the C locale.  Nonzero: out of memory. */
 enum { HN_NUMBER_BYTES = 32 };

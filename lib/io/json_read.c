@@ -41,29 +41,6 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-int hn_utf8_length(const char *p, const char *end)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    const int n = u[0] < 0x80   ? 1
-                  : u[0] < 0xc2 ? 0
-                  : u[0] < 0xe0 ? 2
-                  : u[0] < 0xf0 ? 3
-                  : u[0] < 0xf5 ? 4
-                                : 0;
-
-    if (n > end - p)
-        return 0;
-    for (int i = 1; i < n; i++)
-        if ((u[i] & 0xc0) != 0x80)
-            return 0;
-    if ((u[0] == 0xe0 && u[1] < 0xa0) || /* longer than need be */
-        (u[0] == 0xf0 && u[1] < 0x90) ||
-        (u[0] == 0xed && u[1] > 0x9f) || /* surrogates */
-        (u[0] == 0xf4 && u[1] > 0x8f))   /* above U+10FFFF */
-        return 0;
-    return n;
-}
-
 static char *put_utf8(char *to, uint32_t c)
 {
     if (c < 0x80) {

@@ -155,7 +155,9 @@ START_TEST(what_is_no_genotype_is_refused_by_its_line)
 {
     expect_refusal("", HNAS_E_FORMAT, "ends early");
     expect_refusal("PRIMITIVES = [1]", HNAS_E_FORMAT, "\"[1]\"");
-    expect_refusal("\n\n\x01\xff", HNAS_E_FORMAT, "line 3: \"??\"");
+    expect_refusal("\n\n\x01\xff", HNAS_E_FORMAT, "byte 0x01 at 2: not text");
+    expect_refusal("Genotype(\xff)", HNAS_E_FORMAT, "byte 0xff at 9: not text");
+    expect_refusal("Genotype(!)", HNAS_E_FORMAT, "line 1: \"!)\"");
     expect_refusal("Genotype(normal=[('none', 0)]", HNAS_E_FORMAT,
                    "ends early, want ')'");
     expect_refusal("Genotype(other=[])", HNAS_E_FORMAT, "reduce_concat");

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define _XOPEN_SOURCE 700
 #include "fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "hnas/data.h"
@@ -277,6 +280,18 @@ START_TEST(a_lying_header_is_refused_with_little_memory)
 }
 END_TEST
 
+/* Bytes of address space in use. */
+static rlim_t address_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long long pages = 0;
+
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fscanf(f, "%lld", &pages), 1);
+    fclose(f);
+    return (rlim_t)(pages * sysconf(_SC_PAGESIZE));
+}
+
 START_TEST(a_gzip_bomb_is_refused_with_little_memory)
 {
     static unsigned char zeros[1 << 20];
@@ -295,6 +310,58 @@ START_TEST(a_gzip_bomb_is_refused_with_little_memory)
     ck_assert_uint_lt(n, 4 << 20);
     expect_bad(HNAS_E_FORMAT, "/i: data go on");
     ck_assert_uint_lt(ctx->alloc.peak_bytes - before, 3 << 20);
+}
+END_TEST
+
+/* 3 GiB of zeros in 3 MB: the same 64 MiB again and again, each a member. */
+static void write_large_bomb(const char *path, const unsigned char dims[12])
+{
+    static unsigned char zeros[1 << 20];
+    const char *member = fixture_path("member");
+    unsigned char header[16], *packed;
+    size_t n;
+    FILE *f;
+    gzFile z = gzopen(member, "wb9");
+
+    for (int i = 0; i < 64; i++)
+        ck_assert_int_eq(gzwrite(z, zeros, sizeof zeros), sizeof zeros);
+    gzclose(z);
+    packed = fixture_read(member, &n);
+    memcpy(header, images, 4);
+    memcpy(header + 4, dims, 12);
+    write_gz(path, header, sizeof header);
+    f = fopen(path, "ab");
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0; i < 48; i++)
+        ck_assert_uint_eq(fwrite(packed, 1, n, f), n);
+    ck_assert_int_eq(fclose(f), 0);
+    free(packed);
+}
+
+/* With 96 MiB of address space to go: nothing asks for more. */
+START_TEST(gigabytes_in_a_small_file_are_refused_in_bounded_memory)
+{
+    static const struct {
+        unsigned char dims[12];
+        hnas_status want;
+    } cases[] = {{{0, 0, 0, N, 0, 0, 0, H, 0, 0, 0, W}, HNAS_E_FORMAT},
+                 {{0, 0, 192, 0, 0, 0, 1, 0, 0, 0, 1, 0}, HNAS_E_LIMIT},
+                 {{0, 4, 0, 0, 0, 0, 128, 0, 0, 0, 128, 0}, HNAS_E_LIMIT}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rlimit before, low;
+
+        write_pair();
+        write_large_bomb(fixture_path("i"), cases[i].dims);
+        ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+        low = before;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        low.rlim_cur = address_bytes() + (96 << 20); /* theirs is terabytes */
+#endif
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &low), 0);
+        expect_bad(cases[i].want, "/i: ");
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+    }
 }
 END_TEST
 
@@ -345,6 +412,7 @@ int main(void)
     tcase_add_test(t, an_empty_axis_is_an_error);
     tcase_add_test(t, a_lying_header_is_refused_with_little_memory);
     tcase_add_test(t, a_gzip_bomb_is_refused_with_little_memory);
+    tcase_add_test(t, gigabytes_in_a_small_file_are_refused_in_bounded_memory);
     tcase_add_test(t, without_memory_it_fails_and_leaks_nothing);
     tcase_add_test(t, null_arguments_are_refused);
     return fixture_run(t);

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The programs among damaged checkpoints.
+"""The programs among damaged checkpoints, odd names and files of no use.
 
     python3 tests/system/test_hostile.py BUILD_DIR
 """
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -75,6 +76,57 @@ def test_without_a_good_checkpoint_a_resume_fails(room):
     _, err = room.search("bad", "--epochs", 2, "--resume", status=1)
     assert f"bad/{NEWEST}: " in err and "instead" not in err, err
     assert before == [room.read("bad", NEWEST + age) for age in ("", ".1")]
+
+
+ODD = ["two\nlines", b"\xff\xfe not text", "-", "--", "x" * 250, "t\ta\"b\\c",
+       "\u03bb \u20ac", " "]
+
+
+def run_raw(room, program, *args):
+    """Without a wish that what comes back is text."""
+    path = os.path.join(room.build, "examples", program)
+    done = subprocess.run([path, *args], capture_output=True, timeout=600,
+                          cwd=room.folder)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_odd_names_work_or_are_named_in_one_line(room):
+    room.search("odd", "--epochs", 1)
+    for name in ODD:
+        raw = name.encode() if isinstance(name, str) else name
+        path = os.path.join(room.folder.encode(), raw)
+        shutil.copy(room.path(f"odd/{NEWEST}"), path)
+        code, out, err = run_raw(room, "hnas-query", path, "--lambda", "1e-3",
+                                 "--json")
+        assert code == 0 and parse(out.decode())["lambda"] == 1e-3, err
+        with open(path, "wb") as file:
+            file.write(b"not a search")
+        for args in ([path, "--lambda", "1e-3"],
+                     [path + b"/none", "--lambda", "1e-3"]):
+            code, out, err = run_raw(room, "hnas-query", *args)
+            assert code == 1 and not out, (name, code)
+            assert err.count(b"\n") == 1 and err.decode(), (name, err)
+            assert all(c >= 32 for c in err[:-1]), (name, err)
+        os.remove(path)
+
+
+def test_what_is_no_architecture_is_named(room):
+    binary = room.path("binary")
+    for content in b"\x7fELF\x02\x01\x00\xff", bytes(range(256)) * 400, \
+            b"Genotype(\0)":
+        with open(binary, "wb") as file:
+            file.write(content)
+        _, err = room.run("hnas-export", "--arch", binary, "--dot",
+                          room.path("dot"), status=1)
+        assert "not text" in err and "?" not in err, err
+    deep = room.path("deep.json")
+    for content in "[" * 10**6, '{"normal": ' + "[" * 10**5, "{" * 70:
+        with open(deep, "w") as file:
+            file.write(content)
+        _, err = room.run("hnas-export", "--arch", deep, "--dot",
+                          room.path("dot"), status=1)
+        assert "deep.json: " in err, err
+    assert not os.path.exists(room.path("dot"))
 
 
 def main():
