@@ -73,15 +73,14 @@ typedef struct hnas_comm_traffic {
 } hnas_comm_traffic;
 
 /**
- * Let a context compute with others: steps of a search or of a bilevel
- * optimizer then take this rank's share of each batch.
+ * Let a context compute with others: steps of a search, of a bilevel optimizer
+ * and of a model then take this rank's share of each batch.
  *
  *     loss = mean over the batches of all ranks; its gradients likewise
  *
  * Batch-norm's statistics are those of the whole batch, at every rank.  Rank r
  * holds images r n .. (r + 1) n - 1 of the batch, n the same at all ranks.
- * What is not a step (evaluation, queries, training of a model) stays with its
- * rank.
+ * What is not a step (evaluation, calibration, queries) stays with its rank.
  *
  * Shapes     comm NULL: alone again.
  * Units      as each field says.  Seeds and options must be the same at all

@@ -239,7 +239,7 @@ typedef struct hnas_train_info {
  *     moving average of w = average * itself + (1 - average) * w
  *
  * Shapes     batch: images [N, C, H, W], labels [N] int32; info NULL: not
- *            wanted.
+ *            wanted.  With ranks (hnas_context_set_comm) this rank's share.
  * Units      labels 0..classes-1.
  * Ownership  batch is read; info is the caller's.
  * Gradient   the weights hold the step's afterwards.
@@ -249,8 +249,8 @@ typedef struct hnas_train_info {
  *            hnas_model_train was not called, or the weights are swapped with
  *            their average; E_TYPE, E_SHAPE, E_STATE images
  *            or labels; E_RANGE a label; E_NAN the loss or a gradient; E_OP;
- *            E_NOMEM.  After all of these weights, statistics, optimizer and
- *            count are as they were, and *info is unchanged.
+ *            E_COMM; E_NOMEM.  After all of these weights, statistics,
+ *            optimizer and count are as they were, and *info is unchanged.
  * Source     DARTS (arXiv:1806.09055); drop path as FractalNet
  *            (arXiv:1605.07648); label smoothing as arXiv:1512.00567.
  * Since      0.1

@@ -42,14 +42,15 @@ static hnas_status make_gates(struct hnas_model *m, int64_t n_images)
 
 /* Elements are numbered so that 2^16 edges and 2^24 images have room. */
 static void draw(hnas_tensor *gates, const struct hnas_cell *cell,
-                 uint64_t number, double chance, const struct hn_rng *rng)
+                 int64_t number, int64_t first, double chance,
+                 const struct hn_rng *rng)
 {
     const real kept = (real)(1 / (1 - chance));
 
     for (int64_t n = 0; n < gates->dim[0]; n++)
         for (int64_t e = 0; e < gates->dim[1]; e++) {
-            const uint64_t i =
-                (number << 40) + ((uint64_t)e << 24) + (uint64_t)n;
+            const uint64_t i = ((uint64_t)number << 40) + ((uint64_t)e << 24) +
+                               (uint64_t)(first + n);
             real *g = &hn_real(gates)[n * gates->dim[1] + e];
 
             *g = hn_random_uniform(rng, i) < chance ? 0 : kept;
@@ -59,13 +60,13 @@ static void draw(hnas_tensor *gates, const struct hnas_cell *cell,
 }
 
 hnas_status hn_model_draw_paths(struct hnas_model *m, int64_t n_images,
-                                double chance, int64_t step)
+                                int64_t first, double chance, int64_t step)
 {
     const struct hn_rng rng = {m->seed, (uint64_t)step, HN_DRAW_DROP, 0};
     hnas_status st = make_gates(m, n_images);
 
     for (int32_t i = 0; i < m->opts.cells && st == HNAS_OK; i++)
         if (m->drop[i])
-            draw(m->drop[i], m->net.cell[i].cell, (uint64_t)i, chance, &rng);
+            draw(m->drop[i], m->net.cell[i].cell, i, first, chance, &rng);
     return st;
 }

@@ -70,9 +70,10 @@ hnas_status hn_auxiliary_apply(hnas_tensor **out, hnas_tape *tape,
 void hn_auxiliary_clear_norms(const struct hn_auxiliary *aux);
 void hn_auxiliary_update_norms(const struct hn_auxiliary *aux, double momentum);
 
-/* drop_path.c: draw gates for a step, into m->drop. */
+/* drop_path.c: draw gates of images first .. first + n_images - 1 of a step's
+ * batch, into m->drop. */
 hnas_status hn_model_draw_paths(struct hnas_model *m, int64_t n_images,
-                                double chance, int64_t step);
+                                int64_t first, double chance, int64_t step);
 void hn_model_forget_paths(struct hnas_model *m);
 
 /* train.c */

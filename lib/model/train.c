@@ -208,7 +208,9 @@ static hnas_status record_loss(hnas_tensor **out, struct hnas_model *m,
     hnas_status st = HNAS_OK;
 
     if (drop_path > 0) {
-        st = hn_model_draw_paths(m, batch->images->dim[0], drop_path,
+        const int64_t n = batch->images->dim[0];
+
+        st = hn_model_draw_paths(m, n, hn_comm_rank(m->ctx) * n, drop_path,
                                  m->training->step);
         pass.cell_gates = m->drop;
     }
@@ -229,8 +231,9 @@ static hnas_status record_loss(hnas_tensor **out, struct hnas_model *m,
 static hnas_status find_gradient(struct hnas_model *m, const hnas_batch *batch,
                                  hnas_train_info *info)
 {
+    const int32_t is_shared = hn_comm_ranks(m->ctx) > 1;
     hnas_tensor *loss = NULL;
-    hnas_status st = hnas_tape_reset(m->tape, 0);
+    hnas_status st = hnas_tape_reset(m->tape, is_shared ? HNAS_TAPE_RANKS : 0);
 
     for (int64_t i = 0; i < m->params.n; i++)
         hnas_tensor_clear_gradient(m->params.entry[i].tensor);

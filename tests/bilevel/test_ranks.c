@@ -3,25 +3,24 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "hnas/hnas.h"
 #include "support/check_main.h"
 #include "support/random.h"
+#include "support/transport.h"
 #include "world.h"
 
-enum { MOST_RANKS = 4, BATCH = 8, PIXELS = WORLD_SIZE * WORLD_SIZE };
+enum {
+    MOST_RANKS = TRANSPORT_RANKS,
+    BATCH = 8,
+    PIXELS = WORLD_SIZE * WORLD_SIZE
+};
 
-/* A transport between threads: a slot for each pair. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    const void *slot[MOST_RANKS][MOST_RANKS]; /* [from][to] */
-    int32_t n, is_broken;
-} net = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+static int32_t is_broken; /* the transport of the next run */
 
 struct rank {
     struct world w;
+    struct transport net;
     int32_t rank, n_ranks, order;
     const char *preset;
     int32_t relax, n_steps;
@@ -31,61 +30,6 @@ struct rank {
     int64_t n;
     hnas_comm_traffic traffic;
 };
-
-/* Put out and wait until the peer has taken it; take the peer's. */
-static int32_t exchange(void *user, const void *out, size_t out_bytes, void *in,
-                        size_t in_bytes, int32_t peer)
-{
-    const int32_t me = ((const struct rank *)user)->rank;
-    struct timespec end;
-    int32_t late = 0;
-
-    timespec_get(&end, TIME_UTC);
-    end.tv_sec += 20;
-    pthread_mutex_lock(&net.lock);
-    if (net.is_broken && me == 1) {
-        pthread_mutex_unlock(&net.lock);
-        return 1;
-    }
-    if (out_bytes)
-        net.slot[me][peer] = out;
-    pthread_cond_broadcast(&net.moved);
-    while (in_bytes && !net.slot[peer][me] && !net.is_broken && !late)
-        late = pthread_cond_timedwait(&net.moved, &net.lock, &end);
-    if (in_bytes && net.slot[peer][me]) {
-        memcpy(in, net.slot[peer][me], in_bytes);
-        net.slot[peer][me] = NULL;
-    }
-    pthread_cond_broadcast(&net.moved);
-    while (out_bytes && net.slot[me][peer] && !net.is_broken && !late)
-        late = pthread_cond_timedwait(&net.moved, &net.lock, &end);
-    late |= net.is_broken;
-    pthread_mutex_unlock(&net.lock);
-    return late != 0;
-}
-
-static int32_t broadcast(void *user, void *data, size_t bytes, int32_t root)
-{
-    const struct rank *r = user;
-    int32_t rc = 0;
-
-    for (int32_t i = 0; r->rank == root && i < r->n_ranks && !rc; i++)
-        if (i != root)
-            rc = exchange(user, data, bytes, NULL, 0, i);
-    return r->rank == root ? rc : exchange(user, NULL, 0, data, bytes, root);
-}
-
-static int32_t barrier(void *user)
-{
-    (void)user;
-    return 0;
-}
-
-static void stop_all(void *user, const char *why)
-{
-    (void)user;
-    (void)why;
-}
 
 /* This rank's images of a batch that is the same for any number of ranks. */
 static hnas_batch share(struct rank *r, uint64_t seed)
@@ -126,15 +70,10 @@ static void run_steps(struct rank *r)
 static void *be_rank(void *user)
 {
     struct rank *r = user;
-    hnas_comm comm = {.size = sizeof comm,
-                      .rank = r->rank,
-                      .n_ranks = r->n_ranks,
-                      .user = r,
-                      .exchange = exchange,
-                      .broadcast = broadcast,
-                      .barrier = barrier,
-                      .abort = stop_all};
+    hnas_comm comm;
 
+    transport_fill(&comm, &r->net, r->rank, r->n_ranks);
+    comm.order = r->order;
     if (r->n_ranks > 1)
         r->status = hnas_context_set_comm(r->w.ctx, &comm);
     run_steps(r);
@@ -147,7 +86,8 @@ static void run(struct rank *r, int32_t n_ranks, const struct rank *like)
 {
     pthread_t thread[MOST_RANKS];
 
-    memset(net.slot, 0, sizeof net.slot);
+    transport_reset();
+    transport_break(is_broken);
     for (int32_t i = 0; i < n_ranks; i++) {
         r[i] = *like;
         r[i].rank = i;
@@ -226,9 +166,9 @@ START_TEST(a_rank_that_fails_is_named)
     const struct rank like = {.preset = "default", .relax = -1, .n_steps = 2};
     struct rank two[2];
 
-    net.is_broken = 1;
+    is_broken = 1;
     run(two, 2, &like);
-    net.is_broken = 0;
+    is_broken = 0;
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(two[i].status, HNAS_E_COMM);
         ck_assert_ptr_nonnull(strstr(two[i].message, " of 2: an exchange"));
@@ -239,14 +179,13 @@ END_TEST
 
 START_TEST(a_table_is_checked)
 {
-    hnas_comm comm = {.size = sizeof comm,
-                      .n_ranks = 2,
-                      .exchange = exchange,
-                      .broadcast = broadcast,
-                      .barrier = barrier,
-                      .abort = stop_all};
+    struct transport net;
+    hnas_comm comm;
     struct world w;
 
+    transport_fill(&comm, &net, 0, 2);
+    comm.sum_start = NULL;
+    comm.sum_wait = NULL;
     world_open(&w, "default", 1);
     ck_assert_int_eq(hnas_context_set_comm(NULL, &comm), HNAS_E_ARG);
     ck_assert_int_eq(hnas_context_set_comm(w.ctx, &comm), HNAS_OK);

@@ -258,7 +258,7 @@ START_TEST(identities_are_never_dropped)
     world_open(&w, 1);
     arch = world_arch(&w, op);
     m = world_model(&w, arch);
-    ck_assert_int_eq(hn_model_draw_paths(m, 50, 0.25, 3), 0);
+    ck_assert_int_eq(hn_model_draw_paths(m, 50, 0, 0.25, 3), 0);
     for (int c = 0; c < 4; c++)
         for (int i = 0; i < 50; i++)
             for (int e = 0; e < WORLD_EDGES; e++) {
