@@ -218,6 +218,8 @@ fi
 pytests "python" bindings/python/tests $build/release
 one "mpi: ranks give one rank's bits, a dead one ends the job" \
     $python tests/mpi/test_mpi.py $build/release
+one "mpi: hnas-train over ranks, a batch shared" \
+    $python tests/mpi/test_train.py $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "tutorial: its shell and C blocks run" \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "program.h"
 #ifdef HN_HAVE_MPI
 #include <mpi/mpi.h>
@@ -86,4 +87,73 @@ int ranks_join(hnas_context *ctx)
         comm.n_ranks > 1 ? hnas_context_set_comm(ctx, &comm) : HNAS_OK;
 
     return st < 0 ? library_failure(ctx, st, 0) : 0;
+}
+
+/* ---- what the programs themselves send ---- */
+
+static int transport_failure(const char *what)
+{
+    const char *why = comm.message ? comm.message(comm.user) : NULL;
+
+    return failure("rank %d of %d: %s: %s", (int)comm.rank, (int)comm.n_ranks,
+                   what, why ? why : "the transport failed");
+}
+
+/* A tree towards rank 0, which tells the rest. */
+int ranks_sum(int64_t *x, int64_t n)
+{
+    const size_t bytes = (size_t)n * sizeof *x;
+    int64_t *other = comm.n_ranks > 1 ? malloc(bytes) : NULL;
+    int failed = 0;
+
+    if (comm.n_ranks < 2)
+        return 0;
+    if (!other)
+        return failure("a sum over ranks: out of memory");
+    for (int32_t gap = 1; gap < comm.n_ranks && !failed; gap *= 2) {
+        if (comm.rank & gap) {
+            failed =
+                comm.exchange(comm.user, x, bytes, NULL, 0, comm.rank - gap);
+            break;
+        }
+        if (comm.rank + gap >= comm.n_ranks)
+            continue;
+        failed =
+            comm.exchange(comm.user, NULL, 0, other, bytes, comm.rank + gap);
+        for (int64_t i = 0; i < n && !failed; i++)
+            x[i] += other[i];
+    }
+    free(other);
+    if (!failed)
+        failed = comm.broadcast(comm.user, x, bytes, 0);
+    return failed ? transport_failure("a sum over the ranks") : 0;
+}
+
+int ranks_agree(void)
+{
+    int64_t n = was_interrupted_here();
+    const int rc = ranks_sum(&n, 1);
+
+    if (n > 0)
+        set_interrupted();
+    return rc;
+}
+
+void ranks_put(struct json *j, const hnas_context *ctx)
+{
+    hnas_comm_traffic t = {.size = sizeof t};
+
+    if (comm.n_ranks < 2)
+        return;
+    hnas_context_get_traffic(ctx, &t);
+    json_key(j, "ranks");
+    json_int(j, comm.n_ranks);
+    json_key(j, "sums");
+    json_int(j, t.n_sums);
+    json_key(j, "messages");
+    json_int(j, t.n_messages);
+    json_key(j, "bytes");
+    json_int(j, t.n_bytes);
+    json_key(j, "comm_seconds");
+    json_real(j, t.seconds);
 }

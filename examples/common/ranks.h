@@ -18,4 +18,16 @@ int32_t ranks_count(void); /* 1: alone */
 /* Let a context compute with the other ranks. */
 int ranks_join(hnas_context *ctx);
 
+/* Sum x[n] over the ranks, on all of them.  0, or an exit status. */
+int ranks_sum(int64_t *x, int64_t n);
+
+/* Agree on Ctrl-C: where any rank had one, all of them are interrupted.  0, or
+ * an exit status. */
+int ranks_agree(void);
+
+/* Members of an open JSON object: what the steps of a context sent.  Nothing
+ * where there is one rank. */
+struct json;
+void ranks_put(struct json *j, const hnas_context *ctx);
+
 #endif

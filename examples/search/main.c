@@ -80,26 +80,6 @@ static void put_weights(struct json *j, const hnas_supernet *net)
     json_int(j, weights);
 }
 
-/* What the steps sent, of the first rank. */
-static void put_ranks(struct json *j, const struct run *r)
-{
-    hnas_comm_traffic t = {.size = sizeof t};
-
-    if (ranks_count() < 2)
-        return;
-    hnas_context_get_traffic(r->ctx, &t);
-    json_key(j, "ranks");
-    json_int(j, ranks_count());
-    json_key(j, "sums");
-    json_int(j, t.n_sums);
-    json_key(j, "messages");
-    json_int(j, t.n_messages);
-    json_key(j, "bytes");
-    json_int(j, t.n_bytes);
-    json_key(j, "comm_seconds");
-    json_real(j, t.seconds);
-}
-
 static void put_run(struct json *j, const struct run *r)
 {
     static const char *const rules[] = {"argmax", "top2", "top2_raw",
@@ -122,7 +102,7 @@ static void put_run(struct json *j, const struct run *r)
     json_int(j, hnas_context_get_threads(r->ctx));
     json_key(j, "kernels");
     json_string(j, hnas_context_get_kernels(r->ctx));
-    put_ranks(j, r);
+    ranks_put(j, r->ctx);
     json_key(j, "rule");
     json_string(j, rules[r->config->rule]);
     put_weights(j, r->net);

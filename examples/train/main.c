@@ -5,6 +5,7 @@
 
 #include "common/json.h"
 #include "common/program.h"
+#include "common/ranks.h"
 #include "train/train.h"
 
 static const char about[] =
@@ -50,6 +51,7 @@ static void print_json(const struct train *t, int64_t classes,
     json_key(&j, "test_precision");
     json_real(&j, measure[1]);
     put_confusion(&j, t, classes);
+    ranks_put(&j, t->ctx);
     if (interrupted) {
         json_key(&j, "interrupted");
         json_bool(&j, 1);
@@ -73,8 +75,11 @@ static int train(struct settings *s, const unsigned char *given)
     struct train t;
     hnas_model_opts o;
     double measure[2];
-    int rc = train_open(&t, s, given);
+    int rc = ranks_begin();
 
+    if (rc)
+        return rc;
+    rc = train_open(&t, s, given);
     t.began_s = now_s();
     if (!rc && !s->eval) {
         catch_interrupt();
@@ -95,6 +100,7 @@ static int train(struct settings *s, const unsigned char *given)
             rc = failure("standard output: can't be written");
     }
     train_close(&t);
+    ranks_end(rc);
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include "common/data.h"
 #include "common/json.h"
 #include "common/program.h"
+#include "common/ranks.h"
 #include "train/train.h"
 
 /* ---- data ---- */
@@ -40,6 +41,8 @@ static int make_batches(struct train *t)
         o.shift = (dims[2] < dims[3] ? dims[2] : dims[3]) / 8;
     o.flip = s->flip;
     o.cutout = s->cutout;
+    o.rank = ranks_rank();
+    o.n_ranks = ranks_count();
     if (!rc)
         rc = open_batches(t, &t->train, t->train_set, &o);
     hnas_batches_opts_init(&o, sizeof o);
@@ -249,6 +252,8 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given)
     if (!rc)
         rc = program_open(&t->ctx, s->threads, s->seed);
     if (!rc)
+        rc = ranks_join(t->ctx);
+    if (!rc)
         rc = open_data(t);
     if (!rc)
         rc = open_network(t);
@@ -256,6 +261,8 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given)
         rc = make_batches(t);
     if (rc)
         return rc;
+    if (ranks_rank())
+        s->out = NULL; /* the first writes for all */
     t->per_epoch = hnas_batches_get_count(t->train);
     t->last_step = s->epochs * t->per_epoch;
     o.size = sizeof o;

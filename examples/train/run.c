@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/program.h"
 #include "common/progress.h"
+#include "common/ranks.h"
 #include "train/train.h"
 
 enum { CALIBRATION_BATCHES = 20 };
@@ -113,7 +114,10 @@ int train_run(struct train *t)
     if (!t->s->resume)
         rc = save(t); /* a path that can't be written is told at once */
     progress_begin(&progress, step, t->last_step, epochs);
-    while (step < t->last_step && !rc && !is_interrupted()) {
+    while (step < t->last_step && !rc) {
+        rc = ranks_agree();
+        if (rc || is_interrupted())
+            break;
         rc = one_step(t, &info);
         if (rc)
             break;
@@ -138,8 +142,9 @@ int train_evaluate(struct train *t)
 
     o.size = sizeof o;
     hnas_model_get_opts(t->model, &o, sizeof o);
-    for (int64_t i = 0; i < hnas_batches_get_count(t->test) && st == HNAS_OK;
-         i++) {
+    for (int64_t i = ranks_rank();
+         i < hnas_batches_get_count(t->test) && st == HNAS_OK;
+         i += ranks_count()) {
         hnas_batch batch;
 
         st = hnas_batches_get(t->test, 0, i, &batch.images, &batch.labels);
@@ -147,5 +152,6 @@ int train_evaluate(struct train *t)
             st = hnas_model_evaluate(t->model, &batch, t->confusion,
                                      o.classes * o.classes);
     }
-    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+    return st < 0 ? library_failure(t->ctx, st, 0)
+                  : ranks_sum(t->confusion, o.classes * o.classes);
 }

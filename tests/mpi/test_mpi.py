@@ -10,6 +10,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from launch import ended, finish, start  # noqa: E402
+
 BUILD = os.path.abspath(sys.argv[1])
 SEARCH = os.path.join(BUILD, "examples", "hnas-search")
 QUERY = os.path.join(BUILD, "examples", "hnas-query")
@@ -20,21 +23,13 @@ TINY = ["--preset", "default", "--data", DATA, "--batch", "16", "--channels",
         "0.01", "--json"]
 
 
-def command(ranks, out, *more):
-    """A search on some ranks."""
-    run = [SEARCH, *TINY, "--out", out, *more]
-    if ranks == 1:
-        return run
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks),
-           *run]
+def program(out, *more):
+    return [SEARCH, *TINY, "--out", out, *more]
 
 
 def search(ranks, out, *more):
     """What it prints."""
-    r = subprocess.run(command(ranks, out, *more), capture_output=True,
-                       text=True, timeout=500, check=False)
-    assert r.returncode == 0, f"{ranks} ranks: {r.returncode}\n{r.stderr}"
-    return json.loads(r.stdout)
+    return json.loads(finish(ranks, program(out, *more))[0])
 
 
 def read(out):
@@ -62,35 +57,18 @@ def same_bits(folder):
             f"{first} ranks, resumed on {then}: other bits"
 
 
-def children(pid):
-    """Ranks that mpirun has started."""
-    path = f"/proc/{pid}/task/{pid}/children"
-    with open(path, encoding="ascii") as f:
-        return [int(p) for p in f.read().split()]
-
-
 def ends(folder, number, want):
     """Two ranks, one of them gets a signal; the job must end soon, its
     checkpoint whole."""
     out = os.path.join(folder, f"signal{number}")
-    env = dict(os.environ, HNAS_TIMEOUT_S="4")
     search(1, out, "--steps", "1")
-    p = subprocess.Popen(command(2, out, "--steps", "100000", "--resume"),
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                         text=True, env=env)
-    ranks = []
-    end = time.monotonic() + 60
-    while len(ranks) < 2 and time.monotonic() < end:
-        time.sleep(0.5)
-        ranks = children(p.pid)
-    time.sleep(4)
-    os.kill(ranks[-1], number)
-    began = time.monotonic()
-    try:
+    p, ranks = start(2, program(out, "--steps", "100000", "--resume"),
+                     {"HNAS_TIMEOUT_S": "4"})
+    with ended(p, ranks):
+        time.sleep(4)
+        os.kill(ranks[-1], number)
+        began = time.monotonic()
         said = p.communicate(timeout=120)[1]
-    finally:
-        for pid in children(p.pid) if p.poll() is None else []:
-            os.kill(pid, signal.SIGKILL)
     print(f"signal {number}: over after {time.monotonic() - began:.1f} s")
     assert p.returncode, "a job with a dead rank succeeded"
     assert want in said, f"signal {number}: {said}"
