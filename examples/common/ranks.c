@@ -7,7 +7,7 @@
 #include "json.h"
 #include "program.h"
 #ifdef HN_HAVE_MPI
-#include <mpi/mpi.h>
+#include <hnas/mpi.h>
 #endif
 
 static hnas_comm comm = {.n_ranks = 1};

@@ -60,6 +60,10 @@ typedef struct hnas_comm {
     /** End all ranks, this one included; why: a line for a log, or NULL. */
     void (*abort)(void *user, const char *why);
     const char *(*message)(void *user); /**< of the last failure; NULL: none */
+    /** Tell which rank waits in `exchange` to send to this one; *peer -1: none
+     * yet.  Never waits.  The library does not call it, a host's queue of
+     * tasks may; NULL: it can't tell. */
+    int32_t (*probe)(void *user, int32_t *peer);
 } hnas_comm;
 
 /** What a context has sent since the table was set. */

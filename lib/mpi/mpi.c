@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of comm.h over MPI.  All calls are started and then tested, so
  * that a silent peer ends them in a bounded time. */
-#include "mpi/mpi.h"
-
+#include <hnas/mpi.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +153,22 @@ static const char *message(void *user)
     return ((const struct hnas_mpi *)user)->message;
 }
 
+static int32_t probe(void *user, int32_t *peer)
+{
+    struct hnas_mpi *m = user;
+    MPI_Status status;
+    int waits = 0;
+    const int code =
+        MPI_Iprobe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &waits, &status);
+
+    *peer = -1;
+    if (code != MPI_SUCCESS)
+        return explain(m, code);
+    if (waits)
+        *peer = status.MPI_SOURCE;
+    return 0;
+}
+
 hnas_status hnas_mpi_init(hnas_mpi *mpi, hnas_comm *comm, double timeout_s)
 {
     int started, level, rank, n_ranks;
@@ -185,7 +200,8 @@ hnas_status hnas_mpi_init(hnas_mpi *mpi, hnas_comm *comm, double timeout_s)
                         .broadcast = broadcast,
                         .barrier = barrier,
                         .abort = end_all,
-                        .message = message};
+                        .message = message,
+                        .probe = probe};
     return HNAS_OK;
 }
 

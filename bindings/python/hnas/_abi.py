@@ -476,6 +476,7 @@ class hnas_comm(Structure):
         ("barrier", CFUNCTYPE(c_int32, c_void_p)),
         ("abort", CFUNCTYPE(None, c_void_p, c_char_p)),
         ("message", CFUNCTYPE(c_char_p, c_void_p)),
+        ("probe", CFUNCTYPE(c_int32, c_void_p, POINTER(c_int32))),
     ]
 
 
