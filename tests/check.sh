@@ -220,6 +220,8 @@ one "mpi: ranks give one rank's bits, a dead one ends the job" \
     $python tests/mpi/test_mpi.py $build/release
 one "mpi: hnas-train over ranks, a batch shared" \
     $python tests/mpi/test_train.py $build/release
+one "mpi: hnas-train, many networks in one queue" \
+    $python tests/mpi/test_queue.py $build/release
 one "instructions: a tiny step costs no more than it did" \
     $python tests/bench/instructions.py $build/release
 one "tutorial: its shell and C blocks run" \

@@ -22,6 +22,20 @@ int32_t ranks_count(void)
     return comm.n_ranks;
 }
 
+const hnas_comm *ranks_table(void)
+{
+    return &comm;
+}
+
+/* Longer than what no rank interrupts takes. */
+double ranks_timeout_s(void)
+{
+    const char *text = getenv("HNAS_TIMEOUT_S");
+    const double s = text ? atof(text) : 0;
+
+    return s > 0 ? s : 600;
+}
+
 /* Ranks that mpirun tells of, by whichever implementation. */
 static int count_started(void)
 {
@@ -36,22 +50,13 @@ static int count_started(void)
 #ifdef HN_HAVE_MPI
 static hnas_mpi mpi;
 
-/* Seconds that a rank may be silent: longer than an evaluation takes. */
-static double timeout_s(void)
-{
-    const char *text = getenv("HNAS_TIMEOUT_S");
-    const double s = text ? atof(text) : 0;
-
-    return s > 0 ? s : 600;
-}
-
 int ranks_begin(void)
 {
     hnas_status st;
 
     if (count_started() < 2)
         return 0;
-    st = hnas_mpi_init(&mpi, &comm, timeout_s());
+    st = hnas_mpi_init(&mpi, &comm, ranks_timeout_s());
     if (st < 0)
         return failure("MPI can't start: %s", hnas_status_name(st));
     if (comm.rank && !freopen("/dev/null", "w", stdout))
@@ -91,7 +96,7 @@ int ranks_join(hnas_context *ctx)
 
 /* ---- what the programs themselves send ---- */
 
-static int transport_failure(const char *what)
+int ranks_failure(const char *what)
 {
     const char *why = comm.message ? comm.message(comm.user) : NULL;
 
@@ -126,7 +131,7 @@ int ranks_sum(int64_t *x, int64_t n)
     free(other);
     if (!failed)
         failed = comm.broadcast(comm.user, x, bytes, 0);
-    return failed ? transport_failure("a sum over the ranks") : 0;
+    return failed ? ranks_failure("a sum over the ranks") : 0;
 }
 
 int ranks_agree(void)

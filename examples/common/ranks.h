@@ -15,6 +15,12 @@ void ranks_end(int status);
 int32_t ranks_rank(void);
 int32_t ranks_count(void); /* 1: alone */
 
+/* The ranks' table, for messages of a program's own; how long a peer may be
+ * silent; and one line about what failed, which returns 1. */
+const hnas_comm *ranks_table(void);
+double ranks_timeout_s(void);
+int ranks_failure(const char *what);
+
 /* Let a context compute with the other ranks. */
 int ranks_join(hnas_context *ctx);
 

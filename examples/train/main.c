@@ -6,12 +6,14 @@
 #include "common/json.h"
 #include "common/program.h"
 #include "common/ranks.h"
-#include "train/train.h"
+#include "train/list.h"
 
 static const char about[] =
     "Trains the network of an architecture: of a file, or of a search at "
     "lambda.\nThen recalibrates batch-norm, saves and evaluates.  A training "
-    "may be\ninterrupted and resumed, to the same result.";
+    "may be\ninterrupted and resumed, to the same result.  A list, or the "
+    "pieces of a\nsearch's path, are trained one by one, by all ranks of "
+    "mpirun.";
 
 static void put_confusion(struct json *j, const struct train *t,
                           int64_t classes)
@@ -75,11 +77,8 @@ static int train(struct settings *s, const unsigned char *given)
     struct train t;
     hnas_model_opts o;
     double measure[2];
-    int rc = ranks_begin();
+    int rc = train_open(&t, s, given, NULL);
 
-    if (rc)
-        return rc;
-    rc = train_open(&t, s, given);
     t.began_s = now_s();
     if (!rc && !s->eval) {
         catch_interrupt();
@@ -100,6 +99,17 @@ static int train(struct settings *s, const unsigned char *given)
             rc = failure("standard output: can't be written");
     }
     train_close(&t);
+    return rc;
+}
+
+/* One network or many, alone or on several ranks. */
+static int run(struct settings *s, const unsigned char *given)
+{
+    int rc = ranks_begin();
+
+    if (rc)
+        return rc;
+    rc = s->list || s->path ? list_train(s, given) : train(s, given);
     ranks_end(rc);
     return rc;
 }
@@ -129,7 +139,7 @@ int main(int argc, char **argv)
     } else if (rc == 4) {
         rc = program_version(settings.threads);
     } else if (rc == 0) {
-        rc = train(&settings, given);
+        rc = run(&settings, given);
     }
     free(given);
     return rc;

@@ -41,8 +41,8 @@ static int make_batches(struct train *t)
         o.shift = (dims[2] < dims[3] ? dims[2] : dims[3]) / 8;
     o.flip = s->flip;
     o.cutout = s->cutout;
-    o.rank = ranks_rank();
-    o.n_ranks = ranks_count();
+    o.rank = t->rank;
+    o.n_ranks = t->n_ranks;
     if (!rc)
         rc = open_batches(t, &t->train, t->train_set, &o);
     hnas_batches_opts_init(&o, sizeof o);
@@ -92,6 +92,37 @@ static hnas_status build(struct train *t, const hnas_arch *arch, int32_t nodes,
     return hnas_model_create(&t->model, t->ctx, arch, &o);
 }
 
+hnas_status train_path(hnas_path **out, hnas_search *search,
+                       const struct settings *s)
+{
+    hnas_search_opts o;
+    hnas_path_opts p;
+
+    o.size = sizeof o;
+    hnas_search_get_opts(search, &o, sizeof o);
+    hnas_path_opts_init(&p, sizeof p);
+    p.rule = s->rule < 0 ? o.rule : s->rule;
+    p.theta = s->has_theta ? s->theta : o.theta;
+    return hnas_path_create(out, hnas_search_get_net(search),
+                            hnas_search_get_hyper(search), &p);
+}
+
+/* At lambda, or that of a piece. */
+static hnas_status find_arch(hnas_arch **out, hnas_search *search,
+                             const struct settings *s, double theta)
+{
+    hnas_path *path = NULL;
+    hnas_status st;
+
+    if (s->piece < 0)
+        return arch_derive(out, search, s->lambda, s->rule, theta);
+    st = train_path(&path, search, s);
+    if (st == HNAS_OK)
+        st = hnas_path_get_arch(out, path, s->piece);
+    hnas_path_destroy(path);
+    return st;
+}
+
 static hnas_status build_of_search(struct train *t, hnas_search *search)
 {
     struct settings *s = t->s;
@@ -109,8 +140,7 @@ static hnas_status build_of_search(struct train *t, hnas_search *search)
     s->cells = s->cells ? s->cells : n.cells;
     s->channels = s->channels ? s->channels : n.channels;
     s->rule = s->rule < 0 ? o.rule : s->rule;
-    st = arch_derive(&arch, search, s->lambda, s->rule,
-                     s->has_theta ? s->theta : o.theta);
+    st = find_arch(&arch, search, s, s->has_theta ? s->theta : o.theta);
     if (st >= 0)
         st = build(t, arch, n.nodes, n.stem_multiplier);
     if (st == HNAS_OK && s->inherit)
@@ -240,18 +270,22 @@ static int open_network(struct train *t)
     return s->search ? create_of_search(t) : create_of_arch(t);
 }
 
-int train_open(struct train *t, struct settings *s, const unsigned char *given)
+int train_open(struct train *t, struct settings *s, const unsigned char *given,
+               struct queue *queue)
 {
     hnas_model_opts o;
     int rc = 0;
 
     memset(t, 0, sizeof *t);
     t->s = s;
+    t->queue = queue;
+    t->rank = queue ? 0 : ranks_rank();
+    t->n_ranks = queue ? 1 : ranks_count();
     if (s->resume && !s->eval)
         rc = read_saved(t, given);
     if (!rc)
         rc = program_open(&t->ctx, s->threads, s->seed);
-    if (!rc)
+    if (!rc && !queue)
         rc = ranks_join(t->ctx);
     if (!rc)
         rc = open_data(t);
@@ -261,7 +295,7 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given)
         rc = make_batches(t);
     if (rc)
         return rc;
-    if (ranks_rank())
+    if (t->rank)
         s->out = NULL; /* the first writes for all */
     t->per_epoch = hnas_batches_get_count(t->train);
     t->last_step = s->epochs * t->per_epoch;

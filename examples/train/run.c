@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/program.h"
 #include "common/progress.h"
+#include "common/queue.h"
 #include "common/ranks.h"
 #include "train/train.h"
 
@@ -64,7 +65,7 @@ static int stop_when_interrupted(struct train *t)
 {
     const int rc = save(t);
 
-    if (t->s->out && !rc)
+    if (t->s->out && !t->queue && !rc)
         fprintf(stderr,
                 "hnas-train: interrupted at step %lld; go on with --resume "
                 "--out %s\n",
@@ -101,6 +102,16 @@ static int finish(struct train *t)
     return rc ? rc : save(t);
 }
 
+/* Between steps: whether to go on, with the others. */
+static int meet(const struct train *t)
+{
+    if (!t->queue)
+        return ranks_agree();
+    if (was_interrupted_here())
+        set_interrupted();
+    return queue_tick(t->queue);
+}
+
 int train_run(struct train *t)
 {
     int64_t step = hnas_model_get_steps(t->model);
@@ -114,8 +125,10 @@ int train_run(struct train *t)
     if (!t->s->resume)
         rc = save(t); /* a path that can't be written is told at once */
     progress_begin(&progress, step, t->last_step, epochs);
+    if (t->queue)
+        progress.is_quiet = 1;
     while (step < t->last_step && !rc) {
-        rc = ranks_agree();
+        rc = meet(t);
         if (rc || is_interrupted())
             break;
         rc = one_step(t, &info);
@@ -135,23 +148,35 @@ int train_run(struct train *t)
     return rc ? rc : finish(t);
 }
 
+static hnas_status evaluate_batch(struct train *t, int64_t index,
+                                  int64_t classes)
+{
+    hnas_batch batch;
+    hnas_status st =
+        hnas_batches_get(t->test, 0, index, &batch.images, &batch.labels);
+
+    return st < 0 ? st
+                  : hnas_model_evaluate(t->model, &batch, t->confusion,
+                                        classes * classes);
+}
+
 int train_evaluate(struct train *t)
 {
+    const int64_t n = hnas_batches_get_count(t->test);
     hnas_model_opts o;
-    hnas_status st = HNAS_OK;
+    int rc = 0;
 
     o.size = sizeof o;
     hnas_model_get_opts(t->model, &o, sizeof o);
-    for (int64_t i = ranks_rank();
-         i < hnas_batches_get_count(t->test) && st == HNAS_OK;
-         i += ranks_count()) {
-        hnas_batch batch;
+    for (int64_t i = t->rank; i < n && !rc; i += t->n_ranks) {
+        const hnas_status st = evaluate_batch(t, i, o.classes);
 
-        st = hnas_batches_get(t->test, 0, i, &batch.images, &batch.labels);
-        if (st == HNAS_OK)
-            st = hnas_model_evaluate(t->model, &batch, t->confusion,
-                                     o.classes * o.classes);
+        if (st < 0)
+            rc = library_failure(t->ctx, st, 0);
+        else if (t->queue)
+            rc = queue_tick(t->queue);
     }
-    return st < 0 ? library_failure(t->ctx, st, 0)
-                  : ranks_sum(t->confusion, o.classes * o.classes);
+    if (!rc && !t->queue)
+        rc = ranks_sum(t->confusion, o.classes * o.classes);
+    return rc;
 }

@@ -22,6 +22,12 @@ const struct option train_options[] = {
      AT(theta), 0, 1, NULL, NULL, NULL, 1},
     {"arch", "FILE", "an architecture of hnas-query, or a genotype",
      OPTION_TEXT, AT(arch), 0, 0, NULL, NULL, NULL, 1},
+    {"list", "FILE", "an architecture's file a line: train them all",
+     OPTION_TEXT, AT(list), 0, 0, NULL, NULL, NULL, 1},
+    {"path", NULL, "train all pieces of the search's path", OPTION_FLAG,
+     AT(path), 0, 0, NULL, NULL, NULL, 1},
+    {"seeds", "K", "trainings of each, of seeds S, S + 1, ... (1)", OPTION_INT,
+     AT(seeds), 1, 100000, NULL, NULL, NULL, 1},
     {"eval", "NET", "evaluate a network, train nothing", OPTION_TEXT, AT(eval),
      0, 0, NULL, NULL, NULL, 1},
     {"data", "NAME|DIR", "mnist-sample, or a directory of IDX files",
@@ -54,8 +60,8 @@ const struct option train_options[] = {
      0, 1e6, NULL, NULL, "0", 0},
     {"ema", "D", "keep a moving average of the weights, and use it (0)",
      OPTION_REAL, AT(ema), 0, 0.999999, NULL, NULL, NULL, 0},
-    {"out", "NET", "where the network goes", OPTION_TEXT, AT(out), 0, 0, NULL,
-     NULL, NULL, 1},
+    {"out", "NET", "where the network goes; of many: a folder", OPTION_TEXT,
+     AT(out), 0, 0, NULL, NULL, NULL, 1},
     {"resume", NULL, "go on with the training of --out", OPTION_FLAG,
      AT(resume), 0, 0, NULL, NULL, NULL, 1},
     {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -76,18 +82,46 @@ static int is_given(const unsigned char *given, const char *name)
     return 0;
 }
 
-static int check(const struct settings *s, const unsigned char *given)
+static int check_many(const struct settings *s, const unsigned char *given)
 {
-    if (s->eval)
-        return 0;
-    if (s->resume)
-        return s->out ? 0
-                      : usage_error("--resume: needs --out NET, the network");
+    if (s->path && !s->search)
+        return usage_error("--path: needs --search FILE");
+    if (s->list && (s->search || s->path))
+        return usage_error("--list %s: without --search and --path", s->list);
+    if (s->arch || s->eval || is_given(given, "lambda"))
+        return usage_error("--%s: without --arch, --eval and --lambda",
+                           s->list ? "list" : "path");
+    if (!s->out)
+        return usage_error("--%s: needs --out DIR, for the networks",
+                           s->list ? "list" : "path");
+    return 0;
+}
+
+static int check_one(const struct settings *s, const unsigned char *given)
+{
+    if (s->seeds > 1)
+        return usage_error("--seeds: needs --list FILE or --path");
     if (!s->search == !s->arch)
-        return usage_error("want one of --search FILE, --arch FILE, --eval "
-                           "NET, --resume");
+        return usage_error("want one of --search FILE, --arch FILE, --list "
+                           "FILE, --eval NET, --resume");
     if (s->search && !is_given(given, "lambda"))
         return usage_error("--search %s: needs --lambda L", s->search);
+    return 0;
+}
+
+static int check(const struct settings *s, const unsigned char *given)
+{
+    const int is_many = s->list || s->path;
+    int rc;
+
+    if (s->eval && !is_many)
+        return 0;
+    if (s->resume && !is_many)
+        return s->out ? 0
+                      : usage_error("--resume: needs --out NET, the network");
+    rc = is_many ? check_many(s, given) : check_one(s, given);
+    if (rc)
+        return rc;
     if (s->inherit && !s->search)
         return usage_error("--inherit: needs --search FILE");
     if (s->inherit && (is_given(given, "cells") || is_given(given, "channels")))
@@ -111,7 +145,8 @@ int settings_read(struct settings *s, struct command_line *line, int argc,
     memset(s, 0, sizeof *s);
     s->data = "mnist-sample";
     s->batch = 96;
-    s->rule = -1;
+    s->rule = s->piece = -1;
+    s->seeds = 1;
     s->w_lr[0] = 0.025;
     rc = options_parse(line, s, argc, argv);
     s->has_theta = is_given(line->given, "theta");
@@ -143,6 +178,26 @@ int settings_resume(struct settings *s, const unsigned char *given,
         if (!train_options[i].is_free)
             rc = take_saved(s, &train_options[i], given[i], text);
     return rc;
+}
+
+int settings_compare(const struct settings *s, const char *text)
+{
+    for (int i = 0; i < n_train_options; i++) {
+        const struct option *o = &train_options[i];
+        char saved[VALUE_SIZE], now[VALUE_SIZE];
+
+        if (o->is_free)
+            continue;
+        option_write(o, s, now, sizeof now);
+        if (json_member(text, o->name, saved, sizeof saved) < 0)
+            return failure("%s: setting %s: missing, want a folder of "
+                           "hnas-train",
+                           s->out, o->name);
+        if (strcmp(saved, now))
+            return failure("--%s: is %s, %s was made with %s", o->name, now,
+                           s->out, saved);
+    }
+    return 0;
 }
 
 void settings_write(const struct settings *s, struct json *j)

@@ -10,10 +10,11 @@
 #define VALUE_SIZE 4096
 
 struct settings {
-    const char *search, *arch, *eval, *data, *out;
-    int64_t epochs, cells, channels, batch, cutout, threads, seed;
+    const char *search, *arch, *eval, *list, *data, *out;
+    int64_t epochs, cells, channels, batch, cutout, threads, seed, seeds;
     double lambda, theta, drop_path, aux_weight, label_smoothing, ema, w_lr[2];
     int32_t rule, has_theta, inherit, affine, augment, flip, resume, json;
+    int32_t path, piece; /* all pieces of the path, or this one if not -1 */
 };
 
 extern const struct option train_options[];
@@ -28,9 +29,14 @@ int settings_read(struct settings *s, struct command_line *line, int argc,
 int settings_resume(struct settings *s, const unsigned char *given,
                     const char *text);
 
+/* Refuse a text whose settings differ. */
+int settings_compare(const struct settings *s, const char *text);
+
 /* Write them as members of an open JSON object. */
 struct json;
 void settings_write(const struct settings *s, struct json *j);
+
+struct queue;
 
 struct train {
     struct settings *s;
@@ -39,13 +45,20 @@ struct train {
     hnas_dataset *train_set, *test_set;
     hnas_batches *train, *sample, *test;
     double mean, std;
+    struct queue *queue;   /* that this network is a task of, or NULL: the */
+    int32_t rank, n_ranks; /* ranks share its batches */
     int64_t per_epoch, last_step;
     double began_s;
     int64_t *confusion; /* [classes * classes] */
 };
 
 /* Make or load what a run needs.  0, or an exit status after a message. */
-int train_open(struct train *t, struct settings *s, const unsigned char *given);
+int train_open(struct train *t, struct settings *s, const unsigned char *given,
+               struct queue *queue);
+
+/* The path of a search by the rule of the settings, or its own. */
+hnas_status train_path(hnas_path **out, hnas_search *search,
+                       const struct settings *s);
 void train_close(struct train *t);
 
 /* Train to the end, saving after each epoch; then calibrate and save. */

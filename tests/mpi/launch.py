@@ -38,6 +38,8 @@ def start(ranks, run, env=None):
     p = subprocess.Popen(command(ranks, run), stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True,
                          env=dict(os.environ, **(env or {})))
+    if ranks == 1:
+        return p, [p.pid]
     end = time.monotonic() + 60
     found = []
     while len(found) < ranks and time.monotonic() < end:
