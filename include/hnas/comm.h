@@ -22,8 +22,9 @@ enum {
      * no more than 8 or an eighth of the batch, the bits of one rank with the
      * whole batch. */
     HNAS_COMM_FIXED = 0,
-    /** As sum_start likes: fewer messages of large sums; a sum of n terms may
-     * differ by n 2^-24 of the sum of their magnitudes. */
+    /** As sum_start likes: fewer messages of large sums, and those of weights'
+     * gradients under way while the sweep goes on, up to 17 at a time; a sum of
+     * n terms may differ by n 2^-24 of the sum of their magnitudes. */
     HNAS_COMM_ANY = 1
 };
 
@@ -53,7 +54,8 @@ typedef struct hnas_comm {
      * sum until sum_wait.  NULL: only HNAS_COMM_FIXED. */
     int32_t (*sum_start)(void *user, void *data, int64_t n, int32_t type,
                          void **request);
-    int32_t (*sum_wait)(void *user, void *request); /**< end a sum */
+    /** End a sum.  After a failure the other sums under way are given up. */
+    int32_t (*sum_wait)(void *user, void *request);
     /** Give root's bytes to all. */
     int32_t (*broadcast)(void *user, void *data, size_t bytes, int32_t root);
     int32_t (*barrier)(void *user); /**< wait for all */
@@ -74,6 +76,9 @@ typedef struct hnas_comm_traffic {
                              begun) */
     int64_t n_bytes;    /**< bytes that this rank sent (likewise: summed) */
     double seconds;     /**< spent in the table's functions, waiting included */
+    /** Between the start of sums and the wait for them, while the sweep goes
+     * on; those of several sums are added up. */
+    double overlap_seconds;
 } hnas_comm_traffic;
 
 /**

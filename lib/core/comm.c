@@ -181,27 +181,72 @@ static hnas_status sum_tree(struct hnas_context *ctx, void *data, int64_t n,
     return st;
 }
 
+static size_t bytes_of(int64_t n, int32_t type)
+{
+    return (size_t)n *
+           (type == HNAS_COMM_FLOAT32 ? sizeof(float) : sizeof(double));
+}
+
+int32_t hn_comm_overlaps(const struct hnas_context *ctx)
+{
+    return ctx->comm && ctx->comm->table.order == HNAS_COMM_ANY;
+}
+
+static hnas_status begin_sum(struct hnas_context *ctx, void *data, int64_t n,
+                             int32_t type, void **request)
+{
+    const hnas_comm *c = &ctx->comm->table;
+    const int64_t n_bytes = (int64_t)bytes_of(n, type);
+
+    ctx->comm->traffic.n_messages++;
+    ctx->comm->traffic.n_bytes += n_bytes;
+    return c->sum_start(c->user, data, n, type, request)
+               ? failed(ctx, "a sum", n_bytes)
+               : HNAS_OK;
+}
+
+hnas_status hn_comm_start(struct hnas_context *ctx, void *data, int64_t n,
+                          int32_t type, struct hn_comm_request *request)
+{
+    const double began_s = hn_now_s();
+    hnas_status st = begin_sum(ctx, data, n, type, &request->request);
+
+    request->began_s = hn_now_s();
+    request->n_bytes = (int64_t)bytes_of(n, type);
+    ctx->comm->traffic.n_sums++;
+    ctx->comm->traffic.seconds += request->began_s - began_s;
+    return st;
+}
+
+hnas_status hn_comm_wait(struct hnas_context *ctx,
+                         const struct hn_comm_request *request)
+{
+    const hnas_comm *c = &ctx->comm->table;
+    const double began_s = hn_now_s();
+    const int32_t rc = c->sum_wait(c->user, request->request);
+
+    ctx->comm->traffic.overlap_seconds += began_s - request->began_s;
+    ctx->comm->traffic.seconds += hn_now_s() - began_s;
+    return rc ? failed(ctx, "a sum", request->n_bytes) : HNAS_OK;
+}
+
 static hnas_status sum_any(struct hnas_context *ctx, void *data, int64_t n,
-                           int32_t type, size_t bytes)
+                           int32_t type)
 {
     const hnas_comm *c = &ctx->comm->table;
     void *request = NULL;
+    hnas_status st = begin_sum(ctx, data, n, type, &request);
 
-    ctx->comm->traffic.n_messages++;
-    ctx->comm->traffic.n_bytes += (int64_t)bytes;
-    return c->sum_start(c->user, data, n, type, &request) ||
-                   c->sum_wait(c->user, request)
-               ? failed(ctx, "a sum", (int64_t)bytes)
-               : HNAS_OK;
+    if (st == HNAS_OK && c->sum_wait(c->user, request))
+        st = failed(ctx, "a sum", (int64_t)bytes_of(n, type));
+    return st;
 }
 
 hnas_status hn_comm_sum(struct hnas_context *ctx, void *data, int64_t n,
                         int32_t type)
 {
     const int32_t n_ranks = hn_comm_ranks(ctx);
-    const size_t bytes =
-        (size_t)n *
-        (type == HNAS_COMM_FLOAT32 ? sizeof(float) : sizeof(double));
+    const size_t bytes = bytes_of(n, type);
     double began_s;
     hnas_status st;
 
@@ -211,7 +256,7 @@ hnas_status hn_comm_sum(struct hnas_context *ctx, void *data, int64_t n,
     ctx->comm->traffic.n_sums++;
     st = make_room(ctx, bytes);
     if (st == HNAS_OK && ctx->comm->table.order == HNAS_COMM_ANY)
-        st = sum_any(ctx, data, n, type, bytes);
+        st = sum_any(ctx, data, n, type);
     else if (st == HNAS_OK && (n_ranks & (n_ranks - 1)) == 0)
         st = sum_doubling(ctx, data, n, type, bytes);
     else if (st == HNAS_OK)

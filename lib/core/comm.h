@@ -15,6 +15,13 @@ struct hn_comm {
     size_t room_bytes;
 };
 
+/* A sum under way. */
+struct hn_comm_request {
+    void *request;
+    double began_s;
+    int64_t n_bytes;
+};
+
 /* Ranks of a context, 1 without a table; and which of them this is. */
 int32_t hn_comm_ranks(const struct hnas_context *ctx);
 int32_t hn_comm_rank(const struct hnas_context *ctx);
@@ -23,6 +30,14 @@ int32_t hn_comm_rank(const struct hnas_context *ctx);
  * order  ((r0 + r1) + (r2 + r3)) + ...  or in the transport's. */
 hnas_status hn_comm_sum(struct hnas_context *ctx, void *data, int64_t n,
                         int32_t type);
+
+/* Whether sums may be begun and waited for later; then begin one, its data
+ * untouched until it has been waited for. */
+int32_t hn_comm_overlaps(const struct hnas_context *ctx);
+hnas_status hn_comm_start(struct hnas_context *ctx, void *data, int64_t n,
+                          int32_t type, struct hn_comm_request *request);
+hnas_status hn_comm_wait(struct hnas_context *ctx,
+                         const struct hn_comm_request *request);
 
 /* Whether any rank says yes. */
 hnas_status hn_comm_any(struct hnas_context *ctx, int32_t *yes);

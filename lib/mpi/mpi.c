@@ -87,12 +87,15 @@ static int32_t sum_start(void *user, void *data, int64_t n, int32_t type,
 {
     struct hnas_mpi *m = user;
     MPI_Request r;
-    int code;
+    int code, at = 0;
 
-    if (m->is_pending || n > INT32_MAX) {
+    while (at < HNAS_MPI_SUMS && m->pending >> at & 1)
+        at++;
+    if (at == HNAS_MPI_SUMS || n > INT32_MAX) {
         snprintf(m->message, sizeof m->message,
-                 "a sum of %lld elements, want one at a time below 2^31",
-                 (long long)n);
+                 "a sum of %lld elements, want below 2^31 and at most %d sums "
+                 "at a time",
+                 (long long)n, (int)HNAS_MPI_SUMS);
         return 1;
     }
     code = MPI_Iallreduce(MPI_IN_PLACE, data, (int)n,
@@ -100,9 +103,9 @@ static int32_t sum_start(void *user, void *data, int64_t n, int32_t type,
                           MPI_SUM, MPI_COMM_WORLD, &r);
     if (code != MPI_SUCCESS)
         return explain(m, code);
-    memcpy(&m->request, &r, sizeof r);
-    m->is_pending = 1;
-    *request = m;
+    memcpy(&m->request[at], &r, sizeof r);
+    m->pending |= UINT32_C(1) << at;
+    *request = &m->request[at];
     return 0;
 }
 
@@ -111,9 +114,8 @@ static int32_t sum_wait(void *user, void *request)
     struct hnas_mpi *m = user;
     MPI_Request r;
 
-    (void)request;
-    memcpy(&r, &m->request, sizeof r);
-    m->is_pending = 0;
+    memcpy(&r, request, sizeof r);
+    m->pending &= ~(UINT32_C(1) << ((double *)request - m->request));
     return finish(m, &r, 1, -1);
 }
 

@@ -5,11 +5,6 @@
 
 #include "tape/image.h"
 
-enum {
-    REAL_TYPE =
-        sizeof(real) == sizeof(double) ? HNAS_COMM_FLOAT64 : HNAS_COMM_FLOAT32
-};
-
 hnas_status hn_take_total(struct hn_node *node, int64_t count)
 {
     node->total = hn_tape_take(node->tape, (size_t)count * sizeof *node->total);
@@ -28,7 +23,7 @@ hnas_status hn_tape_all_sum(struct hnas_tape *tape, double *data, int64_t n)
 
 hnas_status hn_tape_all_sum_real(struct hnas_tape *tape, real *data, int64_t n)
 {
-    return tape->n_ranks > 1 ? hn_comm_sum(tape->ctx, data, n, REAL_TYPE)
+    return tape->n_ranks > 1 ? hn_comm_sum(tape->ctx, data, n, HN_COMM_REAL)
                              : HNAS_OK;
 }
 
@@ -57,12 +52,13 @@ static int64_t move_partials(struct hn_node *first, real *list, int back)
     for (struct hn_node *node = first; node; node = node->next)
         for (int i = 0; i < MOST_PARTIALS; i++) {
             real *sums = node->partial[i].sums;
-            const int64_t count = sums ? node->partial[i].count : 0;
+            const int64_t count =
+                sums && !hn_is_late(node) ? node->partial[i].count : 0;
             const size_t bytes = (size_t)count * sizeof *list;
 
-            if (list && back && sums)
+            if (list && back && count)
                 memcpy(sums, list + n, bytes);
-            else if (list && sums)
+            else if (list && count)
                 memcpy(list + n, sums, bytes);
             n += count;
         }

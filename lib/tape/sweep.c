@@ -253,7 +253,9 @@ static hnas_status run_stage(struct stage *s)
         st = hn_sum_totals(s->tape, s->node[0], 1);
     for (int64_t i = 0; i < s->n_nodes && st == HNAS_OK; i++)
         if (s->node[i]->bjoin)
-            st = s->node[i]->rule->backward_join(s->node[i]);
+            st = hn_is_late(s->node[i])
+                     ? hn_join_late(s->node[i])
+                     : s->node[i]->rule->backward_join(s->node[i]);
     for (int64_t i = 0; i < s->n_nodes; i++)
         release(s->node[i]);
     return st;
@@ -288,7 +290,7 @@ static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
             list[s.n_nodes++] = n;
         st = run_stage(&s);
     }
-    return st;
+    return hn_end_late(tape, st);
 }
 
 hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)

@@ -84,6 +84,12 @@ struct hn_need {
 
 enum { MOST_PARTIALS = 2 };
 
+/* The type of a real in sums over ranks. */
+enum {
+    HN_COMM_REAL =
+        sizeof(real) == sizeof(double) ? HNAS_COMM_FLOAT64 : HNAS_COMM_FLOAT32
+};
+
 struct hn_node {
     const struct hn_rule *rule;
     struct hnas_tape *tape;
@@ -107,6 +113,7 @@ struct hn_node {
     uint8_t active, done;
     uint8_t marked;       /* while a tangent is recorded: it takes part */
     struct hn_node *next; /* of the same stage, while one runs */
+    struct hn_node *late; /* of the same bucket (buckets.c) */
 };
 
 /* The nodes of a stage, in the order they run. */
@@ -170,6 +177,11 @@ struct hnas_tape {
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
     struct hn_need need; /* the largest so far: the layout of scratch */
+    /* Sums of weights' gradients under way, and nodes that wait for one. */
+    struct hn_bucket *open;
+    int32_t n_open;
+    struct hn_node *waiting, *last_waiting;
+    int64_t n_waiting; /* reals */
 };
 
 /* ---- recording (tape.c) ---- */
@@ -266,6 +278,12 @@ hnas_status hn_take_total(struct hn_node *node, int64_t count);
  * nodes over the ranks; then forget the totals once the joins have run. */
 hnas_status hn_sum_totals(struct hnas_tape *tape, struct hn_node *first,
                           int backward);
+
+/* Whether a node's join may wait for the end of the sweep (buckets.c); leave
+ * it to that; and end them all, waiting only where the sweep has failed. */
+int hn_is_late(const struct hn_node *node);
+hnas_status hn_join_late(struct hn_node *node);
+hnas_status hn_end_late(struct hnas_tape *tape, hnas_status st);
 
 /* Sum an array over a tape's ranks. */
 hnas_status hn_tape_all_sum(struct hnas_tape *tape, double *data, int64_t n);

@@ -23,7 +23,7 @@ struct rank {
     struct transport net;
     int32_t rank, n_ranks, order;
     const char *preset;
-    int32_t relax, n_steps;
+    int32_t relax, exact, n_steps;
     hnas_status status;
     char message[512];
     double *state;
@@ -96,6 +96,8 @@ static void run(struct rank *r, int32_t n_ranks, const struct rank *like)
         if (like->relax >= 0)
             r[i].w.opts.relax = like->relax;
         r[i].w.opts.gumbel_per_image = 1;
+        if (like->exact)
+            r[i].w.opts.bilevel.order = HNAS_ORDER_SECOND_EXACT;
         world_search(&r[i].w);
     }
     for (int32_t i = 0; i < n_ranks; i++)
@@ -161,6 +163,25 @@ START_TEST(ranks_give_the_bits_of_one_in_second_order)
 }
 END_TEST
 
+START_TEST(what_ranks_cannot_do_is_refused_by_name)
+{
+    const struct rank like = {
+        .preset = "darts", .relax = -1, .exact = 1, .n_steps = 1};
+    struct rank two[2], one[1];
+
+    run(one, 1, &like);
+    ck_assert_int_eq(one->status, HNAS_OK);
+    run(two, 2, &like);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(two[i].status, HNAS_E_UNSUPPORTED);
+        ck_assert_str_eq(two[i].message,
+                         "tangent: of a batch that is cut over 2 ranks");
+    }
+    drop(two, 2);
+    drop(one, 1);
+}
+END_TEST
+
 START_TEST(a_rank_that_fails_is_named)
 {
     const struct rank like = {.preset = "default", .relax = -1, .n_steps = 2};
@@ -212,6 +233,7 @@ int main(void)
     tcase_add_test(t, ranks_give_the_bits_of_one);
     tcase_add_test(t, ranks_agree_on_gumbel_gates);
     tcase_add_test(t, ranks_give_the_bits_of_one_in_second_order);
+    tcase_add_test(t, what_ranks_cannot_do_is_refused_by_name);
     tcase_add_test(t, a_rank_that_fails_is_named);
     tcase_add_test(t, a_table_is_checked);
     suite_add_tcase(s, t);

@@ -25,7 +25,8 @@ struct rank {
 };
 
 /* Everything that may depend on which images a rank has. */
-static void open_rank(struct rank *r, int32_t rank, int32_t n_ranks)
+static void open_rank(struct rank *r, int32_t rank, int32_t n_ranks,
+                      int32_t order)
 {
     hnas_train_opts o;
     hnas_arch *arch;
@@ -43,6 +44,7 @@ static void open_rank(struct rank *r, int32_t rank, int32_t n_ranks)
     o.average = 0.9;
     ck_assert_int_eq(hnas_model_train(r->model, &o), 0);
     transport_fill(&r->comm, &r->net, rank, n_ranks);
+    r->comm.order = order;
     if (n_ranks > 1)
         ck_assert_int_eq(hnas_context_set_comm(r->w.ctx, &r->comm), 0);
 }
@@ -84,12 +86,12 @@ static void *be_rank(void *user)
 }
 
 /* Run all ranks; contexts are made and closed on this thread. */
-static void run(struct rank *r, int32_t n_ranks)
+static void run(struct rank *r, int32_t n_ranks, int32_t order)
 {
     pthread_t thread[MOST_RANKS];
 
     for (int32_t i = 0; i < n_ranks; i++)
-        open_rank(&r[i], i, n_ranks);
+        open_rank(&r[i], i, n_ranks, order);
     for (int32_t i = 0; i < n_ranks; i++)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, be_rank, &r[i]), 0);
     for (int32_t i = 0; i < n_ranks; i++)
@@ -112,13 +114,13 @@ START_TEST(ranks_train_to_the_bits_of_one)
     struct rank one[1], many[MOST_RANKS];
 
     transport_reset();
-    run(one, 1);
+    run(one, 1, HNAS_COMM_FIXED);
     ck_assert_msg(one->status == HNAS_OK, "%s",
                   hnas_context_message(one->w.ctx));
     ck_assert_int_eq(one->info.step, STEPS);
     for (int32_t n = 2; n <= MOST_RANKS; n *= 2) {
         transport_reset();
-        run(many, n);
+        run(many, n, HNAS_COMM_FIXED);
         for (int32_t i = 0; i < n; i++) {
             ck_assert_msg(many[i].status == HNAS_OK, "%s",
                           hnas_context_message(many[i].w.ctx));
@@ -134,18 +136,49 @@ START_TEST(ranks_train_to_the_bits_of_one)
 }
 END_TEST
 
+/* The auxiliary head's weights alone fill a bucket. */
+START_TEST(sums_of_any_order_overlap_and_ranks_agree)
+{
+    struct rank one[1], many[MOST_RANKS];
+
+    transport_reset();
+    run(one, 1, HNAS_COMM_ANY);
+    for (int32_t n = 2; n <= MOST_RANKS; n *= 2) {
+        transport_reset();
+        run(many, n, HNAS_COMM_ANY);
+        for (int32_t i = 0; i < n; i++) {
+            hnas_comm_traffic t = {.size = sizeof t};
+
+            ck_assert_msg(many[i].status == HNAS_OK, "%s",
+                          hnas_context_message(many[i].w.ctx));
+            ck_assert_mem_eq(many[0].state, many[i].state,
+                             (size_t)one->n * sizeof *one->state);
+            for (int64_t k = 0; k < one->n; k++)
+                ck_assert_double_eq_tol(many[i].state[k], one->state[k], 1e-3);
+            ck_assert_int_ge(many[i].net.most_open, 2);
+            ck_assert_int_eq(many[i].net.n_open, 0);
+            hnas_context_get_traffic(many[i].w.ctx, &t);
+            ck_assert_int_eq(t.n_sums, many[i].net.n_sums);
+            ck_assert_double_gt(t.overlap_seconds, 0);
+        }
+        drop(many, n);
+    }
+    drop(one, 1);
+}
+END_TEST
+
 START_TEST(a_rank_that_fails_leaves_the_network_as_it_was)
 {
     struct rank two[2];
     double *before;
     int64_t n;
 
-    open_rank(&two[0], 0, 2);
+    open_rank(&two[0], 0, 2, HNAS_COMM_FIXED);
     before = model_state(two[0].model, &n);
     drop(two, 1);
     transport_reset();
     transport_break(1);
-    run(two, 2);
+    run(two, 2, HNAS_COMM_FIXED);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(two[i].status, HNAS_E_COMM);
         ck_assert_ptr_nonnull(
@@ -164,6 +197,7 @@ int main(void)
 
     tcase_set_timeout(t, 300);
     tcase_add_test(t, ranks_train_to_the_bits_of_one);
+    tcase_add_test(t, sums_of_any_order_overlap_and_ranks_agree);
     tcase_add_test(t, a_rank_that_fails_leaves_the_network_as_it_was);
     suite_add_tcase(s, t);
     return run_suite(s);

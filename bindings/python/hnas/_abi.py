@@ -487,6 +487,7 @@ class hnas_comm_traffic(Structure):
         ("n_messages", c_int64),
         ("n_bytes", c_int64),
         ("seconds", c_double),
+        ("overlap_seconds", c_double),
     ]
 
 

@@ -11,15 +11,17 @@
 
 HNAS_BEGIN_DECLS
 
+enum { HNAS_MPI_SUMS = 32 /**< that can be under way at once */ };
+
 /** The ranks of MPI_COMM_WORLD; memory of the caller's. */
 typedef struct hnas_mpi {
-    double timeout_s;   /**< longest silence of a peer, seconds */
-    int32_t rank;       /**< of this process */
-    int32_t n_ranks;    /**< processes */
-    int32_t owns;       /**< MPI was started here */
-    int32_t is_pending; /**< a sum is under way */
-    double request;     /**< of that sum */
-    char message[256];  /**< of the last failure */
+    double timeout_s;              /**< longest silence of a peer, seconds */
+    int32_t rank;                  /**< of this process */
+    int32_t n_ranks;               /**< processes */
+    int32_t owns;                  /**< MPI was started here */
+    uint32_t pending;              /**< a bit for each sum under way */
+    double request[HNAS_MPI_SUMS]; /**< of these sums */
+    char message[256];             /**< of the last failure */
 } hnas_mpi;
 
 /**
