@@ -233,11 +233,11 @@ static hnas_status backward(struct hn_node *node)
 {
     const struct batch_norm *b = node->aux;
     const int64_t cp = node->in[Z]->cp;
-    double *s = hn_tape_take(node->tape, 2 * (size_t)cp * sizeof *s);
-    double *x = s + cp;
+    double *s = hn_tape_take(node->tape, 2 * (size_t)cp * sizeof *s), *x;
 
     if (!s)
         return hn_fail_nomem(node->ctx, "batch_norm");
+    x = s + cp;
     batch_sums(node, s, x);
     for (int64_t c = 0; c < b->norm->channels; c++)
         x[c] = b->rstd[c] * (x[c] - b->mean[c] * s[c]);

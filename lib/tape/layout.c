@@ -85,12 +85,13 @@ hnas_status hn_tape_lay_out(size_t *bytes, struct hnas_tape *tape,
     struct hn_allocator *alloc = &tape->ctx->alloc;
     struct hn_record **list =
         hn_alloc_array(alloc, 2 * (size_t)tape->n_nodes, sizeof *list);
-    struct hn_record **placed = list + tape->n_nodes;
+    struct hn_record **placed;
     int64_t n = 0;
 
     *bytes = 0;
     if (!list)
         return hn_fail_nomem(tape->ctx, "plan of a tape");
+    placed = list + tape->n_nodes;
     find_lives(tape, kept);
     for (int64_t i = 0; i < tape->n_nodes; i++)
         if (tape->node[i]->out->record->data_bytes)

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Fuzz each reader, and sequences of calls, under the address and
 # undefined-behaviour sanitizers: run.sh SECONDS [TARGET...].  Needs clang.
-# What is found stays in build/fuzz/found; new inputs in build/fuzz/corpus.
+# What is found stays in build/fuzz/found, new inputs in build/fuzz/corpus.
 # Executions and findings go to docs/reliability.json, and onto the page.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 [ $# -ge 1 ] || { echo "usage: run.sh SECONDS [TARGET...]" >&2; exit 2; }
 seconds=$1
 shift
-build=build/fuzz
+build=${HNAS_BUILD:-build/fuzz}
 targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
 programs=$(for t in $targets; do echo "tests/fuzz/fuzz_$t"; done)
 mkdir -p $build/found

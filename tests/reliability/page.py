@@ -48,6 +48,8 @@ PROMISES = (
 # name of the figure, what it is, command
 CHECKS = (
     ("tsan", "ThreadSanitizer over the suite", "sh tests/reliability/tsan.sh"),
+    ("cppcheck", "cppcheck over `lib/`", "sh tests/reliability/analyze.sh cppcheck"),
+    ("clang", "clang over `lib/`, strict warnings", "sh tests/reliability/analyze.sh clang"),
     ("abi", "abidiff of the library against `tests/abi/baseline.abi`",
      "sh tests/abi/check_abi.sh BUILD_DIR"),
 )

@@ -12,7 +12,7 @@ mkdir -p "$build"
     { tail -5 "$build/setup.log"; exit 1; }
 ninja -j2 -C "$build" >"$build/ninja.log" 2>&1 ||
     { grep -E 'error|FAILED' -A5 "$build/ninja.log" | head -20; exit 1; }
-TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=7" \
+TSAN_OPTIONS="exitcode=66 history_size=7 die_after_fork=0" \
     meson test -C "$build" --no-rebuild --timeout-multiplier 10 "$@" \
     >"$build/test.log" 2>&1
 status=$?
