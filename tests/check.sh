@@ -17,7 +17,7 @@ packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
-[ "$full" = 0 ] || packages="$packages clang abigail-tools"
+[ "$full" = 0 ] || packages="$packages clang cppcheck abigail-tools"
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
 trap 'rm -rf "$log"' EXIT
@@ -237,6 +237,8 @@ one "demo: sizes fall with lambda, networks stay good" \
 
 if [ "$full" = 1 ]; then
     one "ThreadSanitizer: the whole suite" sh tests/reliability/tsan.sh
+    one "cppcheck and clang have nothing to say" \
+        sh tests/reliability/analyze.sh
     one "ABI: the library is as tests/abi/baseline.abi" \
         sh tests/abi/check_abi.sh $build/release
     one "fuzzing: each reader, and calls, for 20 seconds" \

@@ -46,7 +46,8 @@ static inline void *countdown_alloc(void *user, size_t size_bytes,
         c->left = c->once ? -1 : 0;
         return NULL;
     }
-    c->left -= c->left > 0;
+    if (c->left > 0) /* unarmed, it is only read: any thread may */
+        c->left--;
     atomic_fetch_add(&c->n_live, 1);
     return aligned_alloc(alignment, size_bytes);
 }
