@@ -83,7 +83,7 @@ def fashion():
 
 
 # a twelfth of the steps that the default's rate of alpha is made for
-RATE = {"--alpha-lr": "4e-2"}
+RATE = {"--alpha-lr": "2e-2"}
 FACTORS = {
     "default": {},
     "scale raw": {"--scale": "raw"},
@@ -99,8 +99,8 @@ FACTORS = {
     "cost_weight 3": {"--cost-weight": "3"},
     "cost_weight 30": {"--cost-weight": "30"},
     "alpha rate 1e-2": {"--alpha-lr": "1e-2"},
-    "alpha rate 2e-2": {"--alpha-lr": "2e-2"},
-    "alpha rate 8e-2": {"--alpha-lr": "8e-2"},
+    "alpha rate 5e-3": {"--alpha-lr": "5e-3"},
+    "alpha rate 4e-2": {"--alpha-lr": "4e-2"},
     "tau to 0.5": {"--tau": "1:0.5:linear"},
     "tau to 0.05": {"--tau": "1:0.05:linear"},
     "no warm-up": {"--warmup": "0"},

@@ -209,16 +209,16 @@ def ablation(rows):
         if not runs:
             continue
         sizes = [searched(r["path"]["end"]) for r in runs]
-        span = [max(s) / min(x for x in s if x > 0) for s in sizes]
+        span = [max(s) / min(x for x in s if x > 0) for s in sizes if max(s)]
         cells = [factor, len(runs)]
         for lam in LAMBDAS:
             entries = [final(r, lam) for r in runs]
             cells.append(f"{percent(mean(e['inherited_accuracy'] for e in entries))}, "
                          f"{mean(e['params'] for e in entries):.0f}")
-        lines.append([*cells, f"{mean(span):.1f}",
+        lines.append([*cells, f"{mean(span):.1f}" if span else "-",
                       f"{mean(len(set(s)) for s in sizes):.1f}"])
     return lines and (
-        "\n## Ablation, one factor at a time from `default`\n\n4 channels, batch 64, 4 epochs, alpha rate 4e-2. Inherited accuracy in "
+        "\n## Ablation, one factor at a time from `default`\n\n4 channels, batch 64, 4 epochs, alpha rate 2e-2. Inherited accuracy in "
         "per cent and parameters at each lambda, mean over the seeds.\n\n") + table(
         ["factor", "seeds", *LAMBDAS, "largest over smallest searched", "sizes"], lines)
 
