@@ -45,8 +45,9 @@ def long_searches():
 
 def trainings():
     jobs = [
-        Job(f"train/default/{seed}", "train", of=f"search/default/{seed}", marks=MARKS,
-            group="long")
+        Job(f"train/default/{seed}/{mark}", "train", of=f"search/default/{seed}",
+            marks=(mark,), group="long")
+        for mark in reversed(MARKS)
         for seed in SEEDS
     ]
     return [*jobs, Job("random/default/0", "random", of="search/default/0", group="long")]

@@ -133,6 +133,9 @@ class Runner:
             words = ["--arch", path, "--data", data, *shape, *TRAIN.split(), "--out", net]
             result = self.program("hnas-train", *words)
             result.pop("confusion", None)
+            result["ms_1"] = self.program(
+                "hnas-bench", "forward", "--arch", path, *shape, "--nodes", 2, "--image",
+                "1x28x28", "--batch", 1, "--threads", 1, "--repeat", 400)["median_ms"]
             self.save(name, {**cells, "result": result})
         return key
 
