@@ -268,9 +268,11 @@ def missing(rows):
     for name, row in rows.items():
         group = name.split("/")[0]
         n, sum_ = hours.get(group, (0, 0.0))
-        hours[group] = n + 1, sum_ + row.get("seconds_here", 0) / 3600
+        # a search may have been run in parts: its log has them all
+        logged = sum(float(line["seconds"]) for line in row.get("log", []))
+        hours[group] = n + 1, sum_ + max(logged, row.get("seconds_here", 0)) / 3600
     text = "\n## Time, and what is missing\n\n" + table(
-        ["rows", "number", "hours"],
+        ["rows", "number", "hours, machine shared"],
         [[g, n, f"{h:.2f}"] for g, (n, h) in sorted(hours.items()) if h])
     if names:
         text += f"\n\nNot run yet ({len(names)}): {', '.join(names)}."

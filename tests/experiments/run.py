@@ -105,7 +105,8 @@ class Runner:
 
     def pieces(self, job, pieces):
         """Test accuracy, with the search's weights, of every network of a path."""
-        data = self.data(job.options)[1]
+        words = self.data(job.options)
+        data = words[words.index("--data") + 1]
         accuracy = []
         for piece in pieces:
             words = ["--search", self.file(job.name, "end"), "--lambda", middle(piece),
