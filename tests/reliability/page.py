@@ -20,7 +20,7 @@ What the library promises to a program that it is part of, and the command that 
 the last two tables put theirs there. What is trusted and what is not stands in [security.md](security.md).
 
     sh tests/check.sh           # release and sanitizer builds of all tests, rules, programs, bindings
-    sh tests/check.sh --full    # ThreadSanitizer, coverage, analyzers, the ABI, Chromium too
+    sh tests/check.sh --full    # ThreadSanitizer, analyzers, the ABI, Chromium too
 """
 
 # promise, what shows it: $ names tests of meson's, else a command
