@@ -243,7 +243,7 @@ def test_search_resumes_second_order_gumbel(room):
 
 
 def test_search_resumes_few_paths(room):
-    extra = ["--alpha-paths", 2, "--epochs", 2]
+    extra = ["--alpha-paths", 3, "--epochs", 2]
     room.search("p", *extra)
     assert room.read("p", "search.safetensors") != room.read(
         "a", "search.safetensors")
