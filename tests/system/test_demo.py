@@ -34,8 +34,8 @@ def main():
     for row in rows:
         print(row)
         assert row["inherited_accuracy"] >= 0.93, row
-        # with the statistics of other draws it would be 0.5 to 0.8
-        assert row["valid_accuracy"] >= 0.85, row
+        # with batch-norm's statistics of other draws it is 0.035 to 0.07 less
+        assert row["valid_accuracy"] >= row["inherited_accuracy"] - 0.025, row
     sizes = [row["params"] for row in rows]
     assert sizes == sorted(sizes, reverse=True), sizes
     assert len(set(sizes)) >= 3, sizes

@@ -66,6 +66,24 @@ class EpochSums:
                      else float("nan"))
 
 
+def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
+              w_lr: Pair, w_momentum: Any, w_weight_decay: Any, w_clip: Any,
+              nesterov: Any, u_lr: Any, u_betas: Any, u_weight_decay: Any,
+              total_steps: Any, rate_steps: Any, warmup: Any) -> None:
+    """Settings of a bilevel optimizer, where they are not None."""
+    if order is not None:
+        opts.order = number("order", "HNAS_ORDER_", order)
+    if w_lr is not None:
+        opts.w_rate, opts.w_rate_last = pair("w_lr", w_lr)
+    if u_betas is not None:
+        opts.u.beta1, opts.u.beta2 = u_betas
+    assign(opts, virtual_clip=virtual_clip, u_rate=u_lr,
+           total_steps=total_steps, rate_steps=rate_steps, warmup=warmup)
+    assign(opts.w, momentum=w_momentum, weight_decay=w_weight_decay,
+           clip=w_clip, nesterov=nesterov)
+    assign(opts.u, weight_decay=u_weight_decay)
+
+
 class Bilevel(Handle):
     """Supernet and hypernetwork, trained together: alpha on a validation
     batch, then weights on a training batch.
@@ -129,18 +147,12 @@ class Bilevel(Handle):
                zero_one=zero_one, beta_decay=beta_decay,
                norm_momentum=norm_momentum, alpha_paths=alpha_paths,
                theta=theta)
-        b = opts.bilevel
-        if order is not None:
-            b.order = number("order", "HNAS_ORDER_", order)
-        if w_lr is not None:
-            b.w_rate, b.w_rate_last = pair("w_lr", w_lr)
-        if alpha_betas is not None:
-            b.u.beta1, b.u.beta2 = alpha_betas
-        assign(b, virtual_clip=virtual_clip, u_rate=alpha_lr,
-               total_steps=total_steps, rate_steps=rate_steps, warmup=warmup)
-        assign(b.w, momentum=w_momentum, weight_decay=w_weight_decay,
-               clip=w_clip, nesterov=nesterov)
-        assign(b.u, weight_decay=alpha_weight_decay)
+        set_steps(opts.bilevel, order=order, virtual_clip=virtual_clip,
+                  w_lr=w_lr, w_momentum=w_momentum,
+                  w_weight_decay=w_weight_decay, w_clip=w_clip,
+                  nesterov=nesterov, u_lr=alpha_lr, u_betas=alpha_betas,
+                  u_weight_decay=alpha_weight_decay, total_steps=total_steps,
+                  rate_steps=rate_steps, warmup=warmup)
         self._create(net, hyper, opts)
 
     def _create(self, net: Supernet, hyper: Hypernet, opts: Any) -> None:

@@ -9,8 +9,8 @@ from . import _abi
 from ._core import Handle
 from ._errors import StoppedError
 from ._library import lib
-from ._options import assign, number, options, pair
-from .bilevel import Pair, StepInfo
+from ._options import options
+from .bilevel import Pair, StepInfo, set_steps
 from .context import Context, context_of
 from .tape import Tape, pointers
 from .tensor import Tensor, check_core
@@ -54,17 +54,12 @@ class Problem(Handle):
         context = context_of(ctx)
         check_core(context._core, *w, *u)
         opts = options("hnas_bilevel_opts")
-        if order is not None:
-            opts.order = number("order", "HNAS_ORDER_", order)
-        if w_lr is not None:
-            opts.w_rate, opts.w_rate_last = pair("w_lr", w_lr)
-        if u_betas is not None:
-            opts.u.beta1, opts.u.beta2 = u_betas
-        assign(opts, virtual_clip=virtual_clip, u_rate=u_lr,
-               total_steps=total_steps, rate_steps=rate_steps, warmup=warmup)
-        assign(opts.w, momentum=w_momentum, weight_decay=w_weight_decay,
-               clip=w_clip, nesterov=nesterov)
-        assign(opts.u, weight_decay=u_weight_decay)
+        set_steps(opts, order=order, virtual_clip=virtual_clip, w_lr=w_lr,
+                  w_momentum=w_momentum, w_weight_decay=w_weight_decay,
+                  w_clip=w_clip, nesterov=nesterov, u_lr=u_lr,
+                  u_betas=u_betas, u_weight_decay=u_weight_decay,
+                  total_steps=total_steps, rate_steps=rate_steps,
+                  warmup=warmup)
         self._losses, self._after = (train, valid), after_u
         self.w, self.u, self.steps = list(w), list(u), 0
         core = context._core
