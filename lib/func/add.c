@@ -62,7 +62,13 @@ hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
     st = hn_expect_pair(in, tape, a, b, "add");
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule, in, 2, 0, in[0]->layout, in[0]->rank, in[0]->dim, NULL, 0};
+            .rule = &rule,
+            .in = in,
+            .n_in = 2,
+            .layout = in[0]->layout,
+            .rank = in[0]->rank,
+            .dims = in[0]->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

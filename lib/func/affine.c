@@ -74,8 +74,14 @@ hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     st = hn_as_dense(&in, tape, x);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule,   &in,  1, sizeof(struct affine), in->layout, in->rank,
-            in->dim, NULL, 0};
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .aux_bytes = sizeof(struct affine),
+            .layout = in->layout,
+            .rank = in->rank,
+            .dims = in->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -249,15 +249,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *const *in, int32_t n_in,
                           const hnas_shape *shape, const struct host *host)
 {
-    const struct hn_make make = {&rule,
-                                 in,
-                                 n_in,
-                                 sizeof *host,
-                                 shape->rank == 4 ? HN_IMAGE : HN_STRIDED,
-                                 shape->rank,
-                                 shape->dims,
-                                 NULL,
-                                 0};
+    const struct hn_make make = {
+        .rule = &rule,
+        .in = in,
+        .n_in = n_in,
+        .aux_bytes = sizeof *host,
+        .layout = shape->rank == 4 ? HN_IMAGE : HN_STRIDED,
+        .rank = shape->rank,
+        .dims = shape->dims,
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

@@ -74,7 +74,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                              (x->dim[2] + stride - 1) / stride,
                              (x->dim[3] + stride - 1) / stride};
     const struct hn_make make = {
-        &rule, &x, 1, sizeof(struct pool), HN_IMAGE, 4, dims, NULL, dims[0]};
+        .rule = &rule,
+        .in = &x,
+        .n_in = 1,
+        .aux_bytes = sizeof(struct pool),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

@@ -331,15 +331,17 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *z, struct hnas_norm *norm)
 {
     struct hnas_tensor *in[3] = {z, norm->weight, norm->bias};
-    const struct hn_make make = {&rule,
-                                 in,
-                                 norm->weight ? 3 : 1,
-                                 sizeof(struct batch_norm),
-                                 HN_IMAGE,
-                                 4,
-                                 z->dim,
-                                 z,
-                                 z->dim[0]};
+    const struct hn_make make = {
+        .rule = &rule,
+        .in = in,
+        .n_in = norm->weight ? 3 : 1,
+        .aux_bytes = sizeof(struct batch_norm),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = z->dim,
+        .pending = z,
+        .n_images = z->dim[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

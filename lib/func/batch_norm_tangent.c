@@ -316,7 +316,15 @@ static hnas_status record_sums(struct hnas_tensor **out, struct hnas_tape *tape,
 {
     const int64_t dims[2] = {3, in[Z]->cp};
     const struct hn_make make = {
-        &sums_rule, in, 2, sizeof b, HN_STRIDED, 2, dims, NULL, in[Z]->dim[0]};
+        .rule = &sums_rule,
+        .in = in,
+        .n_in = 2,
+        .aux_bytes = sizeof b,
+        .layout = HN_STRIDED,
+        .rank = 2,
+        .dims = dims,
+        .n_images = in[Z]->dim[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 
@@ -351,9 +359,16 @@ static hnas_status record_apply(struct hnas_tensor **out,
 {
     const int32_t n = list_inputs(in, &b->state);
     const struct hn_make make = {
-        &apply_rule,  in, n,          sizeof b,
-        HN_IMAGE,     4,  in[Z]->dim, b->keeps_t ? NULL : in[T],
-        in[Z]->dim[0]};
+        .rule = &apply_rule,
+        .in = in,
+        .n_in = n,
+        .aux_bytes = sizeof b,
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = in[Z]->dim,
+        .pending = b->keeps_t ? NULL : in[T],
+        .n_images = in[Z]->dim[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

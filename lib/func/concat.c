@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Concatenation of images over channels; the gradient is cut back. */
+/* Concatenation of images over channels; the gradient is cut back.  Where it
+ * can the output stays joined (tape/joined.c), and nothing is copied. */
 #include <string.h>
 
 #include "func/func.h"
@@ -152,8 +153,14 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[0]->dim[0], channels, in[0]->dim[2],
                              in[0]->dim[3]};
-    const struct hn_make make = {&rule, in,   (int32_t)n, 0,      HN_IMAGE,
-                                 4,     dims, NULL,       dims[0]};
+    const struct hn_make make = {.rule = &rule,
+                                 .in = in,
+                                 .n_in = (int32_t)n,
+                                 .layout = HN_IMAGE,
+                                 .rank = 4,
+                                 .dims = dims,
+                                 .n_images = dims[0],
+                                 .joins = hn_can_join(tape, in, (int32_t)n)};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

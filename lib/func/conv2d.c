@@ -180,8 +180,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[X]->dim[0], in[WEIGHT]->dim[0], win->out[0],
                              win->out[1]};
-    const struct hn_make make = {
-        &rule, in, 2, sizeof(struct conv), HN_IMAGE, 4, dims, NULL, dims[0]};
+    const struct hn_make make = {.rule = &rule,
+                                 .in = in,
+                                 .n_in = 2,
+                                 .aux_bytes = sizeof(struct conv),
+                                 .layout = HN_IMAGE,
+                                 .rank = 4,
+                                 .dims = dims,
+                                 .n_images = dims[0],
+                                 .reads_parts = relu};
     struct conv *c;
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

@@ -169,9 +169,16 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     const int64_t dims[4] = {in[X]->dim[0], in[WEIGHT]->dim[0], win->out[0],
                              win->out[1]};
     struct hnas_tensor *list[2 * N_MOVES] = {in[X], in[WEIGHT]};
-    struct hn_make make = {&rule,    list, N_MOVES, sizeof(struct conv),
-                           HN_IMAGE, 4,    dims,    NULL,
-                           dims[0]};
+    struct hn_make make = {
+        .rule = &rule,
+        .in = list,
+        .n_in = N_MOVES,
+        .aux_bytes = sizeof(struct conv),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct hn_node *node;
     struct conv *c;
     hnas_status st;

@@ -151,7 +151,12 @@ hnas_status hn_cross_entropy(hnas_tensor **out, hnas_tape *tape,
         st = hn_as_dense(&in[0], tape, logits);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule, in, 2, sizeof(struct entropy), HN_STRIDED, 0, NULL, NULL, 0};
+            .rule = &rule,
+            .in = in,
+            .n_in = 2,
+            .aux_bytes = sizeof(struct entropy),
+            .layout = HN_STRIDED,
+        };
 
         st = hn_append(&node, tape, &make);
     }

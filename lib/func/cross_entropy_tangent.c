@@ -104,7 +104,12 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *const in[3], double smoothing)
 {
     const struct hn_make make = {
-        &rule, in, 3, sizeof(struct entropy), HN_STRIDED, 0, NULL, NULL, 0};
+        .rule = &rule,
+        .in = in,
+        .n_in = 3,
+        .aux_bytes = sizeof(struct entropy),
+        .layout = HN_STRIDED,
+    };
     struct hn_node *node;
     struct entropy *e;
     hnas_status st = hn_append(&node, tape, &make);

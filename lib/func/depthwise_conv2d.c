@@ -192,9 +192,16 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[X]->dim[0], in[X]->dim[1], win->out[0],
                              win->out[1]};
-    const struct hn_make make = {&rule,    in, 2,    sizeof(struct depthwise),
-                                 HN_IMAGE, 4,  dims, NULL,
-                                 dims[0]};
+    const struct hn_make make = {
+        .rule = &rule,
+        .in = in,
+        .n_in = 2,
+        .aux_bytes = sizeof(struct depthwise),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct depthwise *d;
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

@@ -5,17 +5,15 @@
 #include "hnas/func.h"
 #include "tape/image.h"
 
-static void forward(const struct hn_node *node, int64_t image,
-                    struct hn_worker *w)
+static void average(real *y, struct hn_worker *w, const struct hnas_tensor *x,
+                    int64_t image)
 {
-    const struct hnas_tensor *x = node->in[0];
     const int64_t n_pix = x->dim[2] * x->dim[3];
     const real *scale, *shift;
-    real *y = hn_real(node->out) + image * x->dim[1];
 
     hn_pending(x, &scale, &shift);
-    node->ctx->k.moments(w->vec, hn_read_image(w, x, image, HN_WIDE_OTHER),
-                         n_pix, x->cp);
+    w->ctx->k.moments(w->vec, hn_read_image(w, x, image, HN_WIDE_OTHER), n_pix,
+                      x->cp);
     for (int64_t c = 0; c < x->dim[1]; c++) {
         const real mean = w->vec[c] / (real)n_pix;
 
@@ -23,17 +21,26 @@ static void forward(const struct hn_node *node, int64_t image,
     }
 }
 
+static void forward(const struct hn_node *node, int64_t image,
+                    struct hn_worker *w)
+{
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&node->in[0], &n);
+    real *y = hn_real(node->out) + image * node->in[0]->dim[1];
+
+    for (int32_t i = 0; i < n; y += part[i++]->dim[1])
+        average(y, w, part[i], image);
+}
+
 static hnas_status begin(struct hn_node *node)
 {
     return hn_grad_reserve(node->in[0]);
 }
 
-static void backward(const struct hn_node *node, int64_t image,
-                     struct hn_worker *w)
+static void spread(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
+                   const real *g)
 {
-    struct hnas_tensor *x = node->in[0];
     const int64_t n_pix = x->dim[2] * x->dim[3], n_c = x->dim[1];
-    const real *g = node->out->grad + image * n_c;
     int flags;
     real *dx = hn_push_grad(w, x, image, &flags);
 
@@ -42,6 +49,18 @@ static void backward(const struct hn_node *node, int64_t image,
     for (int64_t p = 0; p < n_pix; p++, dx += x->cp)
         for (int64_t c = 0; c < n_c; c++)
             dx[c] += g[c] / (real)n_pix;
+}
+
+static void backward(const struct hn_node *node, int64_t image,
+                     struct hn_worker *w)
+{
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&node->in[0], &n);
+    const real *g = node->out->grad + image * node->in[0]->dim[1];
+
+    for (int32_t i = 0; i < n; g += part[i++]->dim[1])
+        if (part[i] == node->in[0] || hn_wants(part[i]))
+            spread(w, part[i], image, g);
 }
 
 static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
@@ -60,8 +79,14 @@ static const struct hn_rule rule = {
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *x)
 {
-    const struct hn_make make = {&rule, &x,     1,    0,        HN_STRIDED,
-                                 2,     x->dim, NULL, x->dim[0]};
+    const struct hn_make make = {.rule = &rule,
+                                 .in = &x,
+                                 .n_in = 1,
+                                 .layout = HN_STRIDED,
+                                 .rank = 2,
+                                 .dims = x->dim,
+                                 .n_images = x->dim[0],
+                                 .reads_parts = 1};
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

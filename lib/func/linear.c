@@ -167,8 +167,14 @@ hnas_status hnas_linear(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
         st = hn_as_dense(&in[2], tape, bias);
     if (st == HNAS_OK) {
         const int64_t dims[2] = {x->dim[0], weight->dim[0]};
-        const struct hn_make make = {&rule, in,   bias ? 3 : 2, 0, HN_STRIDED,
-                                     2,     dims, NULL,         0};
+        const struct hn_make make = {
+            .rule = &rule,
+            .in = in,
+            .n_in = bias ? 3 : 2,
+            .layout = HN_STRIDED,
+            .rank = 2,
+            .dims = dims,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -43,8 +43,9 @@ static void masked(const struct hn_node *node, struct hn_worker *w,
 {
     const struct hnas_tensor *y = node->out;
     const struct hn_cplane r = hn_read_relu(w, node->in[X], image, PAD);
+    const struct hn_cplane g = {src, y->dim[3] * y->cp, y->cp};
 
-    node->ctx->k.relu_grad(dst, src, r, NULL, NULL, y->dim[2], y->dim[3], y->cp,
+    node->ctx->k.relu_grad(dst, g, r, NULL, NULL, y->dim[2], y->dim[3], y->cp,
                            flags);
 }
 
@@ -81,15 +82,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
                           struct hnas_tensor *const in[2])
 {
     const int image = in[T]->layout == HN_IMAGE;
-    const struct hn_make make = {image ? &image_rule : &rule,
-                                 in,
-                                 2,
-                                 0,
-                                 in[T]->layout,
-                                 in[T]->rank,
-                                 in[T]->dim,
-                                 NULL,
-                                 image ? in[T]->dim[0] : 0};
+    const struct hn_make make = {
+        .rule = image ? &image_rule : &rule,
+        .in = in,
+        .n_in = 2,
+        .layout = in[T]->layout,
+        .rank = in[T]->rank,
+        .dims = in[T]->dim,
+        .n_images = image ? in[T]->dim[0] : 0,
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

@@ -67,7 +67,15 @@ hnas_status hn_max_pool_pick(hnas_tensor **out, hnas_tape *tape, hnas_tensor *t,
                              (x->dim[3] + stride - 1) / stride};
     struct hnas_tensor *in[2] = {NULL, x};
     const struct hn_make make = {
-        &rule, in, 2, sizeof(struct pick), HN_IMAGE, 4, dims, NULL, dims[0]};
+        .rule = &rule,
+        .in = in,
+        .n_in = 2,
+        .aux_bytes = sizeof(struct pick),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_as_image(&in[T], tape, t);
 

@@ -374,8 +374,15 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const struct hnas_tensor *gates = in[n_x];
     const struct hn_make make = {
-        &rule,      in,   (int32_t)n_x + 1, sizeof(struct mix), HN_IMAGE, 4,
-        in[0]->dim, NULL, in[0]->dim[0]};
+        .rule = &rule,
+        .in = in,
+        .n_in = (int32_t)n_x + 1,
+        .aux_bytes = sizeof(struct mix),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = in[0]->dim,
+        .n_images = in[0]->dim[0],
+    };
     struct hn_node *node;
     struct mix *m;
     hnas_status st = hn_append(&node, tape, &make);

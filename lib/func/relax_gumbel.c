@@ -153,8 +153,14 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const struct hnas_tensor *noise = in[NOISE];
     const struct hn_make make = {
-        &rule,      in,   2, sizeof(struct relax), HN_STRIDED, noise->rank,
-        noise->dim, NULL, 0};
+        .rule = &rule,
+        .in = in,
+        .n_in = 2,
+        .aux_bytes = sizeof(struct relax),
+        .layout = HN_STRIDED,
+        .rank = noise->rank,
+        .dims = noise->dim,
+    };
     struct hn_node *node;
     struct relax *r;
     hnas_status st = hn_append(&node, tape, &make);

@@ -66,8 +66,14 @@ hnas_status hnas_relax_sigmoid(hnas_tensor **out, hnas_tape *tape,
     if (st == HNAS_OK)
         st = hn_as_dense(&in, tape, alpha);
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule, &in,     1,    0, HN_STRIDED,
-                                     2,     in->dim, NULL, 0};
+        const struct hn_make make = {
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .layout = HN_STRIDED,
+            .rank = 2,
+            .dims = in->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -86,8 +86,14 @@ hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,
     st = hn_as_dense(&in, tape, alpha);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule,   &in,  1, sizeof(struct relax), HN_STRIDED, 2,
-            in->dim, NULL, 0};
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .aux_bytes = sizeof(struct relax),
+            .layout = HN_STRIDED,
+            .rank = 2,
+            .dims = in->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

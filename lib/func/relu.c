@@ -89,8 +89,15 @@ static const struct hn_rule image_rule = {
 static hnas_status relu_image(hnas_tensor **out, hnas_tape *tape,
                               hnas_tensor *x)
 {
-    const struct hn_make make = {&image_rule, &x,     1,    0,        HN_IMAGE,
-                                 4,           x->dim, NULL, x->dim[0]};
+    const struct hn_make make = {
+        .rule = &image_rule,
+        .in = &x,
+        .n_in = 1,
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = x->dim,
+        .n_images = x->dim[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 
@@ -122,8 +129,14 @@ hnas_status hnas_relu(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x)
         return st;
     }
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule,    &in,     1,    0, in->layout,
-                                     in->rank, in->dim, NULL, 0};
+        const struct hn_make make = {
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .layout = in->layout,
+            .rank = in->rank,
+            .dims = in->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

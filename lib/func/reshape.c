@@ -60,7 +60,13 @@ hnas_status hn_reshape(struct hnas_tensor **out, struct hnas_tape *tape,
         st = hn_as_dense(&in, tape, x);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule, &in, 1, 0, HN_STRIDED, shape->rank, shape->dims, NULL, 0};
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .layout = HN_STRIDED,
+            .rank = shape->rank,
+            .dims = shape->dims,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -312,9 +312,16 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
 {
     const int64_t dims[4] = {in[X]->dim[0], in[POINTWISE]->dim[0], win->out[0],
                              win->out[1]};
-    const struct hn_make make = {&rule,    in, 3,    sizeof(struct separable),
-                                 HN_IMAGE, 4,  dims, NULL,
-                                 dims[0]};
+    const struct hn_make make = {
+        .rule = &rule,
+        .in = in,
+        .n_in = 3,
+        .aux_bytes = sizeof(struct separable),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct separable *s;
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);

@@ -290,9 +290,16 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     const int64_t dims[4] = {in[X]->dim[0], in[W]->dim[0], win->out[0],
                              win->out[1]};
     struct hnas_tensor *list[2 * N_MOVES] = {in[X], in[K], in[W]};
-    struct hn_make make = {&rule,    list, N_MOVES, sizeof(struct separable),
-                           HN_IMAGE, 4,    dims,    NULL,
-                           dims[0]};
+    struct hn_make make = {
+        .rule = &rule,
+        .in = list,
+        .n_in = N_MOVES,
+        .aux_bytes = sizeof(struct separable),
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct separable *s;
     struct hn_node *node;
     hnas_status st;

@@ -85,8 +85,14 @@ hnas_status hn_softmax_tangent(hnas_tensor **out, hnas_tape *tape,
     *out = NULL;
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule,  in,   2, sizeof(struct softmax), HN_STRIDED, p->rank,
-            p->dim, NULL, 0};
+            .rule = &rule,
+            .in = in,
+            .n_in = 2,
+            .aux_bytes = sizeof(struct softmax),
+            .layout = HN_STRIDED,
+            .rank = p->rank,
+            .dims = p->dim,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -58,8 +58,12 @@ hnas_status hnas_sum(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x)
     if (st == HNAS_OK)
         st = hn_as_dense(&in, tape, x);
     if (st == HNAS_OK) {
-        const struct hn_make make = {&rule, &in,  1,    0, HN_STRIDED,
-                                     0,     NULL, NULL, 0};
+        const struct hn_make make = {
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .layout = HN_STRIDED,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -18,8 +18,12 @@ static hnas_status ones(struct hnas_tensor **out, struct hnas_tape *tape,
                         int64_t n)
 {
     const int64_t dims[2] = {1, n};
-    const struct hn_make make = {&ones_rule, NULL, 0,    0, HN_STRIDED,
-                                 2,          dims, NULL, 0};
+    const struct hn_make make = {
+        .rule = &ones_rule,
+        .layout = HN_STRIDED,
+        .rank = 2,
+        .dims = dims,
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

@@ -98,7 +98,14 @@ hnas_status hn_tile(struct hnas_tensor **out, struct hnas_tape *tape,
         st = hn_as_dense(&in, tape, x);
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule, &in, 1, sizeof(struct tiles), HN_KERNEL, 4, dims, NULL, 0};
+            .rule = &rule,
+            .in = &in,
+            .n_in = 1,
+            .aux_bytes = sizeof(struct tiles),
+            .layout = HN_KERNEL,
+            .rank = 4,
+            .dims = dims,
+        };
 
         st = hn_append(&node, tape, &make);
     }

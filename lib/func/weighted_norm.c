@@ -112,7 +112,12 @@ hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,
     st = hn_expect_pair(in, tape, x, weight, "weighted_norm");
     if (st == HNAS_OK) {
         const struct hn_make make = {
-            &rule, in, 2, sizeof(struct norm), HN_STRIDED, 0, NULL, NULL, 0};
+            .rule = &rule,
+            .in = in,
+            .n_in = 2,
+            .aux_bytes = sizeof(struct norm),
+            .layout = HN_STRIDED,
+        };
 
         st = hn_append(&node, tape, &make);
     }

@@ -17,8 +17,13 @@ static const struct hn_rule rule = {.name = "zeros", .forward_image = forward};
 hnas_status hn_zeros(struct hnas_tensor **out, struct hnas_context *ctx,
                      struct hnas_tape *tape, const int64_t dims[4])
 {
-    const struct hn_make make = {&rule, NULL, 0,    0,      HN_IMAGE,
-                                 4,     dims, NULL, dims[0]};
+    const struct hn_make make = {
+        .rule = &rule,
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = dims,
+        .n_images = dims[0],
+    };
     struct hn_node *node;
     hnas_status st;
 

@@ -121,9 +121,8 @@ struct hn_kernels {
 
     /* Gradient through a rectifier whose output is kept in the padded plane
      * r: m = r > 0 ? g : 0, dx (+)= m; and where sums is not NULL, sums[0] +=
-     * m, sums[1] += m * z per channel.  g, dx, z dense.  flags:
-     * HN_ACCUMULATE. */
-    void (*relu_grad)(real *dx, const real *g, struct hn_cplane r,
+     * m, sums[1] += m * z per channel.  dx, z dense.  flags: HN_ACCUMULATE. */
+    void (*relu_grad)(real *dx, struct hn_cplane g, struct hn_cplane r,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags);
 

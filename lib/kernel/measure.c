@@ -145,9 +145,10 @@ static void moments(struct measure *b)
 
 static void relu_grad(struct measure *b)
 {
-    struct hn_cplane r = {b->padded, b->prow, b->cp};
+    const struct hn_cplane r = {b->padded, b->prow, b->cp};
+    const struct hn_cplane g = {b->g, b->w * b->cp, b->cp};
 
-    b->k.relu_grad(b->y, b->g, r, b->x, b->sums, b->h, b->w, b->cp, 0);
+    b->k.relu_grad(b->y, g, r, b->x, b->sums, b->h, b->w, b->cp, 0);
 }
 
 static void max_pool(struct measure *b)

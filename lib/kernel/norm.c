@@ -78,7 +78,7 @@ static void relu_grad_pixel(real *restrict dx, const real *restrict g,
     }
 }
 
-static void relu_grad(real *dx, const real *g, struct hn_cplane r,
+static void relu_grad(real *dx, struct hn_cplane g, struct hn_cplane r,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags)
 {
@@ -86,9 +86,9 @@ static void relu_grad(real *dx, const real *g, struct hn_cplane r,
         for (int64_t x = 0; x < w; x++) {
             int64_t at = (y * w + x) * cp;
 
-            relu_grad_pixel(dx + at, g + at, r.p + y * r.row + x * r.pix,
-                            sums ? z + at : NULL, sums, cp,
-                            flags & HN_ACCUMULATE);
+            relu_grad_pixel(dx + at, g.p + y * g.row + x * g.pix,
+                            r.p + y * r.row + x * r.pix, sums ? z + at : NULL,
+                            sums, cp, flags & HN_ACCUMULATE);
         }
 }
 

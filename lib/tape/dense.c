@@ -92,8 +92,15 @@ static const struct hn_rule to_image_rule = {
 hnas_status hn_as_image(struct hnas_tensor **out, struct hnas_tape *tape,
                         struct hnas_tensor *x)
 {
-    const struct hn_make make = {&to_image_rule, &x,   1,        0, HN_IMAGE, 4,
-                                 x->dim,         NULL, x->dim[0]};
+    const struct hn_make make = {
+        .rule = &to_image_rule,
+        .in = &x,
+        .n_in = 1,
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = x->dim,
+        .n_images = x->dim[0],
+    };
     struct hn_node *node;
     hnas_status st;
 
@@ -165,8 +172,15 @@ static const struct hn_rule to_dense_rule = {
 hnas_status hn_copy_image(struct hnas_tensor **out, struct hnas_tape *tape,
                           struct hnas_tensor *x)
 {
-    const struct hn_make make = {&to_dense_rule, &x,   1,        0, HN_IMAGE, 4,
-                                 x->dim,         NULL, x->dim[0]};
+    const struct hn_make make = {
+        .rule = &to_dense_rule,
+        .in = &x,
+        .n_in = 1,
+        .layout = HN_IMAGE,
+        .rank = 4,
+        .dims = x->dim,
+        .n_images = x->dim[0],
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 
@@ -226,8 +240,14 @@ static const struct hn_rule relayout_rule = {
 static hnas_status relayout(struct hnas_tensor **out, struct hnas_tape *tape,
                             struct hnas_tensor *x, enum hn_layout layout)
 {
-    const struct hn_make make = {&relayout_rule, &x,     1,    0, layout,
-                                 x->rank,        x->dim, NULL, 0};
+    const struct hn_make make = {
+        .rule = &relayout_rule,
+        .in = &x,
+        .n_in = 1,
+        .layout = layout,
+        .rank = x->rank,
+        .dims = x->dim,
+    };
     struct hn_node *node;
     hnas_status st = hn_append(&node, tape, &make);
 

@@ -56,7 +56,7 @@ hnas_status hn_add_partials(struct hn_node *node, int32_t input,
     return HNAS_OK;
 }
 
-hnas_status hn_grad_reserve(struct hnas_tensor *x)
+static hnas_status reserve_one(struct hnas_tensor *x)
 {
     struct hn_record *r = x->record;
     const size_t bytes = (size_t)hn_tensor_extent(x) * sizeof(real);
@@ -80,6 +80,18 @@ hnas_status hn_grad_reserve(struct hnas_tensor *x)
     return HNAS_OK;
 }
 
+hnas_status hn_grad_reserve(struct hnas_tensor *x)
+{
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&x, &n);
+    hnas_status st = HNAS_OK;
+
+    for (int32_t i = 0; i < n && st == HNAS_OK; i++)
+        if (part[i] == x || hn_wants(part[i]))
+            st = reserve_one(part[i]);
+    return st;
+}
+
 /* Dense gradient of an image and whether it holds something already. */
 static real *dense_grad(struct hnas_tensor *x, int64_t image, int *flags)
 {
@@ -97,7 +109,8 @@ static real *dense_grad(struct hnas_tensor *x, int64_t image, int *flags)
 static int is_behind_mask(const struct hn_worker *w,
                           const struct hnas_tensor *x)
 {
-    return w->acc.tensor == x || w->tangent_acc.tensor == x;
+    return (w->acc.tensor && hn_is_part(x, w->acc.tensor)) ||
+           w->tangent_acc.tensor == x;
 }
 
 real *hn_push_grad(struct hn_worker *w, struct hnas_tensor *x, int64_t image,
@@ -134,27 +147,41 @@ real *hn_open_tangent_grad(struct hn_worker *w, struct hnas_tensor *tangent,
     return open_masked(w, &w->tangent_acc, tangent, image, flags);
 }
 
-/* Through the mask into the dense gradient. */
-static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
+/* Through the mask into x's dense gradient. */
+static void push_masked(struct hn_worker *w, struct hnas_tensor *x,
+                        int64_t image, struct hn_cplane g,
+                        struct hn_cplane mask)
 {
-    struct hnas_tensor *x = acc->tensor;
-    const struct hn_padded *p = &w->relu;
-    const int64_t row = (p->w + 2 * p->pad) * p->cp;
-    const struct hn_cplane mask = {p->memory + p->pad * (row + p->cp), row,
-                                   p->cp};
     real *sums = NULL, *dx;
     int flags;
+
+    dx = dense_grad(x, image, &flags);
+    if (x->record && x->record->grad_sums)
+        sums = x->record->grad_sums + image * 2 * x->cp;
+    w->ctx->k.relu_grad(dx, g, mask,
+                        sums ? hn_read_image(w, x, image, HN_WIDE_MASK) : NULL,
+                        sums, x->dim[2], x->dim[3], x->cp, flags);
+}
+
+static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
+{
+    struct hnas_tensor *x = acc->tensor, *const * part;
+    const struct hn_padded *p = &w->relu;
+    const int64_t row = (p->w + 2 * p->pad) * p->cp;
+    struct hn_cplane mask = {p->memory + p->pad * (row + p->cp), row, p->cp};
+    struct hn_cplane g = {acc->memory, p->w * p->cp, p->cp};
+    int32_t n;
 
     if (!x)
         return;
     acc->tensor = NULL;
-    dx = dense_grad(x, acc->image, &flags);
-    if (x->record && x->record->grad_sums)
-        sums = x->record->grad_sums + acc->image * 2 * x->cp;
-    w->ctx->k.relu_grad(dx, acc->memory, mask,
-                        sums ? hn_read_image(w, x, acc->image, HN_WIDE_MASK)
-                             : NULL,
-                        sums, x->dim[2], x->dim[3], x->cp, flags);
+    part = hn_parts(&x, &n);
+    for (int32_t i = 0; i < n; i++) {
+        if (part[i] == x || hn_wants(part[i]))
+            push_masked(w, part[i], acc->image, g, mask);
+        g.p += part[i]->cp;
+        mask.p += part[i]->cp;
+    }
 }
 
 void hn_flush_relu_grad(struct hn_worker *w)

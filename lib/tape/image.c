@@ -245,13 +245,21 @@ static struct hn_cplane fill(struct hn_worker *w, struct hn_padded *p,
 {
     const struct hn_plane inside =
         open_padded(p, x->dim[2], x->dim[3], x->cp, pad, border);
-    const real *scale, *shift;
+    struct hn_plane dst = inside;
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&x, &n);
 
     if (p->tensor == x && p->image == image)
         return read_only(inside);
-    hn_pending(x, &scale, &shift);
-    w->ctx->k.affine_pad(inside, hn_read_image(w, x, image, HN_WIDE_FILL),
-                         x->dim[2], x->dim[3], x->cp, scale, shift, relu);
+    for (int32_t i = 0; i < n; i++) {
+        const struct hnas_tensor *t = part[i];
+        const real *scale, *shift;
+
+        hn_pending(t, &scale, &shift);
+        w->ctx->k.affine_pad(dst, hn_read_image(w, t, image, HN_WIDE_FILL),
+                             t->dim[2], t->dim[3], t->cp, scale, shift, relu);
+        dst.p += t->cp;
+    }
     p->tensor = x;
     p->image = image;
     return read_only(inside);
@@ -290,11 +298,11 @@ struct hn_cplane hn_read_masked(struct hn_worker *w,
     const int64_t row = (r->w + 2 * r->pad) * r->cp;
     const struct hn_cplane mask = {r->memory + r->pad * (row + r->cp), row,
                                    r->cp};
+    const struct hn_cplane g = {hn_image_at(tangent, image), wd * cp, cp};
 
     if (p->tensor == tangent && p->image == image)
         return read_only(inside);
-    w->ctx->k.relu_grad(w->image[0], hn_image_at(tangent, image), mask, NULL,
-                        NULL, h, wd, cp, 0);
+    w->ctx->k.relu_grad(w->image[0], g, mask, NULL, NULL, h, wd, cp, 0);
     w->ctx->k.affine_pad(inside, w->image[0], h, wd, cp, NULL, NULL, 0);
     p->tensor = tangent;
     p->image = image;
@@ -313,8 +321,8 @@ void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
     const struct hnas_tensor *t[2] = {a, b};
 
     for (int i = 0; i < 2; i++) {
-        const int use =
-            t[i] && t[i]->layout == HN_IMAGE && t[i]->data && !hn_is_half(t[i]);
+        const int use = t[i] && t[i]->layout == HN_IMAGE && t[i]->data &&
+                        !hn_is_half(t[i]) && !hn_is_joined(t[i]);
 
         w->ahead[i].at = use ? hn_image_at(t[i], image) : NULL;
         w->ahead[i].n_reals = use ? t[i]->stride[0] : 0;

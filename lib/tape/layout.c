@@ -23,6 +23,17 @@ static struct hn_record *stored(const struct hnas_tensor *t)
     return t->record;
 }
 
+/* Node i reads a value, or the parts of it. */
+static void read_at(struct hnas_tensor *t, int64_t i)
+{
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&t, &n);
+
+    for (int32_t k = 0; k < n; k++)
+        if (stored(part[k]))
+            stored(part[k])->dies = i;
+}
+
 static void find_lives(struct hnas_tape *tape, const struct hnas_tensor *kept)
 {
     for (int64_t i = 0; i < tape->n_nodes; i++) {
@@ -30,8 +41,7 @@ static void find_lives(struct hnas_tape *tape, const struct hnas_tensor *kept)
 
         node->out->record->born = node->out->record->dies = i;
         for (int32_t k = 0; k < node->n_in; k++)
-            if (stored(node->in[k]))
-                stored(node->in[k])->dies = i;
+            read_at(node->in[k], i);
         hn_need_max(&tape->need, &node->need);
     }
     stored(kept)->dies = tape->n_nodes;

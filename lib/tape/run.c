@@ -86,7 +86,7 @@ static void place(struct hn_node *node)
         int32_t image, join;
 
         ready(node->in[i], &image, &join);
-        if (!node->fimage)
+        if (!node->fimage && !out->joined)
             image = join;
         stage = image > stage ? image : stage;
     }
@@ -160,6 +160,11 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
     return hn_check_stopped(tape->ctx);
 }
 
+hnas_status hn_run_images(struct hn_node *node)
+{
+    return run_stage(node->tape, &node, 1);
+}
+
 void hn_stage_append(struct hn_stage *stage, struct hn_node *node)
 {
     node->next = NULL;
@@ -171,9 +176,17 @@ void hn_stage_append(struct hn_stage *stage, struct hn_node *node)
 }
 
 /* Forward only: what nobody can read any more makes room. */
-static void recycle(struct hnas_tape *tape)
+static hnas_status recycle(struct hnas_tape *tape)
 {
-    for (int64_t i = 0; i < tape->n_nodes; i++) {
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
+        struct hnas_tensor *t = tape->node[i]->out;
+
+        if (atomic_load(&t->refs) > 1 && hn_is_joined(t))
+            st = hn_unjoin(t); /* its parts go */
+    }
+    for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
         struct hnas_tensor *t = tape->node[i]->out;
         struct hn_record *r = t->record;
 
@@ -186,6 +199,7 @@ static void recycle(struct hnas_tape *tape)
         hnas_tensor_unref(r->source);
         r->source = NULL;
     }
+    return st;
 }
 
 /* Image phases of a stage, then its joins in record order. */
@@ -261,6 +275,6 @@ hnas_status hn_tape_compute(struct hnas_tape *tape)
     }
     tape->n_run = tape->n_nodes;
     if (tape->mode & HNAS_TAPE_NO_GRADIENT)
-        recycle(tape);
+        return recycle(tape);
     return HNAS_OK;
 }

@@ -25,19 +25,29 @@ static void announce(struct hn_node *node)
     }
 }
 
+static void use(const struct hnas_tensor *t, int32_t stage)
+{
+    for (; t && t->record; t = t->record->source)
+        t->record->last_use = max32(t->record->last_use, stage);
+}
+
 /* A node reads its inputs' values in its stage, wanted or not. */
 static void mark_use(struct hn_node *node)
 {
     for (int32_t i = 0; i < node->n_in; i++) {
-        struct hn_record *r = node->in[i]->record;
+        int32_t n;
+        struct hnas_tensor *const *part = hn_parts(&node->in[i], &n);
 
-        if (!r)
-            continue;
-        r->last_use = max32(r->last_use, node->bstage);
-        if (r->source && r->source->record)
-            r->source->record->last_use =
-                max32(r->source->record->last_use, node->bstage);
+        for (int32_t k = 0; k < n; k++)
+            use(part[k], node->bstage);
     }
+}
+
+/* The host may look at what lies in them. */
+static void keep_parts(const struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++)
+        use(node->in[i], INT32_MAX);
 }
 
 /* Image phases keep the order of the record, reversed: what an operation
@@ -73,6 +83,8 @@ static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
     for (int64_t i = tape->n_nodes - 1; i >= 0; i--) {
         struct hn_node *node = tape->node[i];
 
+        if (hn_is_joined(node->out) && atomic_load(&node->out->refs) > 1)
+            keep_parts(node);
         node->active = node->active && node->out->record->active;
         if (!node->active)
             continue;
@@ -192,7 +204,7 @@ static void release(struct hn_node *node)
     struct hn_record *r = t->record;
 
     r->finished = 1;
-    if (!node->n_images || r->source)
+    if (!node->n_images || r->source || r->joined)
         return;
     if (r->norm) {
         struct hnas_tensor *v = r->norm->v;

@@ -191,6 +191,8 @@ static hnas_status settle(struct hnas_tensor *t)
     const int is_ready = r->scale ? r->data_bytes != 0 : !r->half;
     real *dense, *wide;
 
+    if (st == HNAS_OK && r->joined)
+        return hn_unjoin(t);
     if (st < 0 || is_ready || !t->data)
         return st;
     dense = hn_arena_take(&r->tape->arena, bytes);
@@ -247,6 +249,9 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
     if (r && make->pending) {
         t->data = make->pending->data;
         r->source = hnas_tensor_ref(make->pending);
+    } else if (r && make->joins) {
+        r->joined = 1;
+        t->data = tape; /* not NULL: there is a value */
     } else if (r) {
         r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real) +
                         make->rule->guard_bytes;
@@ -269,7 +274,7 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
     return HNAS_OK;
 }
 
-static int wants(const struct hnas_tensor *t)
+int hn_wants(const struct hnas_tensor *t)
 {
     return t->record ? t->record->node->active : t->wanted;
 }
@@ -291,8 +296,14 @@ static hnas_status set_inputs(struct hn_node *node, const struct hn_make *make)
             return hn_fail(node->ctx, HNAS_E_STATE,
                            "%s: input %d was recorded on another tape",
                            make->rule->name, (int)i);
+        if (hn_is_joined(t) && !make->reads_parts) {
+            hnas_status st = hn_unjoin(t);
+
+            if (st < 0)
+                return st;
+        }
         node->in[i] = t;
-        node->want[i] = (uint8_t)(wants(t) != 0);
+        node->want[i] = (uint8_t)(hn_wants(t) != 0);
         node->active |= node->want[i];
     }
     if (node->tape->mode & HNAS_TAPE_NO_GRADIENT) {
@@ -302,14 +313,15 @@ static hnas_status set_inputs(struct hn_node *node, const struct hn_make *make)
     return HNAS_OK;
 }
 
-static void set_phases(struct hn_node *node)
+void hn_set_phases(struct hn_node *node)
 {
     const struct hn_rule *r = node->rule;
+    const int has_images = !node->out->record->joined;
 
-    node->fimage = r->forward_image != NULL;
+    node->fimage = has_images && r->forward_image;
     node->fjoin = r->forward_join != NULL;
     node->fdelay = node->fjoin;
-    node->bimage = r->backward_image != NULL;
+    node->bimage = has_images && r->backward_image;
     node->bjoin = r->backward_join != NULL;
     node->bdelay = node->bjoin;
 }
@@ -402,7 +414,7 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
             hnas_tensor_ref(node->in[i]);
         else
             node->in[i]->record->n_readers++;
-    set_phases(node);
+    hn_set_phases(node);
     tape->node[tape->n_nodes++] = node;
     *out = node;
     return HNAS_OK;

@@ -11,9 +11,10 @@
  * is computed whole by one worker, and sums over images are joined by a fixed
  * binary tree of chunks.
  *
- * Two things are lazy, and make batch-norm and mixing cheap:
+ * Three things are lazy, and make batch-norm, mixing and concatenation cheap:
  *
  *   a value may be pending:     v = scale[c] * source + shift[c]
+ *   a value may be joined:      its channels lie in other values
  *   a gradient may be pending:  dv[n] = sum_t gate_t[n] * dy_t[n]   (terms)
  *                               dz = scale * dv + b * z + k         (norm)
  *
@@ -160,6 +161,7 @@ struct hn_record {
     size_t offset;      /* where its memory lies then */
     uint8_t finished;   /* the producer's backward is done */
     uint8_t half;       /* data are binary16, see hn_read_image */
+    uint8_t joined;     /* no pixels: they lie in the node's inputs */
     int32_t n_readers;
     uint8_t is_share; /* a row an image of this rank's share */
     uint8_t normed;   /* a batch-norm reads it */
@@ -197,6 +199,9 @@ struct hn_make {
     const int64_t *dims;
     struct hnas_tensor *pending; /* output borrows this one's memory */
     int64_t n_images;
+    int32_t joins;       /* the output is joined */
+    int32_t reads_parts; /* inputs may be joined: they are only read through
+                          * hn_read_relu or hn_parts */
 };
 
 /* Append a node with its output; want and manner are filled from the inputs
@@ -205,6 +210,12 @@ struct hn_make {
  * (*node)->out. */
 hnas_status hn_append(struct hn_node **node, struct hnas_tape *tape,
                       const struct hn_make *make);
+
+/* Phases from the rule; a joined value's node has none over images. */
+void hn_set_phases(struct hn_node *node);
+
+/* Whether gradients are wanted of a tensor. */
+int hn_wants(const struct hnas_tensor *t);
 
 /* End a func: compute at once unless deferred.  On failure the node is taken
  * back.  Moves the output's reference to *out. */
@@ -234,8 +245,25 @@ hnas_status hn_add_partials(struct hn_node *node, int32_t input,
 /* Refuse what would take the record away from the host's code that uses it. */
 hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call);
 
-/* Compute all nodes that are not computed yet (run.c). */
+/* Compute all nodes that are not computed yet (run.c); the image phase of one
+ * again or late. */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
+hnas_status hn_run_images(struct hn_node *node);
+
+/* ---- joined values (joined.c) ---- */
+
+int hn_is_joined(const struct hnas_tensor *t);
+
+/* Whether images can be the parts of one: whole vectors of channels. */
+int hn_can_join(const struct hnas_tape *tape, struct hnas_tensor *const *x,
+                int32_t n);
+
+/* Where a value's channels lie, in order: its *n parts, or itself. */
+struct hnas_tensor *const *hn_parts(struct hnas_tensor *const *t, int32_t *n);
+int hn_is_part(const struct hnas_tensor *x, struct hnas_tensor *t);
+
+/* Give a joined value pixels after all. */
+hnas_status hn_unjoin(struct hnas_tensor *t);
 
 /* ---- replay (layout.c): the same forward pass again and again ---- */
 

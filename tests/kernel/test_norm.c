@@ -179,14 +179,17 @@ START_TEST(relu_grad_of_every_level_equals_the_formula)
         struct problem p;
         int acc = s & 1 ? HN_ACCUMULATE : 0, with_sums = (s & 2) != 0;
         double *want, *want_sums;
+        struct hn_cplane wide;
         real *old;
 
         draw(&p, &g);
+        wide = (struct hn_cplane){random_array(&g, p.n_plane), p.row, p.pix};
         old = random_array(&g, p.n);
         want = zeros(p.n);
         want_sums = zeros(p.cp * 2);
         for (int64_t i = 0; i < p.n; i++) {
-            double m = p.plane[in_plane(&p, i)] > 0 ? p.g[i] : 0;
+            const int64_t at = in_plane(&p, i);
+            const double m = p.plane[at] > 0 ? wide.p[at] : 0;
 
             want[i] = acc ? m + old[i] : m;
             want_sums[i % p.cp] += m;
@@ -195,9 +198,9 @@ START_TEST(relu_grad_of_every_level_equals_the_formula)
         for (int l = 0; l < n_levels; l++) {
             real *dx = copy_array(&g, old, p.n);
             real *sums = guarded_array(&g, 2 * p.cp);
-            struct hn_cplane r = {p.plane, p.row, p.pix};
+            const struct hn_cplane r = {p.plane, p.row, p.pix};
 
-            k[l].relu_grad(dx, p.g, r, with_sums ? p.x : NULL,
+            k[l].relu_grad(dx, wide, r, with_sums ? p.x : NULL,
                            with_sums ? sums : NULL, p.h, p.w, p.cp, acc);
             expect_near(dx, want, p.n, 1e-6, k[l].level);
             if (with_sums)

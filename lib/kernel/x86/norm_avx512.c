@@ -58,21 +58,22 @@ static void moments(real *sums, const real *z, int64_t n_pix, int64_t cp)
         moments_block(sums + c, z + c, n_pix, cp, HALF);
 }
 
-static void relu_grad(real *dx, const real *g, struct hn_cplane r,
+static void relu_grad(real *dx, struct hn_cplane g, struct hn_cplane r,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags)
 {
     const int acc = flags & HN_ACCUMULATE;
 
     for (int64_t c = 0; c < cp; c += LANES) {
-        struct hn_cplane rc = {r.p + c, r.row, r.pix};
+        const struct hn_cplane rc = {r.p + c, r.row, r.pix};
+        const struct hn_cplane gc = {g.p + c, g.row, g.pix};
         const real *zc = sums ? z + c : NULL;
         real *sc = sums ? sums + c : NULL;
 
         if (c + LANES <= cp)
-            relu_block(dx + c, g + c, rc, zc, sc, h, w, cp, acc, LANES);
+            relu_block(dx + c, gc, rc, zc, sc, h, w, cp, acc, LANES);
         else
-            relu_block(dx + c, g + c, rc, zc, sc, h, w, cp, acc, HALF);
+            relu_block(dx + c, gc, rc, zc, sc, h, w, cp, acc, HALF);
     }
 }
 

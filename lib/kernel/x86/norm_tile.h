@@ -132,17 +132,17 @@ INLINE void moments_block(float *sums, const float *z, int64_t n_pix,
 }
 
 /* m = r > 0 ? g : 0 over an image, to dx and to the sums. */
-INLINE void relu_block(float *dx, const float *g, struct hn_cplane r,
+INLINE void relu_block(float *dx, struct hn_cplane g, struct hn_cplane r,
                        const float *z, float *sums, int64_t h, int64_t w,
                        int64_t cp, int accumulate, const int lanes)
 {
     vec s = zero(), sz = zero();
 
     for (int64_t y = 0; y < h; y++) {
-        const float *rp = r.p + y * r.row;
+        const float *rp = r.p + y * r.row, *gp = g.p + y * g.row;
 
-        for (int64_t x = 0; x < w; x++, rp += r.pix, g += cp, dx += cp) {
-            const vec m = where_positive(load(rp, lanes), load(g, lanes));
+        for (int64_t x = 0; x < w; x++, rp += r.pix, gp += g.pix, dx += cp) {
+            const vec m = where_positive(load(rp, lanes), load(gp, lanes));
 
             fetch(dx + AHEAD);
             store(dx, accumulate ? add(load(dx, lanes), m) : m, lanes);
