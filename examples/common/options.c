@@ -68,6 +68,8 @@ static int set_pair(const struct option *o, double *out, const char *value)
             return -1;
     } else if (!o->bare) {
         return -1;
+    } else if (*o->bare) {
+        b = strtod(o->bare, NULL);
     } else if (b > a) {
         b = a;
     }

@@ -63,7 +63,8 @@ static void take_preset(struct config *c)
     c->warmup = s->bilevel.warmup;
     c->w_lr[0] = s->bilevel.w_rate;
     c->w_lr[1] = s->bilevel.w_rate_last;
-    c->alpha_lr = s->bilevel.u_rate;
+    c->alpha_lr[0] = s->bilevel.u_rate;
+    c->alpha_lr[1] = s->bilevel.u_span;
     c->alpha_paths = s->alpha_paths;
     c->rule = s->rule;
 }
@@ -305,7 +306,8 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->bilevel.half = c->half;
     opts->bilevel.w_rate = c->w_lr[0];
     opts->bilevel.w_rate_last = c->w_lr[1];
-    opts->bilevel.u_rate = c->alpha_lr;
+    opts->bilevel.u_rate = c->alpha_lr[0];
+    opts->bilevel.u_span = c->alpha_lr[1];
     opts->bilevel.rate_steps = per_epoch;
     opts->bilevel.total_steps =
         c->schedule_epochs ? c->schedule_epochs * per_epoch : c->schedule_steps;

@@ -71,6 +71,9 @@ typedef struct hnas_bilevel_opts {
     double warmup;        /**< share of total_steps with u frozen; default 0 */
     int32_t half;         /**< 1: passes of HNAS_TAPE_HALF, but those whose
                                differences or tangents are taken; default 0 */
+    double u_span;        /**< u_rate is at most u_span / total_steps, so that
+                               long runs decide as late as short ones; default
+                               0: no bound */
 } hnas_bilevel_opts;
 
 /**
@@ -109,8 +112,8 @@ typedef struct hnas_step_info {
  *
  * Shapes     w, u: float32 leaves with contiguous elements, each once; n_w,
  *            n_u >= 1.
- * Units      opts NULL: the defaults.  Rates finite and >= 0, total_steps >=
- *            0, rate_steps >= 1, warmup 0..1.
+ * Units      opts NULL: the defaults.  Rates and u_span finite and >= 0,
+ *            total_steps >= 0, rate_steps >= 1, warmup 0..1.
  * Ownership  *out: the caller's, released with hnas_bilevel_destroy; it holds
  *            references to w and u.  problem is copied; user must outlive it.
  * Gradient   each pass of a step sets what w and u want.

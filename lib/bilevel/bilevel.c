@@ -36,6 +36,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "bilevel: rates %g, %g, %g, want finite and >= 0",
                        o->w_rate, o->w_rate_last, o->u_rate);
+    if (!(o->u_span >= 0 && isfinite(o->u_span)))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "bilevel: u_span %g, want finite and >= 0", o->u_span);
     if (o->total_steps < 0 || o->rate_steps < 1 ||
         !(o->warmup >= 0 && o->warmup <= 1))
         return hn_fail(ctx, HNAS_E_RANGE,
@@ -312,6 +315,14 @@ static int is_frozen(const struct hnas_bilevel *b)
     return (double)b->step < b->opts.warmup * (double)b->opts.total_steps;
 }
 
+static double u_rate(const hnas_bilevel_opts *o)
+{
+    const double most = o->u_span / (double)o->total_steps;
+
+    return o->u_span > 0 && o->total_steps > 0 && o->u_rate > most ? most
+                                                                   : o->u_rate;
+}
+
 static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
                           int32_t n, hnas_step_info *info)
 {
@@ -322,7 +333,7 @@ static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
         return HNAS_OK;
     st = mean_u_gradient(b, lambda, n, &info->valid_loss);
     if (st == HNAS_OK)
-        st = hnas_optim_step(b->adam, b->opts.u_rate);
+        st = hnas_optim_step(b->adam, u_rate(&b->opts));
     if (st != HNAS_OK)
         return st;
     info->u_norm = hn_optim_get_norm(b->adam);

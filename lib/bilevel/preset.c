@@ -121,7 +121,8 @@ static void set_default(hnas_preset *p)
     hnas_bilevel_opts *b = &p->search.bilevel;
 
     b->order = HNAS_ORDER_FIRST;
-    b->u_rate = 5e-3;
+    b->u_rate = 2e-2;
+    b->u_span = 105;
     b->u.weight_decay = 0;
     b->warmup = 0.1;
     p->search.relax = HNAS_RELAX_GUMBEL_HARD;

@@ -79,6 +79,7 @@ static const struct hn_field search_later[] = {
     {"alpha_paths", HN_I32, offsetof(hnas_search_opts, alpha_paths)},
     {"half", HN_I32, offsetof(hnas_search_opts, bilevel.half)},
     {"tau_fall", HN_F64, offsetof(hnas_search_opts, tau_fall)},
+    {"u_span", HN_F64, offsetof(hnas_search_opts, bilevel.u_span)},
     {NULL, HN_I32, 0},
 };
 

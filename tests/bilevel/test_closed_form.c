@@ -142,7 +142,8 @@ static void teardown(void)
     ck_assert_int_eq(hooks.n_live, 0);
 }
 
-static hnas_status try_make(int32_t order)
+static hnas_status make_bounded(int32_t order, double u_span,
+                                int64_t total_steps)
 {
     const hnas_problem p = {sizeof p, loss, after_u, after_w, &seen,
                             &w,       1,    &a,      1};
@@ -154,7 +155,14 @@ static hnas_status try_make(int32_t order)
     o.w.momentum = o.w.weight_decay = o.w.clip = 0;
     o.u.weight_decay = 0;
     o.u_rate = 0.25;
+    o.u_span = u_span;
+    o.total_steps = total_steps;
     return hnas_bilevel_create(&bilevel, ctx, &p, &o);
+}
+
+static hnas_status try_make(int32_t order)
+{
+    return make_bounded(order, 0, 0);
 }
 
 static double gradient(void)
@@ -221,6 +229,28 @@ START_TEST(a_step_moves_a_then_w)
     ck_assert_int_eq(hnas_bilevel_step(bilevel, lambda, 2, &info), HNAS_OK);
     ck_assert_int_eq(info.step, 2);
     ck_assert(info.lambda == 0.02); /* draws take turns in the w pass */
+}
+END_TEST
+
+/* Adam's first step is the rate times the gradient's sign. */
+START_TEST(the_rate_of_u_times_all_steps_is_at_most_its_span)
+{
+    const struct {
+        double span, moved;
+        int64_t total_steps;
+    } cases[4] = {{1, .125, 8}, {1, .25, 2}, {0, .25, 8}, {1, .25, 0}};
+    const double lambda = 0.01;
+
+    for (int i = 0; i < 4; i++) {
+        hnas_bilevel_destroy(bilevel);
+        ck_assert_int_eq(make_bounded(HNAS_ORDER_SECOND_EXACT, cases[i].span,
+                                      cases[i].total_steps),
+                         HNAS_OK);
+        set(w, -2);
+        set(a, 2);
+        ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, NULL), HNAS_OK);
+        ck_assert_double_eq_tol(2 - value_of(a), cases[i].moved, bound);
+    }
 }
 END_TEST
 
@@ -417,7 +447,7 @@ START_TEST(bad_arguments_are_refused)
                                &w,          1,    &a,   1};
     const double lambda = 0.01;
     hnas_problem bad[5];
-    hnas_bilevel_opts o[6];
+    hnas_bilevel_opts o[7];
 
     for (int i = 0; i < 5; i++)
         bad[i] = good;
@@ -431,7 +461,7 @@ START_TEST(bad_arguments_are_refused)
                          HNAS_E_ARG);
         ck_assert_ptr_null(bilevel);
     }
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         hnas_bilevel_opts_init(&o[i], sizeof o[i]);
     o[0].order = 3;
     o[1].w_rate = (double)NAN;
@@ -439,7 +469,8 @@ START_TEST(bad_arguments_are_refused)
     o[3].total_steps = -1;
     o[4].rate_steps = 0;
     o[5].warmup = (double)NAN;
-    for (int i = 0; i < 6; i++)
+    o[6].u_span = -1;
+    for (int i = 0; i < 7; i++)
         ck_assert_int_eq(hnas_bilevel_create(&bilevel, ctx, &good, &o[i]),
                          HNAS_E_RANGE);
     ck_assert_int_eq(try_make(HNAS_ORDER_FIRST), HNAS_OK);
@@ -462,6 +493,7 @@ int main(void)
     tcase_add_test(t, exact_second_order_is_2_and_leaves_w_alone);
     tcase_add_test(t, without_its_second_term_it_is_0);
     tcase_add_test(t, a_step_moves_a_then_w);
+    tcase_add_test(t, the_rate_of_u_times_all_steps_is_at_most_its_span);
     tcase_add_test(t, a_failed_pass_leaves_everything_as_it_was);
     tcase_add_test(t, a_cancelled_step_leaves_everything_as_it_was);
     tcase_add_test(t, a_step_after_a_failed_one_gives_the_same_bits);

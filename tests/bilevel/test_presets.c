@@ -234,7 +234,7 @@ static const struct column columns[] = {
      1,
      .1,
      DARTS_W,
-     5e-3,
+     2e-2,
      .5,
      .999,
      0,
@@ -296,6 +296,7 @@ static void check_optimizers(const struct column *c, const hnas_bilevel_opts *b)
     ck_assert(b->w.momentum == c->w_momentum && !b->w.nesterov);
     ck_assert(b->w.weight_decay == c->w_decay && b->w.clip == c->w_clip);
     ck_assert(b->u_rate == c->u_rate);
+    ck_assert(b->u_span == (strcmp(c->name, "default") ? 0 : 105));
     ck_assert(b->u.beta1 == c->beta1 && b->u.beta2 == c->beta2);
     ck_assert(b->u.weight_decay == c->u_decay);
 }

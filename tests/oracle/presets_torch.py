@@ -79,7 +79,7 @@ CASES = {
             order="first",
             relaxation="gumbel_hard",
             cost_weight=10.0,
-            alpha_lr=5e-3,
+            alpha_lr=2e-2,
             alpha_weight_decay=0.0,
             alpha_paths=2,
         ),

@@ -265,7 +265,7 @@ def test_resume_refuses_other_settings(room):
                ("w-lr", "0.1:0"), ("tau", 2), ("relax", "softmax"),
                ("preset", "darts"), ("valid-fraction", 0.25),
                ("lambda-range", "1e-3:1"), ("monotone", "off"),
-               ("report-lambda", "1e-3")]
+               ("report-lambda", "1e-3"), ("alpha-lr", 0.5)]
     before = room.read("a", "search.safetensors"), room.read("a", "log.csv")
     for name, value in changes:
         _, err = room.search("a", "--resume", f"--{name}={value}", status=1)

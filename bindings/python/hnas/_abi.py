@@ -437,6 +437,7 @@ class hnas_bilevel_opts(Structure):
         ("rate_steps", c_int64),
         ("warmup", c_double),
         ("half", c_int32),
+        ("u_span", c_double),
     ]
 
 

@@ -68,7 +68,7 @@ class EpochSums:
 
 def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
               w_lr: Pair, w_momentum: Any, w_weight_decay: Any, w_clip: Any,
-              nesterov: Any, u_lr: Any, u_betas: Any, u_weight_decay: Any,
+              nesterov: Any, u_lr: Pair, u_betas: Any, u_weight_decay: Any,
               total_steps: Any, rate_steps: Any, warmup: Any) -> None:
     """Settings of a bilevel optimizer, where they are not None."""
     if order is not None:
@@ -77,8 +77,11 @@ def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
         opts.w_rate, opts.w_rate_last = pair("w_lr", w_lr)
     if u_betas is not None:
         opts.u.beta1, opts.u.beta2 = u_betas
-    assign(opts, virtual_clip=virtual_clip, u_rate=u_lr,
-           total_steps=total_steps, rate_steps=rate_steps, warmup=warmup)
+    if u_lr is not None:
+        opts.u_rate, opts.u_span = pair("u_lr", u_lr) \
+            if isinstance(u_lr, (tuple, list)) else (float(u_lr), 0.0)
+    assign(opts, virtual_clip=virtual_clip, total_steps=total_steps,
+           rate_steps=rate_steps, warmup=warmup)
     assign(opts.w, momentum=w_momentum, weight_decay=w_weight_decay,
            clip=w_clip, nesterov=nesterov)
     assign(opts.u, weight_decay=u_weight_decay)
@@ -93,7 +96,8 @@ class Bilevel(Handle):
     or (first, last), with tau_schedule constant, linear or exp.  sample:
     fixed (lam), uniform, antithetic or sandwich, with so many draws of lambda
     a step.  cost: the metric of penalty and cone.  w_lr: one or (first,
-    last).  total_steps: of the schedules; fit sets it where it is 0.
+    last).  alpha_lr: one, or (rate, span): at most span / total_steps.
+    total_steps: of the schedules; fit sets it where it is 0.
     """
 
     def __init__(self, net: Supernet, hyper: Hypernet, *,
@@ -119,7 +123,7 @@ class Bilevel(Handle):
                  w_weight_decay: Optional[float] = None,
                  w_clip: Optional[float] = None,
                  nesterov: Optional[bool] = None,
-                 alpha_lr: Optional[float] = None,
+                 alpha_lr: Pair = None,
                  alpha_betas: Optional[Tuple[float, float]] = None,
                  alpha_weight_decay: Optional[float] = None,
                  total_steps: Optional[int] = None,

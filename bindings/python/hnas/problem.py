@@ -44,7 +44,7 @@ class Problem(Handle):
                  w_weight_decay: Optional[float] = None,
                  w_clip: Optional[float] = None,
                  nesterov: Optional[bool] = None,
-                 u_lr: Optional[float] = None,
+                 u_lr: Pair = None,
                  u_betas: Optional[Tuple[float, float]] = None,
                  u_weight_decay: Optional[float] = None,
                  total_steps: Optional[int] = None,
