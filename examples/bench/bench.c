@@ -108,7 +108,8 @@ hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,
 
 /* ---- counting: a forward and backward pass is three times the forward ---- */
 
-static double macs_of(const hnas_supernet *net, int drawn)
+/* Of each edge `paths` operations, 0: all. */
+static double macs_of(const hnas_supernet *net, int32_t paths)
 {
     hnas_cost fixed = {0, 0, 0};
     double sum;
@@ -125,7 +126,8 @@ static double macs_of(const hnas_supernet *net, int drawn)
             hnas_supernet_get_costs(net, k, HNAS_COST_MACS, cost,
                                     n_edges * n_ops) == HNAS_OK)
             for (int i = 0; i < n_edges * n_ops; i++)
-                sum += cost[i] / (drawn ? n_ops : 1);
+                sum +=
+                    cost[i] * (paths && paths < n_ops ? paths : n_ops) / n_ops;
         free(cost);
     }
     return sum;
@@ -139,10 +141,11 @@ static double flops_of(const struct parts *p, const struct bench *b)
     const int passes = b->what == BENCH_WPASS                     ? 0
                        : s->bilevel.order == HNAS_ORDER_SECOND_FD ? 4
                                                                   : 1;
-    const double w = macs_of(p->net, s->relax == HNAS_RELAX_GUMBEL_HARD);
+    const int is_hard = s->relax == HNAS_RELAX_GUMBEL_HARD;
 
     return 2 * 3 * (double)b->batch *
-           (w + passes * s->draws * macs_of(p->net, 0));
+           (macs_of(p->net, is_hard) +
+            passes * s->draws * macs_of(p->net, is_hard ? s->alpha_paths : 0));
 }
 
 static hnas_status time_steps(struct parts *p, const struct bench *b,
@@ -152,11 +155,13 @@ static hnas_status time_steps(struct parts *p, const struct bench *b,
 
     for (int64_t i = 0; i < WARM_UP_STEPS + b->repeat && st == HNAS_OK; i++) {
         const double began_s = now_s();
+        const int64_t before = hnas_context_get_moved(p->ctx);
         hnas_step_info info;
 
         st = hnas_search_step(p->search, &p->batch, &p->batch, NULL, 0, &info);
         if (i >= WARM_UP_STEPS)
             r->ms[r->n_ms++] = 1e3 * (now_s() - began_s);
+        r->moved_bytes = hnas_context_get_moved(p->ctx) - before;
     }
     return st;
 }

@@ -28,13 +28,15 @@ enum {
     BENCH_KERNELS,
     BENCH_PATH,
     BENCH_SWITCH,
-    BENCH_LATENCY
+    BENCH_LATENCY,
+    BENCH_MEMORY
 };
 
 struct bench_result {
     double *ms; /* n_ms times; the caller frees */
     int64_t n_ms;
-    double flops; /* of a step */
+    double flops;        /* of a step */
+    int64_t moved_bytes; /* of a step, or 0 */
     int32_t threads;
     char kernels[32];
 };
@@ -54,7 +56,8 @@ int bench_latency(const struct bench *b);
 hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,
                         const struct bench *b);
 
-/* Measure every kernel and print it: an exit status. */
+/* Measure every kernel, or the memory, and print it: an exit status. */
 int bench_kernels(const struct bench *b);
+int bench_memory(const struct bench *b);
 
 #endif

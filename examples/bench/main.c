@@ -105,6 +105,12 @@ static void print_step(const struct bench *b, struct bench_result *r)
     json_string(&j, r->kernels);
     json_key(&j, "gflops");
     json_real(&j, gflops);
+    if (r->moved_bytes) {
+        json_key(&j, "flops");
+        json_real(&j, r->flops);
+        json_key(&j, "moved_bytes");
+        json_int(&j, r->moved_bytes);
+    }
     json_close(&j, '}');
     fputc('\n', stdout);
 }
@@ -136,6 +142,8 @@ static int measure(struct bench *b)
         return bench_kernels(b);
     if (b->what == BENCH_LATENCY)
         return bench_latency(b);
+    if (b->what == BENCH_MEMORY)
+        return bench_memory(b);
     rc = b->arch ? bench_network(b, b->what == BENCH_TRAINING, &r)
                  : bench_run(b, &r);
     if (!rc && is_query)
@@ -157,7 +165,7 @@ static const struct {
     {"query", BENCH_QUERY, 0},         {"forward", BENCH_FORWARD, 1},
     {"train-step", BENCH_TRAINING, 1}, {"kernels", BENCH_KERNELS, 0},
     {"path", BENCH_PATH, 0},           {"switch", BENCH_SWITCH, 0},
-    {"latency", BENCH_LATENCY, 0},
+    {"latency", BENCH_LATENCY, 0},     {"memory", BENCH_MEMORY, 0},
 };
 
 static int check_word(const struct command_line *line, struct bench *b)
@@ -175,7 +183,7 @@ static int check_word(const struct command_line *line, struct bench *b)
         }
     return usage_error(
         "%.80s: want step, wpass, query, path, switch, latency, forward, "
-        "train-step or kernels",
+        "train-step, kernels or memory",
         *word ? word : "what to measure: missing");
 }
 
@@ -221,12 +229,13 @@ int main(int argc, char **argv)
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",
-        "step|wpass|query|path|switch|latency|forward|train-step|kernels "
-        "[OPTION]...",
+        "step|wpass|query|path|switch|latency|forward|train-step|kernels|"
+        "memory [OPTION]...",
         "Measures, on random data, a step of a search, its w pass alone or a "
         "query of it; a path of random lines, and a switch between its "
         "networks; a prediction or a step of training of a discrete "
-        "network; what each kernel reaches; the latency of each edge and "
+        "network; what each kernel reaches, and the memory; the latency of "
+        "each edge and "
         "operation, as a table for hnas-search --cost.",
         options,
         N_OPTIONS,

@@ -53,12 +53,14 @@ static hnas_status time_passes(struct network *n, const struct bench *b,
 
     for (int64_t i = 0; i < WARM_UP + b->repeat && st == HNAS_OK; i++) {
         const double began_s = now_s();
+        const int64_t before = hnas_context_get_moved(n->ctx);
 
         st = is_training ? hnas_model_step(n->model, &n->batch, NULL)
                          : hnas_predictor_run(n->predictor, &n->images,
                                               n->logits, count);
         if (i >= WARM_UP)
             r->ms[r->n_ms++] = 1e3 * (now_s() - began_s);
+        r->moved_bytes = hnas_context_get_moved(n->ctx) - before;
     }
     return st;
 }

@@ -220,6 +220,23 @@ HNAS_API const char *hnas_context_get_gemm(const hnas_context *ctx);
 HNAS_API void hnas_context_get_memory(const hnas_context *ctx,
                                       size_t *now_bytes, size_t *peak_bytes);
 
+/**
+ * Tell what the stages of the context's tapes have moved so far.
+ *
+ * Shapes     ctx: not NULL.
+ * Units      bytes of images, values and gradients, each once a stage that
+ *            reads or writes it; weights are not counted.  Over the bandwidth
+ *            of the memory this is a time that passes can't fall under while
+ *            a batch is larger than the caches.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API int64_t hnas_context_get_moved(const hnas_context *ctx);
+
 HNAS_END_DECLS
 
 #endif

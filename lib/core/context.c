@@ -195,6 +195,11 @@ const char *hnas_context_get_gemm(const hnas_context *ctx)
     return hn_gemm_name(ctx->gemm);
 }
 
+int64_t hnas_context_get_moved(const hnas_context *ctx)
+{
+    return ctx->moved_bytes;
+}
+
 void hnas_context_get_memory(const hnas_context *ctx, size_t *now_bytes,
                              size_t *peak_bytes)
 {

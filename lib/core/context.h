@@ -48,6 +48,8 @@ struct hnas_context {
 
     struct hn_comm *comm; /* NULL: alone */
 
+    int64_t moved_bytes; /* that stages moved, floor tape */
+
     const char *host;          /* the host's code that records now, or NULL */
     _Atomic int32_t computing; /* the host's funcs that compute now */
 

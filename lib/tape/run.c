@@ -154,6 +154,7 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
         if (st < 0)
             return st;
         run.chunk = hn_chunk_images(tape, run.n_images);
+        hn_count_forward(tape, node, n);
         hn_parallel(tape->ctx, hn_chunk_count(tape, run.n_images), run_chunk,
                     &run);
     }

@@ -255,6 +255,7 @@ static hnas_status run_stage(struct stage *s)
     if (st < 0)
         return st;
     s->chunk = hn_chunk_images(s->tape, s->n_images);
+    hn_count_backward(s->tape, s->node, s->n_nodes);
     hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
     hn_parallel(s->tape->ctx, hn_chunk_count(s->tape, s->n_images), chunk_task,
                 s);

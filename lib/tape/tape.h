@@ -163,10 +163,11 @@ struct hn_record {
     uint8_t half;       /* data are binary16, see hn_read_image */
     uint8_t joined;     /* no pixels: they lie in the node's inputs */
     int32_t n_readers;
-    uint8_t is_share; /* a row an image of this rank's share */
-    uint8_t normed;   /* a batch-norm reads it */
-    uint8_t is_moved; /* it has a tangent, which reads it soon */
-    int32_t n_uses;   /* nodes that read it when its tangent was recorded */
+    uint8_t is_share;   /* a row an image of this rank's share */
+    uint8_t normed;     /* a batch-norm reads it */
+    uint8_t is_moved;   /* it has a tangent, which reads it soon */
+    int32_t n_uses;     /* nodes that read it when its tangent was recorded */
+    int64_t counted[2]; /* the last stage that moved it, its gradient */
 };
 
 struct hnas_tape {
@@ -179,6 +180,7 @@ struct hnas_tape {
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
     struct hn_need need; /* the largest so far: the layout of scratch */
+    int64_t stage;       /* stages run, from 1 */
     /* Sums of weights' gradients under way, and nodes that wait for one. */
     struct hn_bucket *open;
     int32_t n_open;
@@ -249,6 +251,14 @@ hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call);
  * again or late. */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
 hnas_status hn_run_images(struct hn_node *node);
+
+/* ---- moved bytes (moved.c) ---- */
+
+/* Add what a stage's nodes read and write to what the context has moved. */
+void hn_count_forward(struct hnas_tape *tape, struct hn_node *const *node,
+                      int64_t n);
+void hn_count_backward(struct hnas_tape *tape, struct hn_node *const *node,
+                       int64_t n);
 
 /* ---- joined values (joined.c) ---- */
 

@@ -55,14 +55,28 @@ def run(words, build):
 
 def pick(row, result):
     """What is kept of a contestant's result."""
+    if row.key == "limits":
+        return peaks_of(result)
     if row.key != "kernels":
         return result[row.key]
     wanted = row.kind == "products"
     return [k for k in result["kernels"] if k["name"].startswith("gemm") == wanted]
 
 
+def peaks_of(result):
+    """Of a row of limits: the machine's rates, or what a step does and takes."""
+    if "kernels" in result and isinstance(result["kernels"], list):
+        peak = next(k for k in result["kernels"] if k["name"] == "multiply-add")
+        return {"gflops": peak["gflops"]}
+    names = ("gbs", "median_ms", "flops", "moved_bytes")
+    return {name: result[name] for name in names if name in result}
+
+
 def middle(values):
-    """The median of numbers; of lists of kernels, each kernel's run of the median rate."""
+    """The median of numbers, and of each in a dict; of lists of kernels, each kernel's run of
+    the median rate."""
+    if isinstance(values[0], dict):
+        return {k: statistics.median(v[k] for v in values) for k in values[0]}
     if not isinstance(values[0], list):
         return statistics.median(values)
     entries = [sorted(runs, key=lambda k: k["gflops"]) for runs in zip(*values)]
@@ -80,7 +94,8 @@ def measure(row, build, rounds):
             values[label].append(pick(row, result))
             peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
             level = result.get("level", result.get("kernels", level))
-            shown = "done" if row.key == "kernels" else f"{result[row.key]:.6g}"
+            shown = f"{result[row.key]:.6g}" if row.key in result else ""
+            shown = "done" if row.key == "kernels" else shown
             text = f"{row.name}: round {number + 1}/{rounds}, {label}: {shown}"
             print(text, file=sys.stderr, flush=True)
     return {

@@ -128,6 +128,31 @@ bandwidth allow, over the kernel's.
     return text + "\n".join(lines)
 
 
+def limit_table(row, result):
+    """What arithmetic and memory alone would take, beside what was measured."""
+    values = result["values"]
+    peak, gbs = values["kernels"]["gflops"], values["memory"]["gbs"]
+    text = f"""## {row.title}
+
+What two threads would take for a step's arithmetic alone, at {number(2 * peak)} GFLOP/s in registers (a
+forward and backward pass is three times the forward; what the backward computes again is not
+counted), and for its memory alone, at {number(gbs)} GB/s: the images that its stages read and write,
+each once a stage (`hnas_context_get_moved`). Batch-norm needs the whole batch, so what a stage
+leaves, the next one finds in memory. The last column is their sum over the measured time.
+
+| step | GFLOP | GB moved | arithmetic, ms | memory, ms | measured, ms | sum over measured |
+|---|---|---|---|---|---|---|
+"""
+    lines = []
+    for label in row.labels[2:]:
+        v = values[label]
+        a, m = v["flops"] / peak / 2e6, v["moved_bytes"] / gbs / 1e6
+        cells = [label, *map(number, (v["flops"] / 1e9, v["moved_bytes"] / 1e9, a, m))]
+        cells += [number(v["median_ms"]), f"{100 * (a + m) / v['median_ms']:.0f} %"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return text + "\n".join(lines)
+
+
 def rates(entry):
     """A cell of the table of kernels."""
     share = f"{100 * entry['roofline']:.0f} %"
@@ -151,7 +176,12 @@ def product_table(row, result):
 
 def table(row, result):
     """A row's line, or its own table."""
-    make = {"scale": scale_table, "kernels": kernel_table, "products": product_table}
+    make = {
+        "scale": scale_table,
+        "limits": limit_table,
+        "kernels": kernel_table,
+        "products": product_table,
+    }
     return make.get(row.kind, line)(row, result)
 
 
@@ -212,6 +242,6 @@ def page(results):
     if scales:
         text += "\n" + SCALING + "\n" + "\n\n".join(scales) + "\n"
     for r, result in rows:
-        if r.kind in ("kernels", "products"):
+        if r.kind in ("limits", "kernels", "products"):
             text += "\n" + table(r, result) + "\n"
     return text + "\n" + COMMANDS + "".join(commands(results))

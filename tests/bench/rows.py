@@ -21,7 +21,8 @@ class Row:
     target; "ratio": the second contestant over the first, "speedup" likewise but at least;
     "value": the only contestant's number, at most the target. A table has no target:
     "scale": one contestant a size, whose units are their labels' counts; "kernels": the
-    rates of every kernel, "products" those of matrix products.
+    rates of every kernel, "products" those of matrix products; "limits": what steps need at
+    least, from the machine's peaks.
     """
 
     name: str
@@ -267,9 +268,34 @@ def _kernel_rows():
     yield Row("products", "Matrix products", "products", words, key="kernels")
 
 
-_PARTS = (_search_rows, _predict_rows, _thread_rows, _query_rows, _scale_rows, _kernel_rows)
+def _limit_rows():
+    step, small = "step --preset darts_cc --order", " ".join(shape())
+    steps = {
+        "first": f"{step} first {small}",
+        "second_fd": f"{step} second_fd {small}",
+        "default": f"step --preset default {small}",
+        "discrete": f"train-step --arch {ARCH} " + " ".join(shape(batch=96)),
+    }
+    words = {k: (["hnas-bench", *v.split()], 5) for k, v in steps.items()}
+    words = {
+        "kernels": (["hnas-bench", "kernels"], 0),
+        "memory": (["hnas-bench", "memory", "--threads", "2"], 5),
+        **words,
+    }
+    yield Row("limits", "What holds a step", "limits", words, key="limits")
+
+
+_PARTS = (
+    _search_rows,
+    _predict_rows,
+    _thread_rows,
+    _query_rows,
+    _scale_rows,
+    _limit_rows,
+    _kernel_rows,
+)
 ROWS = {row.name: row for part in _PARTS for row in part()}
-TABLES = ("scale", "kernels", "products")
+TABLES = ("scale", "limits", "kernels", "products")
 
 # (title, row, the library's bytes: target, floor)
 MEMORY = [

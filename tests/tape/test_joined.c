@@ -224,6 +224,39 @@ START_TEST(a_concatenation_takes_no_memory_until_its_pixels_are_asked_for)
 }
 END_TEST
 
+/* Bytes moved by three images, three parts and what reads all of them. */
+static int64_t moved(int deferred)
+{
+    const int64_t before = hnas_context_get_moved(ctx);
+    hnas_tensor *y, *part[N_PARTS], *z;
+    hnas_conv_opts relu;
+
+    hnas_conv_opts_init(&relu, sizeof relu);
+    relu.relu = 1;
+    ok(hnas_tape_reset(tape, 0));
+    if (deferred)
+        hnas_tape_defer(tape);
+    ok(concatenation(&y, part));
+    ok(hnas_conv2d(&z, tape, y, top, &relu));
+    ok(hnas_tape_run(tape));
+    for (int i = 0; i < N_PARTS; i++)
+        hnas_tensor_unref(part[i]);
+    hnas_tensor_unref(y);
+    hnas_tensor_unref(z);
+    return hnas_context_get_moved(ctx) - before;
+}
+
+START_TEST(an_image_moves_once_in_a_stage)
+{
+    const int64_t image = N * PART * H * W * (int64_t)sizeof(real);
+
+    /* x's copies stand in the stage of the weights' */
+    ck_assert_int_eq(moved(1), (3 + 7) * image);
+    /* a stage a func: no image is shared */
+    ck_assert_int_eq(moved(0), (3 + 6 + 4) * image);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tape");
@@ -234,6 +267,7 @@ int main(void)
     tcase_add_test(t, a_held_concatenation_outlasts_its_parts);
     tcase_add_test(
         t, a_concatenation_takes_no_memory_until_its_pixels_are_asked_for);
+    tcase_add_test(t, an_image_moves_once_in_a_stage);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

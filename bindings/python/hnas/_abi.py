@@ -786,6 +786,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "hnas_context_get_kernels": (c_char_p, [POINTER(hnas_context)]),
     "hnas_context_get_memory": (None, [POINTER(hnas_context),
         POINTER(c_size_t), POINTER(c_size_t)]),
+    "hnas_context_get_moved": (c_int64, [POINTER(hnas_context)]),
     "hnas_context_get_seed": (c_uint64, [POINTER(hnas_context)]),
     "hnas_context_get_threads": (c_int32, [POINTER(hnas_context)]),
     "hnas_context_get_traffic": (None, [POINTER(hnas_context),

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the memory beyond the caches gives: y = a x + z over arrays that no
+ * cache holds, a part of them a thread. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/bench.h"
+#include "common/json.h"
+#include "common/program.h"
+
+enum { N_REALS = 64 << 20, MOST_THREADS = 256 };
+
+struct part {
+    float *y;
+    const float *x, *z;
+    int64_t n;
+};
+
+static void *triad(void *user)
+{
+    const struct part *p = user;
+
+    for (int64_t i = 0; i < p->n; i++)
+        p->y[i] = 0.5f * p->x[i] + p->z[i];
+    return NULL;
+}
+
+/* Seconds of all threads together, or -1. */
+static double run(const struct part *part, int n)
+{
+    const double began_s = now_s();
+    pthread_t thread[MOST_THREADS];
+    int started = 0;
+
+    while (started < n && !pthread_create(&thread[started], NULL, triad,
+                                          (void *)(uintptr_t)&part[started]))
+        started++;
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    return started == n ? now_s() - began_s : -1;
+}
+
+static int measure(double *gbs, const struct bench *b, int n, float *memory)
+{
+    struct part part[MOST_THREADS];
+    double best_s = -1;
+
+    for (int i = 0; i < n; i++) {
+        float *at = memory + (int64_t)N_REALS / n * i;
+
+        part[i] = (struct part){at, at + N_REALS, at + 2 * (int64_t)N_REALS,
+                                N_REALS / n};
+    }
+    for (int64_t i = 0; i <= b->repeat; i++) { /* the first maps the pages */
+        const double s = run(part, n);
+
+        if (s < 0)
+            return failure("--threads %d: can't start so many", n);
+        if (i > 0 && (best_s < 0 || s < best_s))
+            best_s = s;
+    }
+    *gbs = 3.0 * N_REALS * sizeof(float) / best_s / 1e9;
+    return 0;
+}
+
+int bench_memory(const struct bench *b)
+{
+    hnas_context *ctx = NULL;
+    float *memory = NULL;
+    double gbs = 0;
+    int rc = program_open(&ctx, b->threads, b->seed), n = 1;
+    struct json j;
+
+    if (!rc) {
+        n = hnas_context_get_threads(ctx);
+        memory = calloc(3 * (size_t)N_REALS, sizeof *memory);
+        rc = memory ? measure(&gbs, b, n, memory)
+                    : failure("memory: %d MB are not to be had",
+                              (int)(3 * sizeof(float) * N_REALS >> 20));
+    }
+    if (!rc && b->json) {
+        json_begin(&j, stdout);
+        json_open(&j, '{');
+        json_key(&j, "gbs");
+        json_real(&j, gbs);
+        json_key(&j, "threads");
+        json_int(&j, n);
+        json_close(&j, '}');
+        fputc('\n', stdout);
+    } else if (!rc) {
+        printf("%.1f GB/s of y = a x + z, threads: %d\n", gbs, n);
+    }
+    free(memory);
+    hnas_context_destroy(ctx);
+    return rc;
+}
