@@ -20,12 +20,18 @@ typedef struct hnas_batch {
 typedef struct hnas_dataset hnas_dataset;
 
 /**
- * Read an image and a label file in IDX format, plain or gzip.
+ * Open an image and a label file in IDX format, plain or gzip.
+ *
+ * A plain file stays on disk: whoever needs an image reads its bytes then, so
+ * memory does not depend on the number of images.  It must not change
+ * meanwhile; one that gets shorter is an error of the call that reads.  It may
+ * be removed or replaced.  A packed file is unpacked into memory.
  *
  * Shapes     images uint8 [N, H, W] or [N, C, H, W], labels uint8 [N].
- * Units      at most 4 GiB a file; above 64 MiB of data gzip may pack 250 to 1
- *            at most.
- * Ownership  *out: the caller's, released with hnas_dataset_destroy.
+ * Units      at most 4 GiB an image and a packed file; above 64 MiB of data
+ *            gzip may pack 250 to 1 at most.
+ * Ownership  *out: the caller's, released with hnas_dataset_destroy; it holds
+ *            a descriptor of each plain file until then.
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_IO open or read; E_FORMAT not IDX of these
@@ -113,8 +119,8 @@ HNAS_API int64_t hnas_dataset_get_classes(const hnas_dataset *dataset);
  * Ownership  the outputs are the caller's.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument, E_RANGE n_images.  On error they are
- *            unchanged.
+ * Errors     E_ARG NULL argument, E_RANGE n_images; E_IO or E_TRUNCATED a
+ *            file that can't be read any more.  On error they are unchanged.
  * Source     own.
  * Since      0.1
  */
@@ -221,10 +227,11 @@ HNAS_API int64_t hnas_batches_get_count(const hnas_batches *batches);
  * Ownership  borrowed; the next call overwrites them.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument, E_RANGE epoch or index.  On error both are
- *            NULL.
- * Source     Fisher and Yates' shuffle by counter-based numbers (Philox);
- *            cutout: arXiv:1708.04552.
+ * Errors     E_ARG NULL argument, E_RANGE epoch or index; E_IO or E_TRUNCATED
+ *            a file that can't be read any more.  On error both are NULL.
+ * Source     counter-based numbers (Philox) in Fisher and Yates' shuffle, and
+ *            above 2^16 images in a Feistel cipher (Luby and Rackoff 1988),
+ *            which needs no list; cutout: arXiv:1708.04552.
  * Since      0.1
  */
 HNAS_API hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "io/augment.h"
 #include "io/dataset.h"
+#include "io/order.h"
 
 /* Above these the counter of the random numbers would overlap. */
 static const int64_t n_epochs_max = INT64_C(1) << 48;
@@ -15,8 +16,7 @@ struct hnas_batches {
     const struct hnas_dataset *dataset;
     hnas_batches_opts o;
     int64_t n_batches;
-    int64_t epoch;  /* that `order` is of; -1: none yet */
-    int64_t *order; /* [count] images of the range, as they come */
+    struct hn_order order;
     struct hn_normal normal;
     struct hn_augment augment;
     real *plain; /* an image before it is changed; NULL: none is */
@@ -102,7 +102,7 @@ static hnas_status check_augment(struct hnas_context *ctx,
 
 static hnas_status make_augment(struct hnas_batches *b)
 {
-    const int64_t *d = b->dataset->images->dim;
+    const int64_t *d = b->dataset->dims;
     struct hn_augment *a = &b->augment;
 
     if (!b->o.shift && !b->o.flip && !b->o.cutout)
@@ -150,9 +150,9 @@ hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
     hnas_batches_opts_init(&o, sizeof o);
     if (hn_opts_merge(&o, sizeof o, opts) < 0)
         return hn_fail(ctx, HNAS_E_ARG, "opts: size is not set");
-    st = check_opts(ctx, &o, dataset->images->dim[0]);
+    st = check_opts(ctx, &o, dataset->dims[0]);
     if (st == HNAS_OK)
-        st = check_augment(ctx, &o, dataset->images->dim);
+        st = check_augment(ctx, &o, dataset->dims);
     if (st < 0)
         return st;
     b = hn_zalloc(&ctx->alloc, sizeof *b);
@@ -161,11 +161,11 @@ hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
     b->ctx = ctx;
     b->dataset = dataset;
     b->o = o;
-    b->epoch = -1;
     b->n_batches = (o.count + (o.partial ? o.batch - 1 : 0)) / o.batch;
     hn_normal_init(&b->normal, o.mean, o.std);
-    b->order = hn_alloc_array(&ctx->alloc, (size_t)o.count, sizeof *b->order);
-    st = b->order ? make_tensors(b) : hn_fail_nomem(ctx, "order of images");
+    st = hn_order_init(&b->order, ctx, o.count, o.shuffle, o.stream);
+    if (st == HNAS_OK)
+        st = make_tensors(b);
     if (st == HNAS_OK)
         st = make_augment(b);
     if (st < 0)
@@ -183,7 +183,7 @@ void hnas_batches_destroy(hnas_batches *batches)
     hnas_tensor_unref(batches->last_labels);
     hnas_tensor_unref(batches->images);
     hnas_tensor_unref(batches->labels);
-    hn_free(&batches->ctx->alloc, batches->order);
+    hn_order_finish(&batches->order);
     hn_free(&batches->ctx->alloc, batches->plain);
     hn_free(&batches->ctx->alloc, batches);
 }
@@ -193,44 +193,23 @@ int64_t hnas_batches_get_count(const hnas_batches *batches)
     return batches->n_batches;
 }
 
-/* Fisher-Yates; the draw at position i is uniform in 0..i. */
-static void shuffle(struct hnas_batches *b, int64_t epoch)
+/* Write image and label at a position of the epoch. */
+static hnas_status put_image(real *dst, int32_t *label,
+                             const struct hnas_batches *b, int64_t epoch,
+                             int64_t position)
 {
-    const struct hn_rng rng = {b->ctx->seed, (uint64_t)epoch, HN_DRAW_SHUFFLE,
-                               (uint32_t)b->o.stream};
-
-    for (int64_t i = b->o.count - 1; i > 0; i--) {
-        const double u = hn_random_uniform(&rng, (uint64_t)i);
-        const int64_t j = (int64_t)(u * (double)(i + 1));
-        const int64_t swapped = b->order[i];
-
-        b->order[i] = b->order[j];
-        b->order[j] = swapped;
-    }
-}
-
-static void set_order(struct hnas_batches *b, int64_t epoch)
-{
-    if (b->epoch == epoch || (b->epoch >= 0 && !b->o.shuffle))
-        return;
-    for (int64_t i = 0; i < b->o.count; i++)
-        b->order[i] = b->o.first + i;
-    if (b->o.shuffle)
-        shuffle(b, epoch);
-    b->epoch = epoch;
-}
-
-/* Write the image at a position of the epoch. */
-static void put_image(real *dst, const struct hnas_batches *b, int64_t epoch,
-                      int64_t position)
-{
+    const int64_t index = b->o.first + hn_order_get(&b->order, position);
     const struct hn_rng rng = {b->ctx->seed, (uint64_t)epoch, HN_DRAW_AUGMENT,
                                (uint32_t)b->o.stream};
 
-    hn_dataset_image(b->plain ? b->plain : dst, b->dataset, b->order[position],
-                     &b->normal);
-    if (b->plain)
+    hnas_status st = hn_dataset_image(b->plain ? b->plain : dst, b->dataset,
+                                      index, &b->normal);
+
+    if (st == HNAS_OK)
+        st = hn_dataset_label(label, b->dataset, index);
+    if (st == HNAS_OK && b->plain)
         hn_augment_image(dst, b->plain, &b->augment, &rng, position);
+    return st;
 }
 
 hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
@@ -239,6 +218,7 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
 {
     struct hnas_batches *b = batches;
     struct hnas_tensor *x, *y;
+    hnas_status st = HNAS_OK;
     int64_t chw;
 
     if (images)
@@ -253,7 +233,7 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
     if (index < 0 || index >= b->n_batches)
         return hn_fail(b->ctx, HNAS_E_RANGE, "index: %lld, want 0..%lld",
                        (long long)index, (long long)b->n_batches - 1);
-    set_order(b, epoch);
+    hn_order_set(&b->order, epoch);
     x = b->images;
     y = b->labels;
     if (b->last_images && index == b->n_batches - 1) {
@@ -261,12 +241,11 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
         y = b->last_labels;
     }
     chw = x->stride[0];
-    for (int64_t i = 0; i < x->dim[0]; i++) {
-        const int64_t at = index * b->o.batch + b->o.rank * x->dim[0] + i;
-
-        put_image(hn_real(x) + i * chw, b, epoch, at);
-        ((int32_t *)y->data)[i] = hn_dataset_label(b->dataset, b->order[at]);
-    }
+    for (int64_t i = 0; i < x->dim[0] && st == HNAS_OK; i++)
+        st = put_image(hn_real(x) + i * chw, (int32_t *)y->data + i, b, epoch,
+                       index * b->o.batch + b->o.rank * x->dim[0] + i);
+    if (st < 0)
+        return st;
     *images = x;
     *labels = y;
     return HNAS_OK;

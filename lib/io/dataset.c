@@ -4,34 +4,70 @@
 #include <math.h>
 #include <string.h>
 
-#include "io/idx.h"
+/* An image where it lies. */
+struct image {
+    const void *data;
+    int32_t dtype;
+    int64_t dim[3];    /* C, H, W */
+    int64_t stride[3]; /* in elements */
+};
 
-static double pixel(const struct hnas_tensor *t, int64_t at)
+static void image_of(struct image *out, const struct hnas_tensor *t,
+                     int64_t index)
 {
-    return t->dtype == HNAS_UINT8 ? ((const uint8_t *)t->data)[at] / 255.0
-                                  : (double)((const float *)t->data)[at];
+    const int64_t at = index * t->stride[0];
+
+    out->dtype = t->dtype;
+    out->data = t->dtype == HNAS_UINT8 ? (const void *)((uint8_t *)t->data + at)
+                                       : (const void *)((float *)t->data + at);
+    memcpy(out->dim, t->dim + 1, sizeof out->dim);
+    memcpy(out->stride, t->stride + 1, sizeof out->stride);
+}
+
+/* Image `index` of a data set, until the next one is read. */
+static hnas_status get_image(struct image *out, const struct hnas_dataset *d,
+                             int64_t index)
+{
+    const unsigned char *row;
+    hnas_status st;
+
+    if (d->images.tensor) {
+        image_of(out, d->images.tensor, index);
+        return HNAS_OK;
+    }
+    st = hn_rows_get(d->images.rows, index, &row);
+    out->data = row;
+    out->dtype = HNAS_UINT8;
+    memcpy(out->dim, d->dims + 1, sizeof out->dim);
+    out->stride[0] = d->dims[2] * d->dims[3];
+    out->stride[1] = d->dims[3];
+    out->stride[2] = 1;
+    return st;
+}
+
+static double pixel(const struct image *x, int64_t at)
+{
+    return x->dtype == HNAS_UINT8 ? ((const uint8_t *)x->data)[at] / 255.0
+                                  : (double)((const float *)x->data)[at];
 }
 
 /* Visit the rows of an image in row-major order: where row i of C * H
  * begins, in elements. */
-static int64_t row_start(const struct hnas_tensor *t, int64_t index,
-                         int64_t row)
+static int64_t row_start(const struct image *x, int64_t row)
 {
-    return index * t->stride[0] + row / t->dim[2] * t->stride[1] +
-           row % t->dim[2] * t->stride[2];
+    return row / x->dim[1] * x->stride[0] + row % x->dim[1] * x->stride[1];
 }
 
 /* sum (x - centre)^power over one image, power 1 or 2, in fixed order. */
-static double image_sum(const struct hnas_tensor *t, int64_t index,
-                        double centre, int power)
+static double image_sum(const struct image *image, double centre, int power)
 {
     double sum = 0;
 
-    for (int64_t row = 0; row < t->dim[1] * t->dim[2]; row++) {
-        const int64_t at = row_start(t, index, row);
+    for (int64_t row = 0; row < image->dim[0] * image->dim[1]; row++) {
+        const int64_t at = row_start(image, row);
 
-        for (int64_t x = 0; x < t->dim[3]; x++) {
-            const double d = pixel(t, at + x * t->stride[3]) - centre;
+        for (int64_t x = 0; x < image->dim[2]; x++) {
+            const double d = pixel(image, at + x * image->stride[2]) - centre;
 
             sum += power == 2 ? d * d : d;
         }
@@ -39,9 +75,27 @@ static double image_sum(const struct hnas_tensor *t, int64_t index,
     return sum;
 }
 
+/* The same over the first n images. */
+static hnas_status images_sum(double *sum, const struct hnas_dataset *d,
+                              int64_t n, double centre, int power)
+{
+    struct image x;
+    hnas_status st = HNAS_OK;
+
+    *sum = 0;
+    for (int64_t i = 0; i < n && st == HNAS_OK; i++) {
+        st = get_image(&x, d, i);
+        if (st == HNAS_OK)
+            *sum += image_sum(&x, centre, power);
+    }
+    return st;
+}
+
 static hnas_status check_images(struct hnas_context *ctx,
                                 const struct hnas_tensor *t)
 {
+    struct image x;
+
     if (t->dtype != HNAS_UINT8 && t->dtype != HNAS_FLOAT32)
         return hn_fail(ctx, HNAS_E_TYPE,
                        "images: element type %d, want HNAS_UINT8 or "
@@ -55,42 +109,54 @@ static hnas_status check_images(struct hnas_context *ctx,
                        "images: computed on a tape, want a tensor with "
                        "memory of its own");
     /* a sum is finite only if all its terms are: float cannot overflow it */
-    for (int64_t i = 0; t->dtype == HNAS_FLOAT32 && i < t->dim[0]; i++)
-        if (!isfinite(image_sum(t, i, 0, 1)))
+    for (int64_t i = 0; t->dtype == HNAS_FLOAT32 && i < t->dim[0]; i++) {
+        image_of(&x, t, i);
+        if (!isfinite(image_sum(&x, 0, 1)))
             return hn_fail(ctx, HNAS_E_NAN,
                            "images: image %lld holds NaN or infinity",
                            (long long)i);
+    }
     return HNAS_OK;
+}
+
+/* Check that labels are not negative and count the classes. */
+static hnas_status count_classes(struct hnas_dataset *d)
+{
+    hnas_status st = HNAS_OK;
+    int32_t label = 0;
+
+    for (int64_t i = 0; i < d->dims[0] && st == HNAS_OK; i++) {
+        st = hn_dataset_label(&label, d, i);
+        if (st < 0)
+            continue;
+        if (label < 0)
+            st = hn_fail(d->ctx, HNAS_E_RANGE,
+                         "labels: label %lld is %d, want at least 0",
+                         (long long)i, (int)label);
+        else if (label >= d->n_classes)
+            d->n_classes = (int64_t)label + 1;
+    }
+    return st;
 }
 
 static hnas_status check_labels(struct hnas_dataset *d)
 {
-    const struct hnas_tensor *t = d->labels;
+    const struct hnas_tensor *t = d->labels.tensor;
 
     if (t->dtype != HNAS_INT32)
         return hn_fail(d->ctx, HNAS_E_TYPE,
                        "labels: element type %d, want HNAS_INT32",
                        (int)t->dtype);
-    if (t->rank != 1 || t->dim[0] != d->images->dim[0])
+    if (t->rank != 1 || t->dim[0] != d->dims[0])
         return hn_fail(d->ctx, HNAS_E_SHAPE,
                        "labels: rank %d with %lld entries, want rank 1 with "
                        "%lld as images",
                        (int)t->rank, (long long)t->dim[0],
-                       (long long)d->images->dim[0]);
+                       (long long)d->dims[0]);
     if (t->record || !t->data)
         return hn_fail(d->ctx, HNAS_E_STATE,
                        "labels: want a tensor with memory of its own");
-    for (int64_t i = 0; i < t->dim[0]; i++) {
-        const int32_t label = hn_dataset_label(d, i);
-
-        if (label < 0)
-            return hn_fail(d->ctx, HNAS_E_RANGE,
-                           "labels: label %lld is %d, want at least 0",
-                           (long long)i, (int)label);
-        if (label >= d->n_classes)
-            d->n_classes = (int64_t)label + 1;
-    }
-    return HNAS_OK;
+    return count_classes(d);
 }
 
 hnas_status hnas_dataset_create(hnas_dataset **out, hnas_context *ctx,
@@ -107,11 +173,13 @@ hnas_status hnas_dataset_create(hnas_dataset **out, hnas_context *ctx,
     if (!d)
         return hn_fail_nomem(ctx, "data set");
     d->ctx = ctx;
-    d->images = hnas_tensor_ref(images);
-    d->labels = hnas_tensor_ref(labels);
+    d->images.tensor = hnas_tensor_ref(images);
+    d->labels.tensor = hnas_tensor_ref(labels);
     st = check_images(ctx, images);
-    if (st == HNAS_OK)
+    if (st == HNAS_OK) {
+        memcpy(d->dims, images->dim, sizeof d->dims);
         st = check_labels(d);
+    }
     if (st < 0)
         hnas_dataset_destroy(d);
     else
@@ -123,18 +191,25 @@ hnas_status hnas_dataset_open_idx(hnas_dataset **out, hnas_context *ctx,
                                   const char *images_path,
                                   const char *labels_path)
 {
-    hnas_tensor *images = NULL, *labels = NULL;
+    struct hnas_dataset *d;
     hnas_status st;
 
     if (out)
         *out = NULL;
     if (!out || !ctx || !images_path || !labels_path)
         return HNAS_E_ARG;
-    st = hn_idx_read(&images, &labels, ctx, images_path, labels_path);
+    d = hn_zalloc(&ctx->alloc, sizeof *d);
+    if (!d)
+        return hn_fail_nomem(ctx, "data set");
+    d->ctx = ctx;
+    st = hn_idx_open(&d->images, &d->labels, d->dims, ctx, images_path,
+                     labels_path);
     if (st == HNAS_OK)
-        st = hnas_dataset_create(out, ctx, images, labels);
-    hnas_tensor_unref(images);
-    hnas_tensor_unref(labels);
+        st = count_classes(d);
+    if (st < 0)
+        hnas_dataset_destroy(d);
+    else
+        *out = d;
     return st;
 }
 
@@ -142,14 +217,14 @@ void hnas_dataset_destroy(hnas_dataset *dataset)
 {
     if (!dataset)
         return;
-    hnas_tensor_unref(dataset->images);
-    hnas_tensor_unref(dataset->labels);
+    hn_idx_close(&dataset->images);
+    hn_idx_close(&dataset->labels);
     hn_free(&dataset->ctx->alloc, dataset);
 }
 
 void hnas_dataset_get_dims(const hnas_dataset *dataset, int64_t dims[4])
 {
-    memcpy(dims, dataset->images->dim, sizeof dataset->images->dim);
+    memcpy(dims, dataset->dims, sizeof dataset->dims);
 }
 
 int64_t hnas_dataset_get_classes(const hnas_dataset *dataset)
@@ -160,23 +235,24 @@ int64_t hnas_dataset_get_classes(const hnas_dataset *dataset)
 hnas_status hnas_dataset_moments(const hnas_dataset *dataset, int64_t n_images,
                                  double *mean, double *std)
 {
-    const struct hnas_tensor *t;
+    const struct hnas_dataset *d = dataset;
     double sum = 0, squares = 0, n;
+    hnas_status st;
 
     if (!dataset || !mean || !std)
         return HNAS_E_ARG;
-    t = dataset->images;
-    if (n_images < 0 || n_images > t->dim[0])
+    if (n_images < 0 || n_images > d->dims[0])
         return hn_fail(dataset->ctx, HNAS_E_RANGE,
                        "n_images: %lld, want 0..%lld", (long long)n_images,
-                       (long long)t->dim[0]);
+                       (long long)d->dims[0]);
     if (n_images == 0)
-        n_images = t->dim[0];
-    n = (double)n_images * (double)(t->dim[1] * t->dim[2] * t->dim[3]);
-    for (int64_t i = 0; i < n_images; i++)
-        sum += image_sum(t, i, 0, 1);
-    for (int64_t i = 0; i < n_images; i++)
-        squares += image_sum(t, i, sum / n, 2);
+        n_images = d->dims[0];
+    n = (double)n_images * (double)(d->dims[1] * d->dims[2] * d->dims[3]);
+    st = images_sum(&sum, d, n_images, 0, 1);
+    if (st == HNAS_OK)
+        st = images_sum(&squares, d, n_images, sum / n, 2);
+    if (st < 0)
+        return st;
     *mean = sum / n;
     *std = sqrt(squares / n);
     return HNAS_OK;
@@ -190,32 +266,47 @@ void hn_normal_init(struct hn_normal *normal, double mean, double std)
         normal->table[i] = (real)((i / 255.0 - mean) / std);
 }
 
-void hn_dataset_image(real *dst, const struct hnas_dataset *dataset,
-                      int64_t index, const struct hn_normal *normal)
+hnas_status hn_dataset_image(real *dst, const struct hnas_dataset *dataset,
+                             int64_t index, const struct hn_normal *normal)
 {
-    const struct hnas_tensor *t = dataset->images;
-    const int64_t width = t->dim[3], step = t->stride[3];
+    struct image image;
+    hnas_status st = get_image(&image, dataset, index);
+    const int64_t width = image.dim[2], step = image.stride[2];
 
-    for (int64_t row = 0; row < t->dim[1] * t->dim[2]; row++, dst += width) {
-        const int64_t at = row_start(t, index, row);
+    if (st < 0)
+        return st;
+    for (int64_t row = 0; row < image.dim[0] * image.dim[1]; row++) {
+        const int64_t at = row_start(&image, row);
 
-        if (t->dtype == HNAS_UINT8) {
-            const uint8_t *src = (const uint8_t *)t->data + at;
+        if (image.dtype == HNAS_UINT8) {
+            const uint8_t *src = (const uint8_t *)image.data + at;
 
             for (int64_t x = 0; x < width; x++)
                 dst[x] = normal->table[src[x * step]];
         } else {
-            const float *src = (const float *)t->data + at;
+            const float *src = (const float *)image.data + at;
 
             for (int64_t x = 0; x < width; x++)
                 dst[x] = (real)((src[x * step] - normal->mean) / normal->std);
         }
+        dst += width;
     }
+    return HNAS_OK;
 }
 
-int32_t hn_dataset_label(const struct hnas_dataset *dataset, int64_t index)
+hnas_status hn_dataset_label(int32_t *label, const struct hnas_dataset *dataset,
+                             int64_t index)
 {
-    const struct hnas_tensor *t = dataset->labels;
+    const struct hnas_tensor *t = dataset->labels.tensor;
+    const unsigned char *row = NULL;
+    hnas_status st = HNAS_OK;
 
-    return ((const int32_t *)t->data)[index * t->stride[0]];
+    if (t) {
+        *label = ((const int32_t *)t->data)[index * t->stride[0]];
+        return HNAS_OK;
+    }
+    st = hn_rows_get(dataset->labels.rows, index, &row);
+    if (st == HNAS_OK)
+        *label = *row;
+    return st;
 }

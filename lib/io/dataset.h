@@ -4,12 +4,13 @@
 #define HN_IO_DATASET_H
 
 #include "hnas/data.h"
-#include "tensor/tensor.h"
+#include "io/idx.h"
 
 struct hnas_dataset {
     struct hnas_context *ctx;
-    struct hnas_tensor *images; /* [N, C, H, W] uint8 or float32, any strides */
-    struct hnas_tensor *labels; /* [N] int32, any stride */
+    int64_t dims[4];      /* N, C, H, W */
+    struct hn_idx images; /* a host's: uint8 or float32, any strides */
+    struct hn_idx labels;
     int64_t n_classes;
 };
 
@@ -21,10 +22,12 @@ struct hn_normal {
 };
 void hn_normal_init(struct hn_normal *normal, double mean, double std);
 
-/* Write image `index`, normalised, to dst [C, H, W] row-major. */
-void hn_dataset_image(real *dst, const struct hnas_dataset *dataset,
-                      int64_t index, const struct hn_normal *normal);
+/* Write image `index`, normalised, to dst [C, H, W] row-major.  This and the
+ * next fail where a file can't be read any more. */
+hnas_status hn_dataset_image(real *dst, const struct hnas_dataset *dataset,
+                             int64_t index, const struct hn_normal *normal);
 
-int32_t hn_dataset_label(const struct hnas_dataset *dataset, int64_t index);
+hnas_status hn_dataset_label(int32_t *label, const struct hnas_dataset *dataset,
+                             int64_t index);
 
 #endif

@@ -46,14 +46,17 @@ hnas_status hn_file_open(int *fd, int64_t *size_bytes, struct hnas_context *ctx,
                    path);
 }
 
-int64_t hn_file_read(int fd, void *dst, size_t bytes)
+/* from -1: where the file stands. */
+static int64_t read_all(int fd, char *dst, size_t bytes, int64_t from)
 {
     size_t done = 0;
 
     while (done < bytes) {
         const size_t want =
             bytes - done < LARGEST_WRITE ? bytes - done : LARGEST_WRITE;
-        const ssize_t n = read(fd, (char *)dst + done, want);
+        const ssize_t n =
+            from < 0 ? read(fd, dst + done, want)
+                     : pread(fd, dst + done, want, (off_t)from + (off_t)done);
 
         if (n == 0)
             break;
@@ -63,6 +66,16 @@ int64_t hn_file_read(int fd, void *dst, size_t bytes)
             done += (size_t)n;
     }
     return (int64_t)done;
+}
+
+int64_t hn_file_read(int fd, void *dst, size_t bytes)
+{
+    return read_all(fd, dst, bytes, -1);
+}
+
+int64_t hn_file_read_at(int fd, void *dst, size_t bytes, int64_t from)
+{
+    return read_all(fd, dst, bytes, from);
 }
 
 /* 0, or -1 with errno set. */

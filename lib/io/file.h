@@ -23,6 +23,9 @@ hnas_status hn_file_open(int *fd, int64_t *size_bytes, struct hnas_context *ctx,
 /* Read until `bytes` or the end; the number read, or -1 with errno set. */
 int64_t hn_file_read(int fd, void *dst, size_t bytes);
 
+/* The same from byte `from` on; where the file stands does not matter. */
+int64_t hn_file_read_at(int fd, void *dst, size_t bytes, int64_t from);
+
 /* Find the file that a save to `path` replaces: follow a link, and refuse all
  * but a regular file.  about->st_mode is 0 where there is none yet. */
 hnas_status hn_file_target(char target[PATH_MAX], struct stat *about,

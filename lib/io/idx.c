@@ -5,8 +5,9 @@
 
 #include "io/stream.h"
 
-/* What a file may claim.  Deflate packs at most 1032 to 1; photographs and
- * digits stay below 100, so more than that in earnest sizes is a trap. */
+/* What is read whole: an image, and all of a packed file.  Deflate packs at
+ * most 1032 to 1; photographs and digits stay below 100, so more than that in
+ * earnest sizes is a trap. */
 static const int64_t largest_bytes = INT64_C(4) << 30;
 static const int64_t free_bytes = INT64_C(64) << 20;
 enum { LARGEST_RATIO = 250, FIRST_STEP = 1 << 20, IDX_UINT8 = 8 };
@@ -17,7 +18,8 @@ struct idx {
     const char *path;
     int32_t rank;
     int64_t dims[HNAS_MAX_RANK];
-    int64_t n_bytes; /* of all elements */
+    int64_t n_bytes;   /* of all elements */
+    int64_t row_bytes; /* of those of index 0 along the first axis */
 };
 
 static uint32_t big_endian(const unsigned char *p)
@@ -58,13 +60,36 @@ static hnas_status read_magic(struct idx *f, int32_t min_rank, int32_t max_rank)
     return HNAS_OK;
 }
 
+static hnas_status fail_size(struct idx *f, const char *what, int64_t bytes)
+{
+    return hn_fail(f->ctx, HNAS_E_LIMIT,
+                   "%.300s: %s %lld bytes as its header says, want at most "
+                   "%lld",
+                   f->path, what, (long long)bytes, (long long)largest_bytes);
+}
+
+static hnas_status fail_trailing(struct idx *f)
+{
+    return hn_fail(f->ctx, HNAS_E_FORMAT,
+                   "%.300s: data go on after the %lld bytes its header "
+                   "announces",
+                   f->path, (long long)f->n_bytes);
+}
+
+static int64_t header_bytes(const struct idx *f)
+{
+    return 4 + 4 * (int64_t)f->rank;
+}
+
 /* Whether the file can and may hold what its header claims. */
 static hnas_status check_size(struct idx *f)
 {
-    const int64_t header = 4 + 4 * f->rank;
+    const int64_t header = header_bytes(f);
     const int64_t disk = hn_stream_file_bytes(f->stream);
 
     if (hn_stream_is_gzip(f->stream)) {
+        if (f->n_bytes > largest_bytes || (uint64_t)f->n_bytes > SIZE_MAX)
+            return fail_size(f, "its packed data are", f->n_bytes);
         if (f->n_bytes > free_bytes && f->n_bytes / LARGEST_RATIO > disk)
             return hn_fail(f->ctx, HNAS_E_LIMIT,
                            "%.300s: %lld bytes of data packed into %lld, want "
@@ -78,6 +103,8 @@ static hnas_status check_size(struct idx *f)
                        "%.300s: %lld bytes, want %lld as its header says",
                        f->path, (long long)disk,
                        (long long)(header + f->n_bytes));
+    if (disk > header + f->n_bytes)
+        return fail_trailing(f);
     return HNAS_OK;
 }
 
@@ -88,21 +115,22 @@ static hnas_status read_dims(struct idx *f)
 
     if (st < 0)
         return st;
-    f->n_bytes = 1;
+    f->row_bytes = 1;
     for (int32_t i = 0; i < f->rank; i++) {
         f->dims[i] = big_endian(dims + 4 * i);
         if (f->dims[i] == 0)
             return hn_fail(f->ctx, HNAS_E_FORMAT,
                            "%.300s: axis %d has length 0, want at least 1",
                            f->path, (int)i);
-        if (f->dims[i] > largest_bytes / f->n_bytes ||
-            (uint64_t)(f->n_bytes * f->dims[i]) > SIZE_MAX)
-            return hn_fail(f->ctx, HNAS_E_LIMIT,
-                           "%.300s: its header claims more than %lld bytes, "
-                           "the limit",
-                           f->path, (long long)largest_bytes);
-        f->n_bytes *= f->dims[i];
     }
+    for (int32_t i = 1; i < f->rank; i++) {
+        if (f->dims[i] > largest_bytes / f->row_bytes)
+            return fail_size(f, "an image has more than", largest_bytes);
+        f->row_bytes *= f->dims[i];
+    }
+    if (f->dims[0] > INT64_MAX / 2 / f->row_bytes)
+        return fail_size(f, "it has more than", INT64_MAX / 2);
+    f->n_bytes = f->dims[0] * f->row_bytes;
     return check_size(f);
 }
 
@@ -164,10 +192,7 @@ static hnas_status read_elements(struct idx *f, unsigned char **out)
     if (st == HNAS_OK)
         st = hn_stream_read(f->stream, &after, 1, &got);
     if (st == HNAS_OK && got > 0)
-        st = hn_fail(f->ctx, HNAS_E_FORMAT,
-                     "%.300s: data go on after the %lld bytes its header "
-                     "announces",
-                     f->path, (long long)f->n_bytes);
+        st = fail_trailing(f);
     if (st < 0)
         hn_free(&f->ctx->alloc, block);
     else
@@ -182,7 +207,8 @@ static void release_block(void *user, void *data)
     hn_free(&ctx->alloc, data);
 }
 
-static hnas_status read_images(struct hnas_tensor **out, struct idx *f)
+static hnas_status read_images(struct hnas_tensor **out, struct idx *f,
+                               const int64_t dims[4])
 {
     unsigned char *block;
     hnas_array a;
@@ -195,10 +221,7 @@ static hnas_status read_images(struct hnas_tensor **out, struct idx *f)
     a.data = block;
     a.dtype = HNAS_UINT8;
     a.rank = 4;
-    a.dims[0] = f->dims[0];
-    a.dims[1] = f->rank == 4 ? f->dims[1] : 1;
-    a.dims[2] = f->dims[f->rank - 2];
-    a.dims[3] = f->dims[f->rank - 1];
+    memcpy(a.dims, dims, 4 * sizeof *dims);
     a.release = release_block;
     a.release_user = f->ctx;
     st = hnas_tensor_wrap(out, f->ctx, &a);
@@ -221,32 +244,55 @@ static hnas_status read_labels(struct hnas_tensor **out, struct idx *f)
     return st;
 }
 
-hnas_status hn_idx_read(struct hnas_tensor **images,
-                        struct hnas_tensor **labels, struct hnas_context *ctx,
+/* dims NULL: labels. */
+static hnas_status read_contents(struct hn_idx *out, struct idx *f,
+                                 const int64_t *dims)
+{
+    if (!hn_stream_is_gzip(f->stream))
+        return hn_rows_open(&out->rows, f->ctx, f->path,
+                            hn_stream_take_fd(f->stream), header_bytes(f),
+                            f->row_bytes);
+    return dims ? read_images(&out->tensor, f, dims)
+                : read_labels(&out->tensor, f);
+}
+
+hnas_status hn_idx_open(struct hn_idx *images, struct hn_idx *labels,
+                        int64_t dims[4], struct hnas_context *ctx,
                         const char *images_path, const char *labels_path)
 {
-    struct idx image_file = {0}, label_file = {0};
+    struct idx i = {0}, l = {0};
     hnas_status st;
 
-    *images = *labels = NULL;
-    st = open_idx(&image_file, ctx, images_path, 3, 4);
+    *images = *labels = (struct hn_idx){NULL, NULL};
+    st = open_idx(&i, ctx, images_path, 3, 4);
     if (st == HNAS_OK)
-        st = open_idx(&label_file, ctx, labels_path, 1, 1);
-    if (st == HNAS_OK && image_file.dims[0] != label_file.dims[0])
+        st = open_idx(&l, ctx, labels_path, 1, 1);
+    if (st == HNAS_OK && i.dims[0] != l.dims[0])
         st = hn_fail(ctx, HNAS_E_MISMATCH,
                      "%.200s: %lld labels, want %lld as images in %.200s",
-                     labels_path, (long long)label_file.dims[0],
-                     (long long)image_file.dims[0], images_path);
+                     labels_path, (long long)l.dims[0], (long long)i.dims[0],
+                     images_path);
+    if (st == HNAS_OK) {
+        dims[0] = i.dims[0];
+        dims[1] = i.rank == 4 ? i.dims[1] : 1;
+        dims[2] = i.dims[i.rank - 2];
+        dims[3] = i.dims[i.rank - 1];
+        st = read_contents(images, &i, dims);
+    }
     if (st == HNAS_OK)
-        st = read_images(images, &image_file);
-    if (st == HNAS_OK)
-        st = read_labels(labels, &label_file);
-    hn_stream_close(image_file.stream);
-    hn_stream_close(label_file.stream);
+        st = read_contents(labels, &l, NULL);
+    hn_stream_close(i.stream);
+    hn_stream_close(l.stream);
     if (st < 0) {
-        hnas_tensor_unref(*images);
-        hnas_tensor_unref(*labels);
-        *images = *labels = NULL;
+        hn_idx_close(images);
+        hn_idx_close(labels);
     }
     return st;
+}
+
+void hn_idx_close(struct hn_idx *idx)
+{
+    hnas_tensor_unref(idx->tensor);
+    hn_rows_close(idx->rows);
+    *idx = (struct hn_idx){NULL, NULL};
 }

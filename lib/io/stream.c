@@ -187,6 +187,14 @@ int hn_stream_is_gzip(const struct hn_stream *stream)
     return stream->is_gzip;
 }
 
+int hn_stream_take_fd(struct hn_stream *stream)
+{
+    const int fd = stream->fd;
+
+    stream->fd = -1;
+    return fd;
+}
+
 const char *hn_stream_path(const struct hn_stream *stream)
 {
     return stream->path;

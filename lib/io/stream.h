@@ -20,6 +20,9 @@ hnas_status hn_stream_read(struct hn_stream *stream, void *dst, size_t bytes,
 /* Bytes on disk, and whether they are gzip. */
 int64_t hn_stream_file_bytes(const struct hn_stream *stream);
 int hn_stream_is_gzip(const struct hn_stream *stream);
+
+/* Take the descriptor over: the stream must not be read any more. */
+int hn_stream_take_fd(struct hn_stream *stream);
 const char *hn_stream_path(const struct hn_stream *stream);
 
 #endif

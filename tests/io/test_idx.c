@@ -54,7 +54,8 @@ static void expect_bad(hnas_status want, const char *words)
 static void expect_good_data(hnas_dataset *d)
 {
     int64_t dims[4];
-    uint8_t pixel[N * H * W];
+    struct hn_normal normal;
+    int32_t label;
 
     hnas_dataset_get_dims(d, dims);
     ck_assert_int_eq(dims[0], N);
@@ -62,11 +63,16 @@ static void expect_good_data(hnas_dataset *d)
     ck_assert_int_eq(dims[2], H);
     ck_assert_int_eq(dims[3], W);
     ck_assert_int_eq(hnas_dataset_get_classes(d), 10);
-    ck_assert_int_eq(
-        hnas_tensor_get(d->images, HNAS_UINT8, pixel, sizeof pixel), HNAS_OK);
-    ck_assert_mem_eq(pixel, images + 16, sizeof pixel);
-    ck_assert_int_eq(hn_dataset_label(d, 0), 7);
-    ck_assert_int_eq(hn_dataset_label(d, 2), 9);
+    hn_normal_init(&normal, 0, 1 / 255.0);
+    for (int n = 0; n < N; n++) {
+        real pixel[H * W];
+
+        ck_assert_int_eq(hn_dataset_image(pixel, d, n, &normal), HNAS_OK);
+        ck_assert_int_eq(hn_dataset_label(&label, d, n), HNAS_OK);
+        ck_assert_int_eq(label, labels[8 + n]);
+        for (int i = 0; i < H * W; i++)
+            ck_assert_int_eq((int)(pixel[i] + 0.5), images[16 + n * H * W + i]);
+    }
     hnas_dataset_destroy(d);
 }
 
