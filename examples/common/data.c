@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "program.h"
+#include "ranks.h"
 
 static int is_directory(const char *path)
 {
@@ -78,4 +79,22 @@ int data_open(hnas_dataset **out, hnas_context *ctx, const char *name,
                            name, directory, files[is_test][i]);
     st = hnas_dataset_open_idx(out, ctx, path[0], path[1]);
     return st < 0 ? library_failure(ctx, st, 0) : 0;
+}
+
+int data_moments(double moments[2], hnas_context *ctx,
+                 const hnas_dataset *dataset, int shared)
+{
+    const hnas_comm *c = ranks_table();
+    hnas_status st = HNAS_OK;
+
+    if (!shared || c->rank == 0)
+        st = hnas_dataset_moments(dataset, 0, &moments[0], &moments[1]);
+    if (st < 0)
+        return library_failure(ctx, st, 0);
+    if (shared && c->n_ranks > 1 &&
+        c->broadcast(c->user, moments, 2 * sizeof *moments, 0))
+        return ranks_failure("mean and deviation of the training set");
+    if (!(moments[1] > 0))
+        moments[1] = 1;
+    return 0;
 }

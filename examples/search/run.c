@@ -54,18 +54,18 @@ static int split_data(struct run *r, int64_t n_images)
 static int open_data(struct run *r)
 {
     int64_t dims[4];
-    hnas_status st;
+    double moments[2];
     int rc = data_open(&r->data, r->ctx, r->config->data, 0);
 
     if (rc)
         return rc;
     hnas_dataset_get_dims(r->data, dims);
     r->classes = hnas_dataset_get_classes(r->data);
-    st = hnas_dataset_moments(r->data, 0, &r->mean, &r->std);
-    if (st < 0)
-        return library_failure(r->ctx, st, 0);
-    if (!(r->std > 0))
-        r->std = 1;
+    rc = data_moments(moments, r->ctx, r->data, 1);
+    if (rc)
+        return rc;
+    r->mean = moments[0];
+    r->std = moments[1];
     rc = split_data(r, dims[0]);
     if (!rc)
         rc = open_batches(r, &r->train, 0, 1, 1);

@@ -55,18 +55,17 @@ static int make_batches(struct train *t)
 
 static int open_data(struct train *t)
 {
-    hnas_status st;
+    double moments[2];
     int rc = data_open(&t->train_set, t->ctx, t->s->data, 0);
 
     if (!rc)
         rc = data_open(&t->test_set, t->ctx, t->s->data, 1);
+    if (!rc)
+        rc = data_moments(moments, t->ctx, t->train_set, t->n_ranks > 1);
     if (rc)
         return rc;
-    st = hnas_dataset_moments(t->train_set, 0, &t->mean, &t->std);
-    if (st < 0)
-        return library_failure(t->ctx, st, 0);
-    if (!(t->std > 0))
-        t->std = 1;
+    t->mean = moments[0];
+    t->std = moments[1];
     return 0;
 }
 
