@@ -376,6 +376,7 @@ static hnas_status record_apply(struct hnas_tensor **out,
         return st;
     *(struct tangent **)node->aux = b;
     b->moved = node->out;
+    b->moved->record->held = 1; /* for `sums`, and for what made t */
     node->manner[T] = HN_PULL;
     node->want[Z] = 0; /* through `sums` */
     for (int32_t i = WEIGHT + 1; i < n; i++)

@@ -204,7 +204,7 @@ static void release(struct hn_node *node)
     struct hn_record *r = t->record;
 
     r->finished = 1;
-    if (!node->n_images || r->source || r->joined)
+    if (!node->n_images || r->source || r->joined || r->held)
         return;
     if (r->norm) {
         struct hnas_tensor *v = r->norm->v;

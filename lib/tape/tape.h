@@ -160,6 +160,7 @@ struct hn_record {
     int64_t born, dies; /* first and last node that touch it (layout.c) */
     size_t offset;      /* where its memory lies then */
     uint8_t finished;   /* the producer's backward is done */
+    uint8_t held;       /* nodes that are no readers need it in the sweep */
     uint8_t half;       /* data are binary16, see hn_read_image */
     uint8_t joined;     /* no pixels: they lie in the node's inputs */
     int32_t n_readers;
