@@ -30,8 +30,7 @@ enum {
     /** Values with a row an image hold this rank's share of a batch, see
      *  hnas_context_set_comm: statistics, the mean of cross_entropy and
      *  gradients of weights are summed over the ranks.  The funcs that do so
-     *  are those of the bundled operations and gates; not with
-     *  hnas_tape_tangent. */
+     *  are those of the bundled operations and gates, and their tangents. */
     HNAS_TAPE_RANKS = 16
 };
 

@@ -264,6 +264,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     if (st < 0)
         return st;
     *(struct host *)node->aux = *host;
+    node->name = host->table->name;
     return hn_finish(out, node);
 }
 

@@ -41,9 +41,20 @@ static double at(const struct hnas_tensor *t, int64_t c, double otherwise)
     return t ? (double)hn_real(t)[c] : otherwise;
 }
 
+/* Of the whole batch. */
 static double pixels(const struct hnas_tensor *z)
 {
-    return (double)(z->dim[0] * z->dim[2] * z->dim[3]);
+    return (double)(z->dim[0] * hn_share_ranks(z) * z->dim[2] * z->dim[3]);
+}
+
+/* The sums of `count` numbers of each image over this rank's images. */
+static hnas_status total(struct hn_node *node, const real *sums, int64_t count)
+{
+    hnas_status st = hn_take_total(node, count);
+
+    if (st == HNAS_OK)
+        hn_tree_double(node->total, sums, node->n_images, count, count);
+    return st;
 }
 
 /* ---- the sums: forward s, a, c; backward z's part ---- */
@@ -61,6 +72,14 @@ static void gather(const struct hn_node *node, int64_t image,
                           terms, z->dim[2] * z->dim[3], z->cp);
 }
 
+static hnas_status moves_total(struct hn_node *node)
+{
+    const struct tangent *b = shared(node);
+
+    return b->state.running ? HNAS_OK
+                            : total(node, b->sums, 2 * node->in[Z]->cp);
+}
+
 /* mean t and q, which are constants where the statistics are. */
 static void set_means(const struct hn_node *node)
 {
@@ -72,8 +91,13 @@ static void set_means(const struct hn_node *node)
 
     if (s->running)
         return; /* zeros */
-    hn_tree_double(b->mean_t, b->sums, z->dim[0], 2 * cp, n_c);
-    hn_tree_double(b->q, b->sums + cp, z->dim[0], 2 * cp, n_c);
+    if (node->total) {
+        memcpy(b->mean_t, node->total, (size_t)n_c * sizeof *b->mean_t);
+        memcpy(b->q, node->total + cp, (size_t)n_c * sizeof *b->q);
+    } else {
+        hn_tree_double(b->mean_t, b->sums, z->dim[0], 2 * cp, n_c);
+        hn_tree_double(b->q, b->sums + cp, z->dim[0], 2 * cp, n_c);
+    }
     for (int64_t c = 0; c < n_c; c++) {
         b->mean_t[c] /= count;
         b->q[c] = s->rstd[c] * (b->q[c] / count - s->mean[c] * b->mean_t[c]);
@@ -128,6 +152,7 @@ static const struct hn_rule sums_rule = {
     .name = "batch_norm_tangent_sums",
     .forward_image = gather,
     .forward_join = set_map,
+    .forward_total = moves_total,
     .backward_begin = push_begin,
     .backward_image = push,
 };
@@ -229,6 +254,11 @@ static hnas_status leave_gradient(struct hn_node *node,
     return HNAS_OK;
 }
 
+static hnas_status gradient_total(struct hn_node *node)
+{
+    return total(node, shared(node)->grad_sums, 4 * node->out->cp);
+}
+
 /* The sums of all channels; x in place of z, and what is left of v'. */
 static void reduce(const struct hn_node *node, struct gradient_sums *g)
 {
@@ -240,7 +270,11 @@ static void reduce(const struct hn_node *node, struct gradient_sums *g)
         double sum[4];
 
         for (int i = 0; i < 4; i++)
-            hn_tree_double(&sum[i], b->grad_sums + i * cp + c, n, 4 * cp, 1);
+            if (node->total)
+                sum[i] = node->total[i * cp + c];
+            else
+                hn_tree_double(&sum[i], b->grad_sums + i * cp + c, n, 4 * cp,
+                               1);
         g[c].s = sum[0];
         g[c].x = s->rstd[c] * (sum[1] - s->mean[c] * sum[0]);
         g[c].p = sum[2] - at(s->weight_move, c, 0) * g[c].x -
@@ -289,6 +323,8 @@ static const struct hn_rule apply_rule = {
     .backward_begin = begin,
     .backward_image = gather_gradient,
     .backward_join = backward,
+    .backward_total = gradient_total,
+    .joins_ranks = 1,
 };
 
 /* ---- recording ---- */
@@ -333,6 +369,7 @@ static hnas_status record_sums(struct hnas_tensor **out, struct hnas_tape *tape,
     *(struct tangent **)node->aux = b;
     node->want[T] = 0; /* through `apply` */
     node->active = node->want[Z];
+    node->out->record->is_share = 0; /* a map of the whole batch */
     node->need.image = hn_padded_reals(in[Z], 0);
     return hn_finish(out, node);
 }

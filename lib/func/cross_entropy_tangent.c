@@ -11,7 +11,8 @@
 enum { LOGITS, TANGENT, LABELS };
 
 struct entropy {
-    double *p; /* [N][K] */
+    double *p;  /* [N][K] */
+    real *sums; /* [N]: of k */
     double smoothing;
 };
 
@@ -48,28 +49,41 @@ static double mean_tangent(const double *p, const real *t, int64_t n)
     return sum;
 }
 
+/* Images of the whole batch. */
+static double count_rows(const struct hn_node *node)
+{
+    const struct hnas_tensor *logits = node->in[LOGITS];
+
+    return (double)(logits->dim[0] * hn_share_ranks(logits));
+}
+
 static hnas_status forward(struct hn_node *node)
 {
     const struct entropy *e = node->aux;
     const int64_t n = node->in[LOGITS]->dim[0], n_k = node->in[LOGITS]->dim[1];
-    double sum = 0;
+    double sum;
+    hnas_status st;
 
     for (int64_t i = 0; i < n; i++) {
         const real *t = hn_real(node->in[TANGENT]) + i * n_k;
-        double *p = e->p + i * n_k;
+        double *p = e->p + i * n_k, of_image = 0;
 
         softmax_row(p, hn_real(node->in[LOGITS]) + i * n_k, n_k);
         for (int64_t k = 0; k < n_k; k++)
-            sum += (p[k] - target(node, i, k)) * t[k];
+            of_image += (p[k] - target(node, i, k)) * t[k];
+        e->sums[i] = (real)of_image;
     }
-    hn_real(node->out)[0] = (real)(sum / (double)n);
-    return HNAS_OK;
+    hn_tree_double(&sum, e->sums, n, 1, 1);
+    st = hn_tape_all_sum(node->tape, &sum, hn_share_ranks(node->in[0]) > 1);
+    hn_real(node->out)[0] = (real)(sum / count_rows(node));
+    return st;
 }
 
 static hnas_status backward(struct hn_node *node)
 {
     const struct entropy *e = node->aux;
     const int64_t n = node->in[LOGITS]->dim[0], n_k = node->in[LOGITS]->dim[1];
+    const double n_rows = count_rows(node);
     const real *g = hn_out_grad(node);
     real *d[2] = {NULL, NULL};
 
@@ -85,10 +99,10 @@ static hnas_status backward(struct hn_node *node)
         for (int64_t k = 0; k < n_k; k++) {
             if (d[LOGITS])
                 d[LOGITS][i * n_k + k] +=
-                    (real)(g[0] * p[k] * (t[k] - mean) / (double)n);
+                    (real)(g[0] * p[k] * (t[k] - mean) / n_rows);
             if (d[TANGENT])
                 d[TANGENT][i * n_k + k] +=
-                    (real)(g[0] * (p[k] - target(node, i, k)) / (double)n);
+                    (real)(g[0] * (p[k] - target(node, i, k)) / n_rows);
         }
     }
     return HNAS_OK;
@@ -98,6 +112,7 @@ static const struct hn_rule rule = {
     .name = "cross_entropy_tangent",
     .forward_join = forward,
     .backward_join = backward,
+    .joins_ranks = 1,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
@@ -120,8 +135,12 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
     e->smoothing = smoothing;
     e->p = hn_tape_take(node->tape, (size_t)hnas_tensor_get_count(in[LOGITS]) *
                                         sizeof *e->p);
-    return e->p ? hn_finish(out, node)
-                : hn_abandon(node, hn_fail_nomem(node->ctx, "cross_entropy"));
+    e->sums =
+        hn_tape_take(node->tape, (size_t)in[LOGITS]->dim[0] * sizeof *e->sums);
+    node->out->record->is_share = 0;
+    return e->p && e->sums
+               ? hn_finish(out, node)
+               : hn_abandon(node, hn_fail_nomem(node->ctx, "cross_entropy"));
 }
 
 hnas_status hn_cross_entropy_tangent(hnas_tensor **out, hnas_tape *tape,

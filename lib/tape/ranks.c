@@ -134,6 +134,6 @@ hnas_status hn_check_ranks(const struct hn_node *node)
             return hn_fail(node->ctx, HNAS_E_UNSUPPORTED,
                            "%s: the gradient of input %d sums over a batch "
                            "that is cut over %d ranks",
-                           node->rule->name, (int)i, (int)node->tape->n_ranks);
+                           node->name, (int)i, (int)node->tape->n_ranks);
     return HNAS_OK;
 }

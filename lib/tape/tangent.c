@@ -141,10 +141,6 @@ static hnas_status check(struct hnas_tape *tape, struct hnas_tensor *y,
         return hn_fail(tape->ctx, HNAS_E_STATE,
                        "tangent: before the sweep, with gradients and in full "
                        "precision");
-    if (tape->n_ranks > 1)
-        return hn_fail(tape->ctx, HNAS_E_UNSUPPORTED,
-                       "tangent: of a batch that is cut over %d ranks",
-                       (int)tape->n_ranks);
     for (int64_t i = 0; i < n; i++) {
         if (!x[i] || !direction[i])
             return HNAS_E_ARG;

@@ -400,6 +400,7 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
     if (!node)
         return hn_fail_nomem(tape->ctx, "a node of the tape");
     node->rule = make->rule;
+    node->name = make->rule->name;
     node->tape = tape;
     node->ctx = tape->ctx;
     node->n_images = make->n_images;

@@ -98,6 +98,7 @@ struct hn_node {
     struct hnas_tensor **in;
     struct hnas_tensor *out;
     void *aux; /* the func's own, from the arena */
+    const char *name; /* for messages: the rule's, or the host func's */
     uint8_t *want, *manner;
     int32_t n_in;
     int32_t stage, bstage;
