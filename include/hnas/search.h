@@ -41,6 +41,16 @@ enum {
     HNAS_SAMPLE_SANDWICH = 3    /**< both ends and draws - 2 random */
 };
 
+/** What a search does about a step whose loss, gradient or weights are not
+ * finite.  Ten such steps in a row, or ten returns to one state, are the most:
+ * the next one answers HNAS_E_NAN. */
+enum {
+    HNAS_NAN_STOP = 0,    /**< E_NAN; nothing has changed */
+    HNAS_NAN_SKIP = 1,    /**< leave the step out: only the count goes on */
+    HNAS_NAN_ROLLBACK = 2 /**< likewise, from the finite state kept last: the
+                               first, then every bilevel.rate_steps steps */
+};
+
 /** Settings of a search; fill with hnas_search_opts_init or a preset. */
 typedef struct hnas_search_opts {
     size_t size;               /**< sizeof the struct */
@@ -69,6 +79,7 @@ typedef struct hnas_search_opts {
     int32_t alpha_paths;       /**< of GUMBEL_HARD alone: drawn operations an
                                     edge evaluates for u; default 2; 0: all */
     double tau_fall;           /**< of EPOCH, every bilevel.rate_steps steps */
+    int32_t on_nan;            /**< HNAS_NAN_; default STOP */
 } hnas_search_opts;
 
 /**
@@ -157,9 +168,12 @@ HNAS_API void hnas_search_set_progress(hnas_search *search,
  * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
  *            search or a batch without tensor; E_TYPE, E_SHAPE, E_STATE images
  *            or labels; E_RANGE lambda, n_lambda or a label; E_NAN; E_OP;
- *            E_STATE called from a callback of a step; E_NOMEM.  After all of
- *            these weights, parameters, statistics, optimizers and the count
- *            are as they were.
+ *            E_STATE called from a callback of a step; E_UNSUPPORTED ranks and
+ *            an on_nan other than STOP; E_NOMEM.  After all of these weights,
+ *            parameters, statistics, optimizers and the count are as they
+ *            were.  HNAS_SKIPPED, HNAS_ROLLED_BACK as on_nan says: the count
+ *            has gone on, info's losses and norms are NaN, and the context's
+ *            message says what was not finite.
  * Source     docs/math.md, after DARTS (arXiv:1806.09055).
  * Since      0.1
  */
@@ -282,6 +296,23 @@ HNAS_API void hnas_search_get_opts(const hnas_search *search,
  * Since      0.1
  */
 HNAS_API int64_t hnas_search_get_steps(const hnas_search *search);
+
+/**
+ * Tell how many of the steps were left out because they were not finite.
+ *
+ * Shapes     n_skipped, n_rolled_back NULL: not wanted; search: not NULL.
+ * Units      steps since the search was made, also before a save and a load;
+ *            they count in hnas_search_get_steps.
+ * Ownership  none.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_search_get_nan_steps(int64_t *n_skipped,
+                                        int64_t *n_rolled_back,
+                                        const hnas_search *search);
 
 /**
  * Tell the temperature of the step to come.

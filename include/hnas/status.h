@@ -26,6 +26,8 @@ enum {
     HNAS_STOPPED = 3,      /**< a callback asked to stop */
     HNAS_END = 4,          /**< no further element */
     HNAS_INFEASIBLE = 5,   /**< nothing fits, the nearest is given */
+    HNAS_SKIPPED = 6,      /**< a step that is not finite was left out */
+    HNAS_ROLLED_BACK = 7,  /**< likewise, and the state kept last is back */
 
     HNAS_E_ARG = -1,         /**< NULL or contradictory argument */
     HNAS_E_SHAPE = -2,       /**< wrong rank, size or layout */

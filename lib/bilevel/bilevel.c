@@ -356,6 +356,8 @@ static hnas_status move_w(struct hnas_bilevel *b, const double *lambda,
 
     info->lambda = lambda[draw];
     info->w_rate = hn_bilevel_rate(b);
+    if (st == HNAS_OK && b->check_w)
+        st = b->check_w(b->problem.user);
     if (st == HNAS_OK)
         st = hnas_optim_step(b->sgd, info->w_rate);
     if (st == HNAS_OK)

@@ -26,6 +26,7 @@ struct hnas_bilevel {
     struct hn_copies u_sum;                       /* over the draws of a step */
     struct hn_copies w_saved, v, u_plus, u_valid; /* of the second order */
     hnas_tensor **along; /* [n_w] v again, as hnas_tape_tangent reads it */
+    hnas_status (*check_w)(void *user); /* whether after_w may follow; NULL */
     hnas_progress_fn progress;
     void *progress_user;
     int32_t runs;      /* a step or a gradient is under way */

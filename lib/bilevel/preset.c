@@ -217,6 +217,9 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: alpha_paths %d, want 0 or 2..64",
                        (int)o->alpha_paths);
+    if (o->on_nan < HNAS_NAN_STOP || o->on_nan > HNAS_NAN_ROLLBACK)
+        return hn_fail(ctx, HNAS_E_RANGE, "search: on_nan %d, want HNAS_NAN_",
+                       (int)o->on_nan);
     if (!is_rate(o->beta_decay) || !is_rate(o->l2) || !is_rate(o->tau_fall))
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: beta_decay %g, l2 %g, tau_fall %g: want finite "

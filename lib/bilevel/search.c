@@ -128,6 +128,7 @@ static hnas_status select_params(hnas_tensor ***out, int64_t *n,
 }
 
 static hnas_status after_u(void *user);
+static hnas_status check_w(void *user);
 static void after_w(void *user);
 
 static hnas_status make_bilevel(struct hnas_search *s)
@@ -156,6 +157,8 @@ static hnas_status make_bilevel(struct hnas_search *s)
     if (st == HNAS_OK)
         st = hnas_bilevel_create(&s->bilevel, s->ctx, &problem,
                                  &s->opts.bilevel);
+    if (st == HNAS_OK)
+        s->bilevel->check_w = check_w;
     return st;
 }
 
@@ -194,6 +197,8 @@ static hnas_status create_search(hnas_search **out, hnas_supernet *net,
         st = hnas_tape_create(&s->tape, s->ctx);
     if (st == HNAS_OK)
         st = hn_derived_create(&s->derived, s);
+    if (st == HNAS_OK)
+        st = hn_nan_create(s);
     if (st < 0) {
         hnas_search_destroy(s);
         return st;
@@ -224,6 +229,7 @@ void hnas_search_destroy(hnas_search *search)
     hnas_tape_destroy(search->tape);
     hn_derived_destroy(search->derived, ctx);
     hn_copies_finish(&search->own, ctx);
+    hn_nan_destroy(search);
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         hnas_tensor_unref(search->kind[k].cost);
         hnas_tensor_unref(search->kind[k].ones);
@@ -272,6 +278,35 @@ static hnas_status after_u(void *user)
     return st;
 }
 
+static const char *bad_buffer(const struct hnas_search *s)
+{
+    const hnas_params *net = hnas_supernet_get_params(s->net);
+    int64_t i = 0;
+
+    while (net->entry[i].kind != HNAS_PARAM_BUFFER ||
+           hn_nan_is_finite(&net->entry[i].tensor, 1))
+        i++;
+    return net->entry[i].name;
+}
+
+/* A batch's variance may be too large for a statistic while the loss, of what
+ * is divided by its root, is finite. */
+static hnas_status check_w(void *user)
+{
+    struct hnas_search *s = user;
+    const char *name = NULL;
+
+    hn_copies_keep(&s->own, s->buffer);
+    hnas_supernet_update_norms(s->net, s->opts.norm_momentum);
+    if (!hn_nan_is_finite(s->buffer, s->n_buffers))
+        name = bad_buffer(s);
+    hn_copies_bring_back(&s->own, s->buffer);
+    return name ? hn_fail(s->ctx, HNAS_E_NAN,
+                          "step %lld: %s would not be finite",
+                          (long long)s->bilevel->step, name)
+                : HNAS_OK;
+}
+
 static void after_w(void *user)
 {
     struct hnas_search *s = user;
@@ -304,11 +339,14 @@ static hnas_status search_step(hnas_search *search, const hnas_batch *train,
     if (st < 0)
         return st;
     hnas_search_restore_norms(search);
+    st = hn_nan_begin(search);
+    if (st < 0)
+        return st;
     search->train = train;
     search->valid = valid;
     st = hnas_bilevel_step(search->bilevel, lambda, n_lambda, info);
     search->train = search->valid = NULL;
-    return st;
+    return hn_nan_end(search, st, lambda, n_lambda, info);
 }
 
 hnas_status hnas_search_step(hnas_search *search, const hnas_batch *train,

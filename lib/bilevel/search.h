@@ -4,6 +4,7 @@
 #define HN_BILEVEL_SEARCH_H
 
 #include "bilevel/bilevel.h"
+#include "bilevel/nan.h"
 #include "hnas/search.h"
 #include "net/space.h"
 
@@ -36,6 +37,7 @@ struct hnas_search {
     int32_t n_paths;            /* of the pass: drawn ops of an edge; 0: all */
     hnas_tape *tape;            /* of evaluations */
     struct hn_derived *derived; /* what queries at one u share */
+    struct hn_nan nan;          /* steps that were not finite */
 
     /* batch-norm statistics: the search's own are kept here while the
      * buffers hold those of a calibration */

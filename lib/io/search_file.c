@@ -2,7 +2,9 @@
 /* A search's state in one safetensors file: every named tensor of net and
  * hypernetwork in the border's layout, the optimizers' states beside them
  * ("optim.w.momentum.<name>", "optim.u.m.<name>", ...), settings and counters
- * as JSON in the metadata.  A pure function of the search. */
+ * as JSON in the metadata.  Where a search would roll back to another state
+ * than this, all of that one too, as "kept.<name>".  A pure function of the
+ * search. */
 #include <string.h>
 
 #include "bilevel/search.h"
@@ -38,7 +40,7 @@ static hnas_status list_all(struct hn_tensors *l, const struct hnas_search *s)
 {
     const hnas_params *net = hnas_supernet_get_params(s->net);
     const hnas_params *hyper = hnas_hyper_get_params(s->hyper);
-    hnas_status st = hn_tensors_init(l, s->ctx, 2 * net->n + 3 * hyper->n);
+    hnas_status st = hn_tensors_init(l, s->ctx, 4 * net->n + 6 * hyper->n);
 
     if (st == HNAS_OK)
         st = add_net(l, s);
@@ -51,6 +53,18 @@ static hnas_status list_all(struct hn_tensors *l, const struct hnas_search *s)
     if (st == HNAS_OK)
         st = hn_tensors_add_states(l, "u", s->bilevel->adam, hyper,
                                    HNAS_PARAM_ARCH);
+    return st;
+}
+
+/* The same of the kept state, behind the others. */
+static hnas_status add_kept(struct hn_tensors *l, const struct hnas_search *s)
+{
+    const int64_t n = l->n;
+    hnas_status st = HNAS_OK;
+
+    for (int64_t i = 0; i < n && st == HNAS_OK; i++)
+        st = hn_tensors_add(l, "kept.", l->item[i].name, l->item[i].tensor,
+                            hn_nan_kept(&s->nan, l->item[i].tensor));
     return st;
 }
 
@@ -69,19 +83,43 @@ hnas_status hnas_search_save(const hnas_search *search, const char *path,
     hn_json_writer_init(&w, search->ctx);
     if (hn_settings_write(&w, search) == HNAS_OK)
         w.text.status = list_all(&l, search);
+    if (w.text.status == HNAS_OK && hn_nan_is_stored(search))
+        w.text.status = add_kept(&l, search);
     return hn_state_write(&l, &w, path, format, text);
 }
 
 /* ---- loading ---- */
 
-static hnas_status copy_in(struct hnas_search *s, const struct hn_st_file *file)
+/* What a search would roll back to, by way of the tensors themselves. */
+static hnas_status copy_kept_in(struct hnas_search *s, struct hn_tensors *l,
+                                const struct hn_st_file *file)
+{
+    const int64_t n = l->n;
+    struct hn_tensors kept = *l;
+    hnas_status st = add_kept(l, s);
+
+    kept.item = l->item + n;
+    kept.n = l->n - n;
+    l->n = n;
+    if (st == HNAS_OK)
+        st = hn_tensors_load(&kept, file);
+    if (st == HNAS_OK)
+        hn_nan_keep(s);
+    return st;
+}
+
+static hnas_status copy_in(struct hnas_search *s, const struct hn_st_file *file,
+                           const struct hn_nan *nan)
 {
     struct hn_tensors l = {NULL, NULL, 0, 0};
     hnas_status st = list_all(&l, s);
 
+    if (st == HNAS_OK && nan->has_kept)
+        st = copy_kept_in(s, &l, file);
     if (st == HNAS_OK)
         st = hn_tensors_load(&l, file);
     hn_tensors_finish(&l);
+    hn_nan_restore(&s->nan, nan);
     return st;
 }
 
@@ -123,7 +161,7 @@ static hnas_status load(struct hnas_search **out, struct hnas_context *ctx,
         st = build(out, ctx, &settings);
     hn_settings_finish(&settings);
     if (st == HNAS_OK)
-        st = copy_in(*out, file);
+        st = copy_in(*out, file, &settings.nan);
     return st < 0 ? st : hn_state_text(&(*out)->text, ctx, file);
 }
 

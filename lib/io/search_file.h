@@ -3,6 +3,7 @@
 #ifndef HN_IO_SEARCH_FILE_H
 #define HN_IO_SEARCH_FILE_H
 
+#include "bilevel/nan.h"
 #include "hnas/io.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -14,6 +15,7 @@ struct hn_settings {
     hnas_search_opts search;
     uint64_t seed;
     int64_t steps, w_steps, u_steps;
+    struct hn_nan nan;    /* counts; has_kept: "kept." tensors are there */
     struct hn_json *json; /* holds the strings */
     const char **ops;     /* what net.ops points to */
 };

@@ -80,6 +80,7 @@ static const struct hn_field search_later[] = {
     {"half", HN_I32, offsetof(hnas_search_opts, bilevel.half)},
     {"tau_fall", HN_F64, offsetof(hnas_search_opts, tau_fall)},
     {"u_span", HN_F64, offsetof(hnas_search_opts, bilevel.u_span)},
+    {"on_nan", HN_I32, offsetof(hnas_search_opts, on_nan)},
     {NULL, HN_I32, 0},
 };
 
@@ -103,6 +104,18 @@ static const struct hn_field hyper_later[] = {
     {NULL, HN_I32, 0},
 };
 
+/* Steps that were not finite; older files lack all of it. */
+static const struct hn_field nan_fields[] = {
+    {"skipped", HN_I64, offsetof(struct hn_nan, n_skipped)},
+    {"rolled_back", HN_I64, offsetof(struct hn_nan, n_rolled_back)},
+    {"tries", HN_I32, offsetof(struct hn_nan, tries)},
+    {"has_moved", HN_I32, offsetof(struct hn_nan, has_moved)},
+    {"has_kept", HN_I32, offsetof(struct hn_nan, has_kept)},
+    {"kept_w_steps", HN_I64, offsetof(struct hn_nan, kept_w_steps)},
+    {"kept_u_steps", HN_I64, offsetof(struct hn_nan, kept_u_steps)},
+    {NULL, HN_I32, 0},
+};
+
 /* ---- writing ---- */
 
 /* Operations with the version of their meaning. */
@@ -123,6 +136,19 @@ static void write_ops(struct hn_json_writer *w, struct hnas_context *ctx,
             hn_json_integer(w, table->version);
     }
     hn_json_close(w, ']');
+}
+
+static void write_nan(struct hn_json_writer *w, const hnas_search *search)
+{
+    struct hn_nan nan = search->nan;
+
+    nan.has_kept = hn_nan_is_stored(search);
+    if (!nan.has_kept)
+        nan.kept_w_steps = nan.kept_u_steps = 0;
+    hn_json_key(w, "nan");
+    hn_json_open(w, '{');
+    hn_fields_write(w, nan_fields, &nan);
+    hn_json_close(w, '}');
 }
 
 hnas_status hn_settings_write(struct hn_json_writer *w,
@@ -165,6 +191,7 @@ hnas_status hn_settings_write(struct hn_json_writer *w,
     hn_json_integer(w, hnas_optim_get_steps(b->sgd));
     hn_json_key(w, "u_steps");
     hn_json_integer(w, hnas_optim_get_steps(b->adam));
+    write_nan(w, search);
     hn_json_close(w, '}');
     return w->text.status;
 }
@@ -269,6 +296,24 @@ static hnas_status read_counters(struct hn_settings *s, const char *path)
     return HNAS_OK;
 }
 
+static hnas_status read_nan(struct hn_settings *s, const char *path)
+{
+    struct hn_nan *nan = &s->nan;
+    hnas_status st;
+
+    if (!hn_json_get(s->json->root, "nan"))
+        return HNAS_OK;
+    st = read_fields(s, path, "nan", nan_fields, nan);
+    if (st < 0)
+        return st;
+    if (nan->n_skipped < 0 || nan->n_rolled_back < 0 || nan->tries < 0 ||
+        nan->tries > HN_NAN_TRIES || nan->kept_w_steps < 0 ||
+        nan->kept_u_steps < 0 ||
+        (nan->has_kept && s->search.on_nan != HNAS_NAN_ROLLBACK))
+        return bad(s, path, "nan");
+    return HNAS_OK;
+}
+
 /* One table of alpha for each kind that has cells, as the net will have. */
 static void name_tables(struct hn_settings *s)
 {
@@ -315,6 +360,8 @@ hnas_status hn_settings_read(struct hn_settings *s, struct hnas_context *ctx,
         st = read_later(s, path, "search", search_later, &s->search);
     if (st == HNAS_OK)
         st = read_counters(s, path);
+    if (st == HNAS_OK)
+        st = read_nan(s, path);
     if (st == HNAS_OK)
         name_tables(s);
     return st;

@@ -15,6 +15,8 @@ static const struct {
     {3, "HNAS_STOPPED"},
     {4, "HNAS_END"},
     {5, "HNAS_INFEASIBLE"},
+    {6, "HNAS_SKIPPED"},
+    {7, "HNAS_ROLLED_BACK"},
     {-1, "HNAS_E_ARG"},
     {-2, "HNAS_E_SHAPE"},
     {-3, "HNAS_E_RANGE"},

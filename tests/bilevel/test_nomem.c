@@ -26,6 +26,7 @@ START_TEST(create_survives_every_failing_allocation)
     int64_t n;
 
     world_open(&w, "default", 2);
+    w.opts.on_nan = HNAS_NAN_ROLLBACK; /* it keeps a copy of all state */
     world_search(&w); /* gives the weights room for gradients, which stays */
     hnas_search_destroy(w.search);
     for (n = 0; st != HNAS_OK; n++) {

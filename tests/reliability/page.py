@@ -36,6 +36,8 @@ PROMISES = (
      "/usr/bin/python3 tests/system/test_kill.py BUILD_DIR"),
     ("NaN and infinity in data, weights, lambda or an operation's output stop the step",
      "$faults/poison (float)"),
+    ("or, as `on_nan` says, a step that is not finite is left out, or leads back to the state kept last",
+     "$faults/on_nan (float)' 'faults/planted (float)"),
     ("locale, rounding mode and flush-to-zero of the host change no bit", "$faults/mode (float)"),
     ("kernels read and write nothing outside their arrays", "meson test -C BUILD_DIR --suite kernel"),
     ("the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),

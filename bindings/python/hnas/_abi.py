@@ -15,6 +15,8 @@ HNAS_EXTRAPOLATED = 2
 HNAS_STOPPED = 3
 HNAS_END = 4
 HNAS_INFEASIBLE = 5
+HNAS_SKIPPED = 6
+HNAS_ROLLED_BACK = 7
 HNAS_E_ARG = -1
 HNAS_E_SHAPE = -2
 HNAS_E_RANGE = -3
@@ -116,6 +118,9 @@ HNAS_SAMPLE_FIXED = 0
 HNAS_SAMPLE_UNIFORM = 1
 HNAS_SAMPLE_ANTITHETIC = 2
 HNAS_SAMPLE_SANDWICH = 3
+HNAS_NAN_STOP = 0
+HNAS_NAN_SKIP = 1
+HNAS_NAN_ROLLBACK = 2
 
 
 class hnas_context(Structure):
@@ -553,6 +558,7 @@ class hnas_search_opts(Structure):
         ("l2", c_double),
         ("alpha_paths", c_int32),
         ("tau_fall", c_double),
+        ("on_nan", c_int32),
     ]
 
 
@@ -985,6 +991,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "hnas_search_diagnose": (c_int32, [POINTER(hnas_search), c_double,
         POINTER(hnas_diagnosis), c_size_t]),
     "hnas_search_get_hyper": (POINTER(hnas_hyper), [POINTER(hnas_search)]),
+    "hnas_search_get_nan_steps": (None, [POINTER(c_int64), POINTER(c_int64),
+        POINTER(hnas_search)]),
     "hnas_search_get_net": (POINTER(hnas_supernet), [POINTER(hnas_search)]),
     "hnas_search_get_opts": (None, [POINTER(hnas_search),
         POINTER(hnas_search_opts), c_size_t]),
