@@ -67,6 +67,7 @@ static void take_preset(struct config *c)
     c->alpha_lr[1] = s->bilevel.u_span;
     c->alpha_paths = s->alpha_paths;
     c->rule = s->rule;
+    c->on_nan = s->on_nan;
 }
 
 static void set_defaults(struct config *c)
@@ -214,9 +215,9 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots",      "beta-decay", "l2",       "eval-every",  "marks",
-        "keep-marks", "patience",   "hessian",  "alpha-paths", "half",
-        "head",       "kernels",    "embedding"};
+        "knots",      "beta-decay", "l2",        "eval-every",  "marks",
+        "keep-marks", "patience",   "hessian",   "alpha-paths", "half",
+        "head",       "kernels",    "embedding", "on-nan"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
@@ -302,6 +303,7 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->beta_decay = c->beta_decay;
     opts->alpha_paths = (int32_t)c->alpha_paths;
     opts->rule = c->rule;
+    opts->on_nan = c->on_nan;
     opts->bilevel.warmup = c->warmup;
     opts->bilevel.half = c->half;
     opts->bilevel.w_rate = c->w_lr[0];

@@ -19,6 +19,7 @@ struct config {
     double range[2], w_lr[2], alpha_lr[2], l1, l2, zero_one;
     int32_t l1_is_lambda, hypernet, scale, relax, order, sample, rule, metric;
     int32_t raw_cost, monotone, resume, json, keep_marks, half, head, kernels;
+    int32_t on_nan;
     struct option_tau tau;
     struct option_list report, marks;
 

@@ -61,6 +61,8 @@ static void write_sums(const struct run *r, struct json *j)
     json_int(j, r->n_train_sum);
     json_key(j, "n_valid_sum");
     json_int(j, r->n_valid_sum);
+    json_key(j, "n_left_out");
+    json_int(j, r->n_left_out);
 }
 
 /* The text of search.safetensors: no time, host, threads or length of run. */
@@ -123,6 +125,7 @@ int files_read_sums(struct run *r)
     r->w_rate = saved_real(text, "w_rate");
     r->n_train_sum = (int64_t)saved_real(text, "n_train_sum");
     r->n_valid_sum = (int64_t)saved_real(text, "n_valid_sum");
+    r->n_left_out = (int64_t)saved_real(text, "n_left_out");
     return read_networks(r);
 }
 

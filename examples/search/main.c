@@ -85,13 +85,19 @@ static void put_run(struct json *j, const struct run *r)
     static const char *const rules[] = {"argmax", "top2", "top2_raw",
                                         "threshold"};
     const int64_t steps = hnas_search_get_steps(r->search);
+    int64_t skipped, rolled_back;
 
+    hnas_search_get_nan_steps(&skipped, &rolled_back, r->search);
     json_key(j, "preset");
     json_string(j, r->config->preset);
     json_key(j, "steps");
     json_int(j, steps);
     json_key(j, "epochs");
     json_int(j, steps / r->per_epoch);
+    json_key(j, "skipped");
+    json_int(j, skipped);
+    json_key(j, "rolled_back");
+    json_int(j, rolled_back);
     json_key(j, "seconds");
     json_real(j, now_s() - r->began_s);
     json_key(j, "step_ms_median");
@@ -149,6 +155,16 @@ static int report_all(struct run *r, struct report *reports, int32_t *n)
     return rc;
 }
 
+static void note_nan_steps(const struct run *r)
+{
+    int64_t skipped, rolled_back;
+
+    hnas_search_get_nan_steps(&skipped, &rolled_back, r->search);
+    if (skipped + rolled_back && ranks_rank() == 0)
+        fprintf(stderr, "hnas-search: %lld steps skipped, %lld rolled back\n",
+                (long long)skipped, (long long)rolled_back);
+}
+
 static int search(struct config *c, const unsigned char *given)
 {
     static struct report reports[OPTION_LIST_MAX];
@@ -163,6 +179,7 @@ static int search(struct config *c, const unsigned char *given)
     if (!rc) {
         catch_interrupt();
         rc = run_steps(&r);
+        note_nan_steps(&r);
     }
     if (!rc)
         rc = report_all(&r, reports, &n);

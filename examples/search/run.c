@@ -270,6 +270,28 @@ static hnas_status batch_of(hnas_batches *batches, int64_t step,
                             &batch->labels);
 }
 
+/* What a step counts towards its epoch's row. */
+static void add_losses(struct run *r, const hnas_step_info *info)
+{
+    if (isfinite(info->train_loss)) {
+        r->train_sum += info->train_loss;
+        r->n_train_sum++;
+    }
+    if (isfinite(info->valid_loss)) {
+        r->valid_sum += info->valid_loss;
+        r->n_valid_sum++;
+    }
+}
+
+static void note_left_out(const struct run *r, hnas_status st)
+{
+    if (ranks_rank() == 0)
+        fprintf(stderr, "hnas-search: step %lld %s: %s\n",
+                (long long)hnas_search_get_steps(r->search) - 1,
+                st == HNAS_SKIPPED ? "skipped" : "rolled back",
+                hnas_context_message(r->ctx));
+}
+
 static int one_step(struct run *r, hnas_step_info *info)
 {
     const int64_t step = hnas_search_get_steps(r->search);
@@ -287,14 +309,12 @@ static int one_step(struct run *r, hnas_step_info *info)
     }
     if (st < 0)
         return library_failure(r->ctx, st, 0);
+    if (st == HNAS_SKIPPED || st == HNAS_ROLLED_BACK)
+        note_left_out(r, st);
+    r->n_left_out += st != HNAS_OK;
     r->w_rate = info->w_rate;
     r->step_ms[r->n_step_ms++] = 1e3 * (now_s() - began_s);
-    r->train_sum += info->train_loss;
-    r->n_train_sum++;
-    if (isfinite(info->valid_loss)) {
-        r->valid_sum += info->valid_loss;
-        r->n_valid_sum++;
-    }
+    add_losses(r, info);
     return 0;
 }
 
@@ -327,7 +347,7 @@ static int end_epoch(struct run *r)
     if (rc)
         return rc;
     r->train_sum = r->valid_sum = 0;
-    r->n_train_sum = r->n_valid_sum = 0;
+    r->n_train_sum = r->n_valid_sum = r->n_left_out = 0;
     rc = count_unchanged(r);
     if (!rc && is_mark(r))
         rc = files_keep_mark(r);
@@ -337,7 +357,7 @@ static int end_epoch(struct run *r)
 static int is_end_of_epoch(const struct run *r)
 {
     return hnas_search_get_steps(r->search) % r->per_epoch == 0 &&
-           r->n_train_sum;
+           r->n_train_sum + r->n_left_out;
 }
 
 /* Whether --patience is at its end. */

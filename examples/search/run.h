@@ -29,6 +29,7 @@ struct run {
     /* Sums over the epoch so far, kept in the file. */
     double train_sum, valid_sum, w_rate;
     int64_t n_train_sum, n_valid_sum;
+    int64_t n_left_out; /* steps of it that were not finite */
 
     /* For --patience, kept in the file: the networks at the reported lambdas
      * after the last epoch, and since how many epochs they are the same. */

@@ -14,6 +14,7 @@ static const char *const orders[] = {"first", "second_fd", "second_exact",
                                      NULL};
 static const char *const samples[] = {"fixed", "uniform", "antithetic",
                                       "sandwich", NULL};
+static const char *const on_nan[] = {"stop", "skip", "rollback", NULL};
 static const char *const rules[] = {"argmax", "top2", "top2_raw", "threshold",
                                     NULL};
 
@@ -89,6 +90,8 @@ const struct option search_options[] = {
      AT(half), 0, 0, NULL, NULL, NULL, 0},
     {"warmup", "F", "share of the steps with alpha frozen", OPTION_REAL,
      AT(warmup), 0, 1, NULL, NULL, NULL, 0},
+    {"on-nan", "POLICY", "of a step that is not finite: stop, skip or rollback",
+     OPTION_CHOICE, AT(on_nan), 0, 0, on_nan, NULL, NULL, 0},
     {"patience", "P", "stop after P epochs of the same networks (never)",
      OPTION_INT, AT(patience), 0, 1e9, NULL, NULL, NULL, 0},
     {"w-lr", "A[:B]", "rate of the weights, first and last", OPTION_PAIR,

@@ -391,6 +391,37 @@ def test_patience_goes_on_counting_after_a_resume(room):
     assert "--patience" in err, err
 
 
+def test_steps_that_are_not_finite(room):
+    """A rate at which every search leaves the numbers within a few steps."""
+    wild = ["--w-lr", "1e6", "--warmup", 0, "--epochs", 4]
+    _, err = room.search("wild", *wild, status=1)
+    assert "finite" in err or "nan" in err, err
+    out, _ = room.search(None, "--epochs", 1, "--on-nan", "rollback", "--json")
+    assert parse(out)["rolled_back"] == parse(out)["skipped"] == 0
+    room.search(None, *wild, "--on-nan", "again", status=2)
+    for policy, key in ("skip", "skipped"), ("rollback", "rolled_back"):
+        few = [*wild, "--on-nan", policy, "--steps"]
+        steps = 1
+        while True:  # until one was left out
+            out, err = room.search("wild", *few, steps, "--json")
+            result = parse(out)
+            assert result["steps"] == steps < 24, result
+            if result[key]:
+                break
+            steps += 1
+        assert result[key] == 1
+        assert result["skipped"] + result["rolled_back"] == 1
+        assert f"hnas-search: step {steps - 1} " in err, err
+        assert ("1 steps skipped" if policy == "skip" else
+                "0 steps skipped, 1 rolled back") in err, err
+        room.search("cut", *few, steps - 1)
+        room.search("cut", *few, steps, "--resume")
+        assert_same_search(room, "wild", "cut")
+        other = "stop" if policy == "skip" else "skip"
+        _, err = room.search("cut", "--resume", "--on-nan", other, status=1)
+        assert "--on-nan" in err, err
+
+
 def test_log_has_the_hessian_where_asked(room):
     few = ["--epochs", 2, "--warmup", 0]
     room.search("h", *few, "--hessian", 8)
