@@ -26,7 +26,7 @@ Pair = Union[None, float, Tuple[float, float]]
 
 
 class StepInfo(NamedTuple):
-    """What a step did."""
+    """What a step did; losses and norms of one that was left out are NaN."""
 
     step: int
     train_loss: float
@@ -54,15 +54,16 @@ class EpochSums:
         self.n_train, self.n_valid = n_train, n_valid
 
     def add(self, info: StepInfo) -> None:
-        self.train += info.train_loss
-        self.n_train += 1
+        if not np.isnan(info.train_loss):
+            self.train += info.train_loss
+            self.n_train += 1
         if not np.isnan(info.valid_loss):
             self.valid += info.valid_loss
             self.n_valid += 1
 
     def mean(self, number_of_epoch: int) -> Epoch:
-        return Epoch(number_of_epoch, self.train / max(1, self.n_train),
-                     self.valid / self.n_valid if self.n_valid
+        return Epoch(number_of_epoch, self.train / self.n_train
+                     if self.n_train else float("nan"), self.valid / self.n_valid if self.n_valid
                      else float("nan"))
 
 
@@ -97,7 +98,8 @@ class Bilevel(Handle):
     fixed (lam), uniform, antithetic or sandwich, with so many draws of lambda
     a step.  cost: the metric of penalty and cone.  w_lr: one or (first,
     last).  alpha_lr: one, or (rate, span): at most span / total_steps.
-    total_steps: of the schedules; fit sets it where it is 0.
+    total_steps: of the schedules; fit sets it where it is 0.  on_nan: what a
+    step that is not finite does, stop (raise), skip or rollback.
     """
 
     def __init__(self, net: Supernet, hyper: Hypernet, *,
@@ -117,6 +119,7 @@ class Bilevel(Handle):
                  beta_decay: Optional[float] = None,
                  norm_momentum: Optional[float] = None,
                  alpha_paths: Optional[int] = None,
+                 on_nan: Optional[str] = None,
                  rule: Optional[str] = None, theta: Optional[float] = None,
                  virtual_clip: Optional[bool] = None, w_lr: Pair = None,
                  w_momentum: Optional[float] = None,
@@ -136,6 +139,7 @@ class Bilevel(Handle):
                 ("tau_schedule", "HNAS_TAU_", tau_schedule),
                 ("metric", "HNAS_COST_", cost),
                 ("sample", "HNAS_SAMPLE_", sample),
+                ("on_nan", "HNAS_NAN_", on_nan),
                 ("rule", "HNAS_RULE_", rule)):
             if value is not None:
                 setattr(opts, field, number(field, prefix, value))
@@ -184,7 +188,8 @@ class Bilevel(Handle):
             self.mean = saved.get("mean", 0.0)
             self.std = saved.get("std", 1.0)
             self.history = [
-                Epoch(n, train, float("nan") if valid is None else valid)
+                Epoch(n, float("nan") if train is None else train,
+                      float("nan") if valid is None else valid)
                 for n, train, valid in saved.get("history", [])]
             self.seed = saved.get("seed")
             self.sums = EpochSums(**saved.get("sums", {}))
@@ -239,12 +244,22 @@ class Bilevel(Handle):
                 "draws": o.draws, "cost": name_of("HNAS_COST_", o.metric),
                 "cost_weight": o.cost_weight, "monotone": bool(o.monotone),
                 "total_steps": o.bilevel.total_steps,
-                "warmup": o.bilevel.warmup}
+                "warmup": o.bilevel.warmup,
+                "on_nan": name_of("HNAS_NAN_", o.on_nan)}
 
     @property
     def steps(self) -> int:
         """Steps done."""
         return int(lib.hnas_search_get_steps(self._ptr))
+
+    @property
+    def nan_steps(self) -> Dict[str, int]:
+        """Of these, how many were left out because they were not finite:
+        {"skipped": n, "rolled_back": n}."""
+        skipped, back = ctypes.c_int64(), ctypes.c_int64()
+        lib.hnas_search_get_nan_steps(ctypes.byref(skipped),
+                                      ctypes.byref(back), self._ptr)
+        return {"skipped": skipped.value, "rolled_back": back.value}
 
     # ---- steps ----
 
@@ -273,7 +288,8 @@ class Bilevel(Handle):
              lam: Any = None) -> StepInfo:
         """One step on (images, labels) of both kinds; lam: a value or a list
         instead of the draws of the settings.  A step that fails or is
-        interrupted changes nothing."""
+        interrupted changes nothing; on_nan says what one does that is not
+        finite."""
         core = self._core
         t, keep_t = batch_tensors(core, train)
         v, keep_v = batch_tensors(core, valid)
@@ -413,6 +429,6 @@ class Bilevel(Handle):
 
 def _plain(history: List[Epoch]) -> List[Any]:
     """Without NaN, which JSON lacks."""
-    return [[e.epoch, e.train_loss,
+    return [[e.epoch, None if np.isnan(e.train_loss) else e.train_loss,
              None if np.isnan(e.valid_loss) else e.valid_loss]
             for e in history]

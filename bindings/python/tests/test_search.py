@@ -316,6 +316,36 @@ def test_prediction_of_relaxed_and_derived_networks(world):
         world.search.predict(x)
 
 
+@pytest.mark.parametrize("policy", ["skip", "rollback"])
+def test_a_step_that_is_not_finite_is_left_out(ctx, tmp_path, policy):
+    w = World(ctx, on_nan=policy)
+    assert w.search.settings["on_nan"] == policy
+    w.search.step(w.train, w.valid)
+    w.train[0][0, 0, 0, 0] = np.nan
+    before = w.state()
+    info = w.search.step(w.train, w.valid)
+    assert info.step == w.search.steps == 2
+    assert np.isnan(info.train_loss) and np.isnan(info.u_norm)
+    key = "skipped" if policy == "skip" else "rolled_back"
+    assert w.search.nan_steps == {"skipped": 0, "rolled_back": 0, key: 1}
+    assert same(w.state(), before)  # rate_steps 1: a state before each step
+    path = tmp_path / "search.safetensors"
+    w.search.save(path)
+    assert hnas.Bilevel.load(path, ctx).nan_steps[key] == 1
+    w.search.sums.add(info)
+    assert w.search.sums.n_train == 0
+
+
+def test_a_step_that_is_not_finite_raises_by_default(ctx):
+    w = World(ctx)
+    w.valid[0][0, 0, 0, 0] = np.inf
+    with pytest.raises(hnas.NotFiniteError):
+        w.search.step(w.train, w.valid)
+    assert w.search.steps == 0
+    with pytest.raises(hnas.UnknownNameError, match="skip, rollback"):
+        World(ctx, on_nan="again")
+
+
 def test_a_cell_of_its_own_shape(ctx):
     cell = hnas.Cell(2, [(0, 1), (1, 2, 2), (0, 2, 2)],
                      [["skip_connect"], OPS, ["none", "avg_pool_3x3"]],
