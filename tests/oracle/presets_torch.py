@@ -78,7 +78,7 @@ CASES = {
         darts(
             order="first",
             relaxation="gumbel_hard",
-            cost_weight=10.0,
+            cost_weight=5.0,
             alpha_lr=2e-2,
             alpha_weight_decay=0.0,
             alpha_paths=2,
@@ -87,7 +87,7 @@ CASES = {
         draws=2,
         antithetic=True,
         monotone=True,
-        warmup=0.1,
+        warmup=0.05,
         tau=lambda step, steps: 1 + (0.2 - 1) * step / steps,
     ),
     # beside the presets

@@ -823,7 +823,9 @@ def test_bench_measures(room):
                       "--repeat", 2, "--order", "second_fd", "--threads", 1)
     result = parse(out)
     assert set(result) == {"median_ms", "min_ms", "peak_bytes", "threads",
-                           "kernels", "gflops"}, result
+                           "kernels", "gflops", "flops",
+                           "moved_bytes"}, result
+    assert result["flops"] > 0 and result["moved_bytes"] > 0, result
     assert 0 < result["min_ms"] <= result["median_ms"]
     assert result["threads"] == 1
     for relax in "softmax", "gumbel_hard":
@@ -850,6 +852,13 @@ def test_bench_measures_switches(room):
         assert 0 < result["ns_per_switch"] < 1e5, result
         assert result["members"] == path["pieces"] >= 1, result
     room.run("hnas-bench", "switch", "--arch", "x.json", status=2)
+
+
+def test_bench_measures_memory(room):
+    out, _ = room.run("hnas-bench", "memory", "--json", "--repeat", 1,
+                      "--threads", 2)
+    result = parse(out)
+    assert result["threads"] == 2 and result["gbs"] > 0, result
 
 
 def test_bench_measures_kernels(room):
