@@ -61,6 +61,7 @@ static void take_preset(struct config *c)
     c->l2 = s->l2;
     c->beta_decay = s->beta_decay;
     c->warmup = s->bilevel.warmup;
+    c->cooldown = s->bilevel.cooldown;
     c->w_lr[0] = s->bilevel.w_rate;
     c->w_lr[1] = s->bilevel.w_rate_last;
     c->alpha_lr[0] = s->bilevel.u_rate;
@@ -305,6 +306,7 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->rule = c->rule;
     opts->on_nan = c->on_nan;
     opts->bilevel.warmup = c->warmup;
+    opts->bilevel.cooldown = c->cooldown;
     opts->bilevel.half = c->half;
     opts->bilevel.w_rate = c->w_lr[0];
     opts->bilevel.w_rate_last = c->w_lr[1];

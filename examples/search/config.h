@@ -15,7 +15,7 @@ struct config {
     int64_t cells, nodes, channels, batch, epochs, steps, seed, threads, draws;
     int64_t eval_images, eval_every, knots, patience, alpha_paths, hessian;
     int64_t embedding, keep;
-    double valid_fraction, cost_weight, lambda, warmup, beta_decay;
+    double valid_fraction, cost_weight, lambda, warmup, cooldown, beta_decay;
     double range[2], w_lr[2], alpha_lr[2], l1, l2, zero_one;
     int32_t l1_is_lambda, hypernet, scale, relax, order, sample, rule, metric;
     int32_t raw_cost, monotone, resume, json, keep_marks, half, head, kernels;

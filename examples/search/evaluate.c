@@ -175,6 +175,15 @@ static int write_networks(struct run *r, FILE *f)
     return 0;
 }
 
+/* Whether alpha stays in the step before, or from now on. */
+static int is_frozen(const hnas_bilevel_opts *o, double steps)
+{
+    const double total = (double)o->total_steps;
+
+    return steps <= o->warmup * total ||
+           (o->cooldown > 0 && steps > total - o->cooldown * total);
+}
+
 /* Count the epochs after which every reported network is the last one; while
  * alpha is frozen none counts. */
 int count_unchanged(struct run *r)
@@ -194,8 +203,7 @@ int count_unchanged(struct run *r)
     if (fclose(f) && !rc)
         rc = failure("--patience: out of memory");
     hnas_search_get_opts(r->search, &o, sizeof o);
-    changed = (double)hnas_search_get_steps(r->search) <=
-              o.bilevel.warmup * (double)o.bilevel.total_steps;
+    changed = is_frozen(&o.bilevel, (double)hnas_search_get_steps(r->search));
     changed |= !r->networks || rc || strcmp(r->networks, now);
     r->n_unchanged = changed ? 0 : r->n_unchanged + 1;
     free(r->networks);

@@ -90,6 +90,8 @@ const struct option search_options[] = {
      AT(half), 0, 0, NULL, NULL, NULL, 0},
     {"warmup", "F", "share of the steps with alpha frozen", OPTION_REAL,
      AT(warmup), 0, 1, NULL, NULL, NULL, 0},
+    {"cooldown", "F", "share of the steps, the last, with alpha frozen",
+     OPTION_REAL, AT(cooldown), 0, 1, NULL, NULL, NULL, 0},
     {"on-nan", "POLICY", "of a step that is not finite: stop, skip or rollback",
      OPTION_CHOICE, AT(on_nan), 0, 0, on_nan, NULL, NULL, 0},
     {"patience", "P", "stop after P epochs of the same networks (never)",

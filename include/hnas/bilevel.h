@@ -74,6 +74,9 @@ typedef struct hnas_bilevel_opts {
     double u_span;        /**< u_rate is at most u_span / total_steps, so that
                                long runs decide as late as short ones; default
                                0: no bound */
+    double cooldown;      /**< share of total_steps, the last ones, with u
+                               frozen again: w settles in what u has chosen;
+                               default 0 */
 } hnas_bilevel_opts;
 
 /**
@@ -113,7 +116,8 @@ typedef struct hnas_step_info {
  * Shapes     w, u: float32 leaves with contiguous elements, each once; n_w,
  *            n_u >= 1.
  * Units      opts NULL: the defaults.  Rates and u_span finite and >= 0,
- *            total_steps >= 0, rate_steps >= 1, warmup 0..1.
+ *            total_steps >= 0, rate_steps >= 1, warmup and cooldown >= 0,
+ *            together at most 1.
  * Ownership  *out: the caller's, released with hnas_bilevel_destroy; it holds
  *            references to w and u.  problem is copied; user must outlive it.
  * Gradient   each pass of a step sets what w and u want.
@@ -184,7 +188,7 @@ HNAS_API void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
  *     u: mean over d of the gradient at lambda[d];   w: at lambda[step % n]
  *
  * Shapes     lambda [n_lambda]; info NULL: not wanted.
- * Units      n_lambda: 1..1024.  While warmup lasts u stays.
+ * Units      n_lambda: 1..1024.  In warmup and cooldown u stays.
  * Ownership  info is the caller's.
  * Gradient   w and u hold the last pass's afterwards.
  * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.

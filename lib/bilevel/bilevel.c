@@ -40,11 +40,12 @@ static hnas_status check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "bilevel: u_span %g, want finite and >= 0", o->u_span);
     if (o->total_steps < 0 || o->rate_steps < 1 ||
-        !(o->warmup >= 0 && o->warmup <= 1))
+        !(o->warmup >= 0 && o->cooldown >= 0 && o->warmup + o->cooldown <= 1))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "bilevel: total_steps %lld, rate_steps %lld, warmup %g",
+                       "bilevel: total_steps %lld, rate_steps %lld, warmup %g, "
+                       "cooldown %g",
                        (long long)o->total_steps, (long long)o->rate_steps,
-                       o->warmup);
+                       o->warmup, o->cooldown);
     return HNAS_OK;
 }
 
@@ -312,7 +313,12 @@ static hnas_status mean_u_gradient(struct hnas_bilevel *b, const double *lambda,
 
 static int is_frozen(const struct hnas_bilevel *b)
 {
-    return (double)b->step < b->opts.warmup * (double)b->opts.total_steps;
+    const hnas_bilevel_opts *o = &b->opts;
+    const double step = (double)b->step, total = (double)o->total_steps;
+
+    return step < o->warmup * total ||
+           (o->cooldown > 0 && step >= total - o->cooldown * total &&
+            total > 0);
 }
 
 static double u_rate(const hnas_bilevel_opts *o)

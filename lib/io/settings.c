@@ -80,6 +80,7 @@ static const struct hn_field search_later[] = {
     {"half", HN_I32, offsetof(hnas_search_opts, bilevel.half)},
     {"tau_fall", HN_F64, offsetof(hnas_search_opts, tau_fall)},
     {"u_span", HN_F64, offsetof(hnas_search_opts, bilevel.u_span)},
+    {"cooldown", HN_F64, offsetof(hnas_search_opts, bilevel.cooldown)},
     {"on_nan", HN_I32, offsetof(hnas_search_opts, on_nan)},
     {NULL, HN_I32, 0},
 };

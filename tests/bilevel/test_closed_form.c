@@ -160,6 +160,20 @@ static hnas_status make_bounded(int32_t order, double u_span,
     return hnas_bilevel_create(&bilevel, ctx, &p, &o);
 }
 
+/* First order with u frozen at both ends. */
+static void freezing(double warmup, double cooldown, int64_t total_steps)
+{
+    const hnas_problem p = {sizeof p, loss, after_u, after_w, &seen,
+                            &w,       1,    &a,      1};
+    hnas_bilevel_opts o;
+
+    hnas_bilevel_opts_init(&o, sizeof o);
+    o.warmup = warmup;
+    o.cooldown = cooldown;
+    o.total_steps = total_steps;
+    ck_assert_int_eq(hnas_bilevel_create(&bilevel, ctx, &p, &o), HNAS_OK);
+}
+
 static hnas_status try_make(int32_t order)
 {
     return make_bounded(order, 0, 0);
@@ -250,6 +264,25 @@ START_TEST(the_rate_of_u_times_all_steps_is_at_most_its_span)
         set(a, 2);
         ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, NULL), HNAS_OK);
         ck_assert_double_eq_tol(2 - value_of(a), cases[i].moved, bound);
+    }
+}
+END_TEST
+
+START_TEST(in_warmup_and_cooldown_u_stays_and_w_moves)
+{
+    const double lambda = 0.01;
+    const int moves[6] = {0, 1, 1, 0, 0, 0}; /* the last step is beyond */
+    hnas_step_info info;
+
+    freezing(0.2, 0.4, 5);
+    for (int i = 0; i < 6; i++) {
+        const double before[2] = {value_of(a), value_of(w)};
+
+        ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, &info),
+                         HNAS_OK);
+        ck_assert_int_eq(value_of(a) != before[0], moves[i]);
+        ck_assert_int_eq(!isnan(info.valid_loss), moves[i]);
+        ck_assert(value_of(w) != before[1]);
     }
 }
 END_TEST
@@ -494,6 +527,7 @@ int main(void)
     tcase_add_test(t, without_its_second_term_it_is_0);
     tcase_add_test(t, a_step_moves_a_then_w);
     tcase_add_test(t, the_rate_of_u_times_all_steps_is_at_most_its_span);
+    tcase_add_test(t, in_warmup_and_cooldown_u_stays_and_w_moves);
     tcase_add_test(t, a_failed_pass_leaves_everything_as_it_was);
     tcase_add_test(t, a_cancelled_step_leaves_everything_as_it_was);
     tcase_add_test(t, a_step_after_a_failed_one_gives_the_same_bits);

@@ -14,7 +14,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobs import FACTORS, LAMBDAS, MARKS, PASSES, SEEDS, all_jobs  # noqa: E402
+from jobs import (  # noqa: E402
+    CELLS,
+    CHANNELS,
+    FACTORS,
+    LAMBDAS,
+    MARKS,
+    NODES,
+    PASSES,
+    SEEDS,
+    all_jobs,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
@@ -37,7 +47,7 @@ PUBLISHED = {
     },
 }
 
-HEAD = """# Results
+HEAD = f"""# Results
 
 Written by `tests/experiments/page.py` from `results.json` beside this page; every row there comes
 from a run of
@@ -45,7 +55,8 @@ from a run of
     /usr/bin/python3 tests/experiments/run.py BUILD_DIR --work DIR [--only PART] [--minutes M]
 
 which leaves out what is done and goes on with what was interrupted. MNIST: 30,000 training and
-30,000 validation images of the training set; supernet of 3 cells, 8 channels, 2 nodes, batch 128.
+30,000 validation images of the training set; supernet of {CELLS} cells, {CHANNELS}
+channels, {NODES} nodes, batch 128.
 Precision is the macro precision in per cent on validation images, with recalibrated batch-norm.
 """
 
@@ -227,7 +238,7 @@ def ablation(rows):
         lines.append([*cells, f"{mean(span):.1f}" if span else "-",
                       f"{mean(len(set(s)) for s in sizes):.1f}"])
     return lines and (
-        "\n## Ablation, one factor at a time from `default`\n\n4 channels, batch 64, 4 epochs, alpha rate 2e-2. Inherited accuracy in "
+        "\n## Ablation, one factor at a time from `default`\n\n4 channels, 2 nodes, batch 64, 4 epochs, alpha rate 2e-2. Inherited accuracy in "
         "per cent and parameters at each lambda, mean over the seeds.\n\n") + table(
         ["factor", "seeds", *LAMBDAS, "largest over smallest searched", "sizes"], lines)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobs import LAMBDAS, all_jobs  # noqa: E402
+from jobs import CELLS, CHANNELS, LAMBDAS, NODES, all_jobs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
@@ -129,13 +129,13 @@ class Runner:
         if name not in self.rows:
             path = self.work / f"{key}.json"
             path.write_text(json.dumps(arch))
-            shape = ["--cells", 3, "--channels", 8]
+            shape = ["--cells", CELLS, "--channels", CHANNELS]
             net = self.work / f"{key}.safetensors"
             words = ["--arch", path, "--data", data, *shape, *TRAIN.split(), "--out", net]
             result = self.program("hnas-train", *words)
             result.pop("confusion", None)
             result["ms_1"] = self.program(
-                "hnas-bench", "forward", "--arch", path, *shape, "--nodes", 2, "--image",
+                "hnas-bench", "forward", "--arch", path, *shape, "--nodes", NODES, "--image",
                 "1x28x28", "--batch", 1, "--threads", 1, "--repeat", 400)["median_ms"]
             self.save(name, {**cells, "result": result})
         return key
@@ -154,12 +154,15 @@ class Runner:
         data = self.data("--data mnist")[1]
         row = {"options": TRAIN, "networks": {}}
         rng = random.Random(0)
+        like = {}
         for lam in LAMBDAS:
             arch = self.program("hnas-query", self.file(job.of, "end"), "--lambda", lam)
-            keys = [
-                self.architecture(self.random_arch(rng, arch), data) for _ in range(10)
-            ]
-            row["networks"][lam] = keys
+            size = arch["cost"]["params"]
+            if size not in like:
+                like[size] = [
+                    self.architecture(self.random_arch(rng, arch), data) for _ in range(10)
+                ]
+            row["networks"][lam] = like[size]
         return row
 
     def random_arch(self, rng, like):
@@ -198,9 +201,10 @@ OPS = {
 
 
 def searched(arch):
-    """Weights on the edges of three cells at 8 channels: normal, reduce, reduce."""
+    """Weights on the edges of three cells: normal, reduce, reduce."""
     total = 0
-    for channels, kind in ((8, "normal"), (16, "reduce"), (32, "reduce")):
+    for width, kind in ((1, "normal"), (2, "reduce"), (4, "reduce")):
+        channels = width * CHANNELS
         for node in arch[kind]:
             for op, source in node:
                 linear, square = OPS[op]

@@ -374,6 +374,10 @@ def test_patience_stops_a_settled_search(room):
     assert parse(out)["epochs"] == 3, out
     out, _ = room.search(None, *still, "--warmup", 0.25, "--patience", 2)
     assert parse(out)["epochs"] == 12, out
+    # networks that can't change any more are no reason to stop
+    out, _ = room.search(None, *still, "--warmup", 0.25, "--cooldown", 0.75,
+                         "--patience", 2)
+    assert parse(out)["epochs"] == 40, out
 
 
 def test_patience_goes_on_counting_after_a_resume(room):

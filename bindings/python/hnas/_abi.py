@@ -443,6 +443,7 @@ class hnas_bilevel_opts(Structure):
         ("warmup", c_double),
         ("half", c_int32),
         ("u_span", c_double),
+        ("cooldown", c_double),
     ]
 
 

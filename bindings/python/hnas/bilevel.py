@@ -70,7 +70,8 @@ class EpochSums:
 def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
               w_lr: Pair, w_momentum: Any, w_weight_decay: Any, w_clip: Any,
               nesterov: Any, u_lr: Pair, u_betas: Any, u_weight_decay: Any,
-              total_steps: Any, rate_steps: Any, warmup: Any) -> None:
+              total_steps: Any, rate_steps: Any, warmup: Any,
+              cooldown: Any) -> None:
     """Settings of a bilevel optimizer, where they are not None."""
     if order is not None:
         opts.order = number("order", "HNAS_ORDER_", order)
@@ -82,7 +83,7 @@ def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
         opts.u_rate, opts.u_span = pair("u_lr", u_lr) \
             if isinstance(u_lr, (tuple, list)) else (float(u_lr), 0.0)
     assign(opts, virtual_clip=virtual_clip, total_steps=total_steps,
-           rate_steps=rate_steps, warmup=warmup)
+           rate_steps=rate_steps, warmup=warmup, cooldown=cooldown)
     assign(opts.w, momentum=w_momentum, weight_decay=w_weight_decay,
            clip=w_clip, nesterov=nesterov)
     assign(opts.u, weight_decay=u_weight_decay)
@@ -131,7 +132,8 @@ class Bilevel(Handle):
                  alpha_weight_decay: Optional[float] = None,
                  total_steps: Optional[int] = None,
                  rate_steps: Optional[int] = None,
-                 warmup: Optional[float] = None) -> None:
+                 warmup: Optional[float] = None,
+                 cooldown: Optional[float] = None) -> None:
         opts = options("hnas_search_opts") if preset is None else \
             find_preset(net.ctx, preset, net.settings["cells"]).search
         for field, prefix, value in (
@@ -160,7 +162,7 @@ class Bilevel(Handle):
                   w_weight_decay=w_weight_decay, w_clip=w_clip,
                   nesterov=nesterov, u_lr=alpha_lr, u_betas=alpha_betas,
                   u_weight_decay=alpha_weight_decay, total_steps=total_steps,
-                  rate_steps=rate_steps, warmup=warmup)
+                  rate_steps=rate_steps, warmup=warmup, cooldown=cooldown)
         self._create(net, hyper, opts)
 
     def _create(self, net: Supernet, hyper: Hypernet, opts: Any) -> None:

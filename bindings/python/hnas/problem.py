@@ -50,6 +50,7 @@ class Problem(Handle):
                  total_steps: Optional[int] = None,
                  rate_steps: Optional[int] = None,
                  warmup: Optional[float] = None,
+                 cooldown: Optional[float] = None,
                  ctx: Optional[Context] = None) -> None:
         context = context_of(ctx)
         check_core(context._core, *w, *u)
@@ -59,7 +60,7 @@ class Problem(Handle):
                   w_clip=w_clip, nesterov=nesterov, u_lr=u_lr,
                   u_betas=u_betas, u_weight_decay=u_weight_decay,
                   total_steps=total_steps, rate_steps=rate_steps,
-                  warmup=warmup)
+                  warmup=warmup, cooldown=cooldown)
         self._losses, self._after = (train, valid), after_u
         self.w, self.u, self.steps = list(w), list(u), 0
         core = context._core
