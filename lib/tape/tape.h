@@ -97,7 +97,7 @@ struct hn_node {
     struct hnas_context *ctx;
     struct hnas_tensor **in;
     struct hnas_tensor *out;
-    void *aux; /* the func's own, from the arena */
+    void *aux;        /* the func's own, from the arena */
     const char *name; /* for messages: the rule's, or the host func's */
     uint8_t *want, *manner;
     int32_t n_in;
