@@ -318,13 +318,14 @@ def draw(rows):
     axes[0].legend()
     pieces = run["path"]["end"]["pieces"]
     edges = [p["interval"][0] for p in pieces] + [pieces[-1]["interval"][1]]
-    axes[1].stairs([p["cost"]["params"] for p in pieces], edges)
+    axes[1].stairs([p["cost"]["params"] for p in pieces], edges, baseline=None)
     axes[1].set(xlabel="lambda", ylabel="parameters", xscale="log")
     for seed, other in enumerate(runs):
         path = other["path"]["end"]["pieces"]
         axes[2].plot([p["cost"]["params"] for p in path], [100 * a for a in other["pieces"]],
                      "o-", label=f"seed {seed}")
     axes[2].set(xlabel="parameters", ylabel="test accuracy, inherited, %")
+    axes[2].locator_params(axis="x", nbins=6)
     axes[2].legend()
     figure.tight_layout()
     figure.savefig(FIGURES / "search.svg", metadata={"Date": None})
