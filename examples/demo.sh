@@ -14,7 +14,7 @@ out=build/demo
 # alpha, and all operations in its passes.
 options="--data mnist-sample --cells 3 --nodes 2 --channels 4 \
  --batch 32 --epochs 11 --valid-fraction 0.25 --w-lr 0.05 --alpha-lr 0.03 \
- --alpha-paths 0 --warmup 0.1667 --eval-images 320"
+ --alpha-paths 0 --cost-weight 10 --warmup 0.1667 --eval-images 320"
 
 say() {
     printf '\n==> %s\n' "$*"
