@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """hnas-search under mpirun: the file of one rank from 2 and 4, resumed on
-another number; a rank that dies or hangs ends the others in bounded time."""
+another number, the exact second order too; sums of any order within rounding;
+a rank that dies or hangs ends the others in bounded time."""
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from launch import ended, finish, start  # noqa: E402
@@ -18,9 +22,12 @@ SEARCH = os.path.join(BUILD, "examples", "hnas-search")
 QUERY = os.path.join(BUILD, "examples", "hnas-query")
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
                     "examples", "data", "mnist-sample")
-TINY = ["--preset", "default", "--data", DATA, "--batch", "16", "--channels",
-        "2", "--cells", "2", "--nodes", "2", "--threads", "1", "--report-lambda",
-        "0.01", "--json"]
+COMMON = ["--preset", "default", "--data", DATA, "--batch", "16", "--threads",
+          "1", "--report-lambda", "0.01", "--json"]
+TINY = [*COMMON, "--channels", "2", "--cells", "2", "--nodes", "2"]
+# its weights fill more than one bucket, so that sums begin during the sweep
+LARGER = [*COMMON, "--channels", "24", "--cells", "2", "--nodes", "2", "--steps",
+          "1", "--eval-images", "16"]
 
 
 def program(out, *more):
@@ -57,6 +64,51 @@ def same_bits(folder):
             f"{first} ranks, resumed on {then}: other bits"
 
 
+def exact(folder):
+    """The second order without differences, and its traffic."""
+    files = {}
+    for ranks in 1, 2, 4:
+        out = os.path.join(folder, f"exact{ranks}")
+        search(ranks, out, "--steps", "1", "--order", "second_exact",
+               "--eval-images", "16")
+        files[ranks] = read(out)
+    assert files[1] == files[2] == files[4], "second_exact: other bits"
+
+
+def tensors(out):
+    """Those of a search's file by name."""
+    data = read(out)
+    n, = struct.unpack("<Q", data[:8])
+    about = json.loads(data[8:8 + n])
+    del about["__metadata__"]
+    return {name: np.frombuffer(data[8 + n:][slice(*t["data_offsets"])],
+                                dtype="<f4").astype(float)
+            for name, t in about.items() if t["dtype"] == "F32"}
+
+
+def any_order(folder):
+    """What the order of sums may change in the gradients of a step: those of w
+    are SGD's momentum after it, those of u Adam's first moment."""
+    fixed = os.path.join(folder, "fixed")
+    finish(1, [SEARCH, *LARGER, "--out", fixed])
+    want = tensors(fixed)
+    names = [n for n in want if n.startswith(("optim.w.momentum.",
+                                              "optim.u.m."))]
+    assert len(names) > 10, names
+    for ranks in 2, 4:
+        out = os.path.join(folder, f"any{ranks}")
+        said = json.loads(finish(ranks, [SEARCH, *LARGER, "--out", out],
+                                 env={"HNAS_SUMS": "any"})[0])
+        got = tensors(out)
+        assert got.keys() == want.keys()
+        off = max(np.abs(got[n] - want[n]).max() /
+                  max(np.abs(want[n]).max(), 1e-12) for n in names)
+        print(f"{ranks} ranks, sums of any order: {said['overlap_seconds']:.6f}"
+              f" s overlapped, gradients off by {off:.1e} of the largest")
+        assert said["overlap_seconds"] > 0, said
+        assert off < 1e-4, off
+
+
 def ends(folder, number, want):
     """Two ranks, one of them gets a signal; the job must end soon, its
     checkpoint whole."""
@@ -79,6 +131,8 @@ def ends(folder, number, want):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         same_bits(folder)
+        exact(folder)
+        any_order(folder)
         ends(folder, signal.SIGKILL, "signal 9")
         ends(folder, signal.SIGSTOP, "rank 1 has been silent for 4 s")
     print("mpi: nothing to mend")
