@@ -17,7 +17,7 @@ packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
-[ "$full" = 0 ] || packages="$packages clang cppcheck abigail-tools"
+[ "$full" = 0 ] || packages="$packages clang cppcheck abigail-tools iproute2"
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
 trap 'rm -rf "$log"' EXIT
@@ -243,6 +243,17 @@ if [ "$full" = 1 ]; then
         sh tests/abi/check_abi.sh $build/release
     one "fuzzing: each reader, and calls, for 20 seconds" \
         sh tests/fuzz/run.sh 20
+    if why=$($python tests/mpi/slow_link.py $build/release 2>&1); then
+        passed=$((passed + 1))
+        say "ok    mpi: one rank's bits over a slow link"
+        say "$why" | sed 's/^/      /'
+    elif [ $? = 77 ]; then
+        skip "mpi: one rank's bits over a slow link" "$why"
+    else
+        failed=$((failed + 1))
+        say "FAIL  mpi: one rank's bits over a slow link"
+        say "$why" | sed 's/^/      /' | tail -30
+    fi
     one "reliability: the page says what was measured" \
         sh tests/rules/one.sh tests/rules/check_figures.py $build/release
 fi
