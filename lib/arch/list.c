@@ -21,8 +21,9 @@ hnas_status hn_list_space_init(struct hn_list_space *s,
                        (int)nodes, (int)HN_MOST_CELL_NODES);
     s->name = hn_alloc_array(&ctx->alloc, n_ops, sizeof *s->name);
     s->flags = hn_alloc_array(&ctx->alloc, n_ops, sizeof *s->flags);
-    s->cost = hn_alloc_array(&ctx->alloc, n_ops * (size_t)HN_DARTS_EDGES(nodes),
-                             sizeof *s->cost);
+    s->cost = hn_alloc_dims(&ctx->alloc, 2,
+                            (int64_t[]){(int64_t)n_ops, HN_DARTS_EDGES(nodes)},
+                            sizeof *s->cost);
     if (!s->name || !s->flags || !s->cost)
         return hn_fail_nomem(ctx, "architecture");
     for (size_t o = 0; o < n_ops; o++) {

@@ -152,8 +152,9 @@ hnas_status hn_path_alloc(hnas_path *path, int32_t n)
         path->n_edges[k] = kind->n_cells ? kind->n_edges : 0;
     }
     path->piece = hn_alloc_array(a, (size_t)n + 1, sizeof *path->piece);
-    path->op = hn_alloc_array(a, (size_t)n + 1,
-                              (size_t)(row_size(path) + 1) * sizeof *path->op);
+    path->op = hn_alloc_dims(
+        a, 2, (int64_t[]){(int64_t)n + 1, (int64_t)row_size(path) + 1},
+        sizeof *path->op);
     return path->piece && path->op ? HNAS_OK : hn_fail_nomem(path->ctx, "path");
 }
 

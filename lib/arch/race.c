@@ -258,10 +258,14 @@ static int alloc_room(struct hn_race *r)
             memset(r->start[k], 0, n_edges * sizeof *r->start[k]);
         failed |= !r->start[k];
     }
-    r->segment.slope = hn_alloc_array(a, n * (3 * n_ops + 1), sizeof(double));
+    r->segment.slope =
+        hn_alloc_dims(a, 2, (int64_t[]){(int64_t)n, (int64_t)(3 * n_ops + 1)},
+                      sizeof(double));
     r->room = hn_alloc_array(a, 8 * n_ops + 4, sizeof *r->room);
     r->room_ops = hn_alloc_array(a, 2 * n_ops + 1, sizeof *r->room_ops);
-    r->current = hn_alloc_array(a, n * (2 + n + n_ops), sizeof *r->current);
+    r->current =
+        hn_alloc_dims(a, 2, (int64_t[]){(int64_t)n, (int64_t)(2 + n + n_ops)},
+                      sizeof *r->current);
     if (failed || !r->segment.slope || !r->room || !r->room_ops || !r->current)
         return -1;
     r->segment.offset = r->segment.slope + n * n_ops;

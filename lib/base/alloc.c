@@ -77,6 +77,17 @@ void *hn_alloc_array(struct hn_allocator *a, size_t count, size_t size_bytes)
     return hn_zalloc(a, bytes);
 }
 
+void *hn_alloc_dims(struct hn_allocator *a, int32_t n_dims, const int64_t *dims,
+                    size_t size_bytes)
+{
+    size_t count = 1;
+
+    for (int32_t i = 0; i < n_dims; i++)
+        if (dims[i] < 0 || hn_size_mul(&count, count, (size_t)dims[i]))
+            return NULL;
+    return hn_alloc_array(a, count, size_bytes);
+}
+
 char *hn_strdup(struct hn_allocator *a, const char *text)
 {
     const size_t bytes = strlen(text) + 1;

@@ -26,6 +26,10 @@ void *hn_zalloc(struct hn_allocator *a, size_t size_bytes);
 /* A zero-filled array; NULL on overflow too. */
 void *hn_alloc_array(struct hn_allocator *a, size_t count, size_t size_bytes);
 
+/* The same of dims[0] * ... elements; NULL for a negative size too. */
+void *hn_alloc_dims(struct hn_allocator *a, int32_t n_dims, const int64_t *dims,
+                    size_t size_bytes);
+
 /* A copy of a string, or NULL. */
 char *hn_strdup(struct hn_allocator *a, const char *text);
 

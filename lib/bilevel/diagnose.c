@@ -122,9 +122,9 @@ hnas_status hnas_search_diagnose(const hnas_search *search, double lambda,
     space = hn_supernet_space(search->net);
     memset(&d, 0, sizeof d);
     d.size = size < sizeof d ? size : sizeof d;
-    p = hn_alloc_array(&search->ctx->alloc,
-                       (size_t)space->kind[0].n_edges * (size_t)space->n_ops,
-                       sizeof *p);
+    p = hn_alloc_dims(&search->ctx->alloc, 2,
+                      (int64_t[]){space->kind[0].n_edges, space->n_ops},
+                      sizeof *p);
     if (!p)
         return hn_fail_nomem(search->ctx, "diagnosis");
     st = diagnose(search, lambda, p, &d);

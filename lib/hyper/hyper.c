@@ -220,12 +220,12 @@ static hnas_status add_table(struct hnas_hyper *hyper, int32_t index)
     if (!table->name)
         return hn_fail_nomem(hyper->ctx, "name of a table");
     hyper->opts.names[index] = table->name;
-    table->order = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
-                                  2 * sizeof *table->order);
-    table->work = hn_alloc_array(&hyper->ctx->alloc, (size_t)table->cols,
-                                 4 * sizeof *table->work);
-    table->constant = hn_zalloc(&hyper->ctx->alloc,
-                                HN_HYPER_CONSTANTS * sizeof *table->constant);
+    table->order = hn_alloc_array(&hyper->ctx->alloc, 2 * (size_t)table->cols,
+                                  sizeof *table->order);
+    table->work = hn_alloc_array(&hyper->ctx->alloc, 4 * (size_t)table->cols,
+                                 sizeof *table->work);
+    table->constant = hn_alloc_array(&hyper->ctx->alloc, HN_HYPER_CONSTANTS,
+                                     sizeof *table->constant);
     if (!table->order || !table->work || !table->constant)
         return hn_fail_nomem(hyper->ctx, "hypernetwork");
     return hyper->generator->create(hyper, table, index);

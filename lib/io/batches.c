@@ -112,8 +112,7 @@ static hnas_status make_augment(struct hnas_batches *b)
     a->cutout = b->o.cutout;
     memcpy(a->dims, d + 1, sizeof a->dims);
     a->black = b->normal.table[0];
-    b->plain = hn_alloc_array(&b->ctx->alloc, (size_t)(d[1] * d[2] * d[3]),
-                              sizeof *b->plain);
+    b->plain = hn_alloc_dims(&b->ctx->alloc, 3, d + 1, sizeof *b->plain);
     return b->plain ? HNAS_OK : hn_fail_nomem(b->ctx, "batches");
 }
 

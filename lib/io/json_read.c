@@ -401,7 +401,7 @@ hnas_status hn_json_parse(struct hn_json **out, struct hnas_context *ctx,
     json->ctx = ctx;
     json->length = length;
     hn_arena_init(&json->arena, &ctx->alloc);
-    json->text = hn_alloc(&ctx->alloc, length + 1);
+    json->text = hn_alloc_array(&ctx->alloc, length + 1, 1);
     st = json->text ? HNAS_OK : hn_fail_nomem(ctx, name);
     if (st == HNAS_OK) {
         memcpy(json->text, text, length);

@@ -21,7 +21,7 @@ static hnas_status put_change(struct hn_json_writer *w, const hnas_path *path,
 
     if (st < 0)
         return st;
-    text = hn_alloc(a, length + 1);
+    text = hn_alloc_array(a, length + 1, 1);
     if (!text)
         return hn_fail_nomem(path->ctx, "path");
     hnas_path_write_change(path, index, text, length + 1, &length);

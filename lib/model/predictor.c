@@ -129,7 +129,9 @@ static hnas_status fill(struct hnas_predictor *p)
     hnas_status st = HNAS_OK;
 
     p->worker = hn_alloc_array(alloc, n, sizeof *p->worker);
-    p->plan = hn_alloc_array(alloc, n * (size_t)p->frozen->n, sizeof *p->plan);
+    p->plan =
+        hn_alloc_dims(alloc, 2, (int64_t[]){p->ctx->n_threads, p->frozen->n},
+                      sizeof *p->plan);
     if (!p->worker || !p->plan)
         return hn_fail_nomem(p->ctx, "predictor");
     for (int32_t i = 0; i < p->ctx->n_threads && st == HNAS_OK; i++)

@@ -282,8 +282,7 @@ static hnas_status measure_all(struct hnas_set *s, struct stopwatch *w,
 static float *make_image(hnas_array *image, const struct hnas_set *s)
 {
     const int64_t *d = s->frozen->model[0]->opts.image;
-    float *data = hn_alloc_array(&s->owner->alloc, (size_t)(d[0] * d[1] * d[2]),
-                                 sizeof *data);
+    float *data = hn_alloc_dims(&s->owner->alloc, 3, d, sizeof *data);
 
     image->size = sizeof *image;
     image->data = data;

@@ -103,8 +103,31 @@ START_TEST(a_size_that_overflows_gives_null_without_asking)
     ck_assert_ptr_null(hn_zalloc(&a, SIZE_MAX - 1));
     ck_assert_ptr_null(hn_alloc_array(&a, SIZE_MAX / 2, 3));
     ck_assert_ptr_null(hn_alloc_array(&a, 3, SIZE_MAX / 2));
+    ck_assert_ptr_null(
+        hn_alloc_dims(&a, 3, (int64_t[]){1 << 30, 1 << 30, 16}, 1));
+    ck_assert_ptr_null(hn_alloc_dims(&a, 2, (int64_t[]){INT64_MAX, 2}, 2));
+    ck_assert_ptr_null(hn_alloc_dims(&a, 2, (int64_t[]){4, -1}, 1));
     ck_assert_uint_eq((size_t)hooks.n_live, live);
     ck_assert_int_eq(hooks.n_failed, 0);
+}
+END_TEST
+
+START_TEST(an_array_of_dims_has_their_product_of_elements)
+{
+    const int64_t dims[3] = {3, 5, 7};
+    const size_t empty = a.now_bytes;
+    int32_t *all = hn_alloc_dims(&a, 3, dims, sizeof *all);
+    size_t of_dims;
+
+    ck_assert_ptr_nonnull(all);
+    for (int i = 0; i < 3 * 5 * 7; i++)
+        ck_assert_int_eq(all[i], 0);
+    of_dims = a.now_bytes;
+    hn_free(&a, all);
+    ck_assert_uint_eq(a.now_bytes, empty);
+    all = hn_alloc_array(&a, 3 * 5 * 7, sizeof *all);
+    ck_assert_uint_eq(a.now_bytes, of_dims);
+    hn_free(&a, all);
 }
 END_TEST
 
@@ -174,6 +197,7 @@ int main(void)
     tcase_add_test(t, bytes_are_counted_now_and_at_the_peak);
     tcase_add_test(t, a_host_is_told_the_size_it_was_asked_for);
     tcase_add_test(t, a_size_that_overflows_gives_null_without_asking);
+    tcase_add_test(t, an_array_of_dims_has_their_product_of_elements);
     tcase_add_test(t, sizes_multiply_and_add_up_to_the_largest);
     tcase_add_test(t, zeroed_memory_and_arrays_are_zero);
     tcase_add_test(t, a_copied_string_is_its_own);

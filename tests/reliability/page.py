@@ -40,6 +40,8 @@ PROMISES = (
      "$faults/on_nan (float)' 'faults/planted (float)"),
     ("locale, rounding mode and flush-to-zero of the host change no bit", "$faults/mode (float)"),
     ("kernels read and write nothing outside their arrays", "meson test -C BUILD_DIR --suite kernel"),
+    ("memory of a computed size is asked for through checked products",
+     "/usr/bin/python3 tests/rules/check_sizes.py"),
     ("the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),
     ("exported symbols are those of the map and the headers",
      "/usr/bin/python3 tests/rules/check_map.py BUILD_DIR"),
