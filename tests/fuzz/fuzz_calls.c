@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 
-enum { MOST_CALLS = 60, N_LOGITS = 16 };
+enum { MOST_CALLS = 24, N_LOGITS = 16, SIDE = 2 };
 
 struct input {
     const uint8_t *p, *end;
@@ -39,6 +39,14 @@ static int32_t integer(struct input *in)
     const uint8_t b = byte(in);
 
     return b < 248 ? b % 5 : odd[b - 248];
+}
+
+/* Of what a net has: at most two, now and then odd. */
+static int32_t few(struct input *in)
+{
+    const int32_t n = integer(in);
+
+    return n > 2 && n < 5 ? n - 2 : n;
 }
 
 static double number(struct input *in)
@@ -101,17 +109,20 @@ static void make_net(struct world *w, struct input *in)
 {
     hnas_supernet_opts o;
     const size_t behind = offsetof(hnas_supernet_opts, head);
+    const char *const *last;
     hnas_status st;
 
     drop_net(w);
     hnas_supernet_opts_init(&o, sizeof o);
-    o.image[1] = o.image[2] = 4;
+    o.image[1] = o.image[2] = SIDE;
     o.classes = 2;
     o.channels = 1 + byte(in) % 2;
     o.stem_multiplier = 1;
-    o.cells = integer(in);
-    o.nodes = integer(in);
-    o.n_ops = 1 + byte(in) % o.n_ops;
+    o.cells = few(in);
+    o.nodes = few(in);
+    last = o.ops + o.n_ops - 1;
+    o.ops += byte(in) % o.n_ops; /* and the one beside it */
+    o.n_ops = o.ops < last && o.cells < 3 ? 2 : 1;
     disturb(in, &o, behind, sizeof o);
     st = hnas_supernet_create(&w->net, w->ctx, &o);
     fuzz_check(st, w->net);
@@ -192,12 +203,12 @@ static void make_model(struct world *w, struct input *in)
 
     hnas_model_destroy(w->model);
     hnas_model_opts_init(&o, sizeof o);
-    o.image[1] = o.image[2] = 4;
+    o.image[1] = o.image[2] = SIDE;
     o.classes = 2;
     o.channels = 1 + byte(in) % 2;
     o.stem_multiplier = 1;
-    o.cells = integer(in);
-    o.nodes = integer(in);
+    o.cells = few(in);
+    o.nodes = few(in);
     disturb(in, &o, offsetof(hnas_model_opts, affine), sizeof o);
     st = hnas_model_create(&w->model, w->ctx, w->arch, &o);
     fuzz_expect(!w->model == (st < 0), "a network or a failure");
@@ -326,7 +337,7 @@ static void (*const calls[])(struct world *, struct input *) = {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int64_t image[3] = {1, 4, 4};
+    static const int64_t image[3] = {1, SIDE, SIDE};
     struct input in = {data, data + size};
     struct world w = {.ctx = fuzz_context()};
 
