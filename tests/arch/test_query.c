@@ -2,8 +2,10 @@
 /* The public calls, on a supernet. */
 #include <check.h>
 #include <math.h>
+#include <string.h>
 
 #include "arch/arch.h"
+#include "hnas/path.h"
 
 static hnas_context *ctx;
 static hnas_supernet *net;
@@ -198,6 +200,37 @@ START_TEST(null_arguments_are_refused)
 }
 END_TEST
 
+START_TEST(a_path_refuses_what_it_can_not_walk)
+{
+    hnas_path *path = (hnas_path *)&net;
+    hnas_path_opts o;
+    hnas_path_piece piece = {.s_lo = 7};
+    hnas_tensor *b1;
+    double was, poison = NAN;
+
+    hnas_path_opts_init(&o, sizeof o);
+    o.size = 0;
+    ck_assert_int_eq(hnas_path_create(&path, net, hyper, &o), HNAS_E_ARG);
+    ck_assert_ptr_null(path);
+    ck_assert_int_eq(hnas_path_create(NULL, net, hyper, NULL), HNAS_E_ARG);
+    hnas_path_opts_init(&o, sizeof o);
+    o.rule = 99;
+    ck_assert_int_eq(hnas_path_create(&path, net, hyper, &o), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_path_create(&path, net, hyper, NULL), HNAS_OK);
+    hnas_path_get_piece(path, hnas_path_get_count(path), &piece);
+    ck_assert(piece.s_lo == 0 && piece.hi == 0);
+    hnas_path_destroy(path);
+
+    b1 = hyper->table[0].b1; /* NaN in a line */
+    was = (double)hn_real(b1)[3];
+    hn_real(b1)[3] = (real)poison;
+    ck_assert_int_eq(hnas_path_create(&path, net, hyper, NULL), HNAS_E_NAN);
+    ck_assert_ptr_null(path);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "line[3]"));
+    hn_real(b1)[3] = (real)was;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("arch query");
@@ -211,6 +244,7 @@ int main(void)
     tcase_add_test(c, a_threshold_on_alpha_is_that_on_lines);
     tcase_add_test(c, the_zero_operation_costs_nothing);
     tcase_add_test(c, null_arguments_are_refused);
+    tcase_add_test(c, a_path_refuses_what_it_can_not_walk);
     suite_add_tcase(suite, c);
     runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

@@ -282,6 +282,29 @@ START_TEST(project_refuses_bad_numbers_and_changes_nothing)
 }
 END_TEST
 
+/* A curve has no slope that costs could order. */
+START_TEST(project_refuses_a_kind_without_a_cone)
+{
+    const double cost[2] = {1, 2};
+    const int32_t zero[2] = {0, 0};
+    hnas_hyper_opts o;
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = HNAS_HYPER_MLP;
+    o.n_tables = 1;
+    o.names[0] = "normal";
+    o.rows[0] = 1;
+    o.cols[0] = 2;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 0),
+                     HNAS_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "mlp"));
+    ck_assert_int_eq(hnas_hyper_project(NULL, 0, cost, zero, 0), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, NULL, zero, 0), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, NULL, 0), HNAS_E_ARG);
+}
+END_TEST
+
 START_TEST(project_of_a_constant_has_nothing_to_do)
 {
     const double cost[2] = {1, 2};
@@ -377,6 +400,7 @@ int main(void)
     tcase_add_test(c, clip_pulls_the_free_operation_down_too);
     tcase_add_test(c, project_treats_each_row_by_its_own_cost);
     tcase_add_test(c, project_refuses_bad_numbers_and_changes_nothing);
+    tcase_add_test(c, project_refuses_a_kind_without_a_cone);
     tcase_add_test(c, project_of_a_constant_has_nothing_to_do);
     tcase_add_test(c, every_increment_of_knots_is_projected);
     suite_add_tcase(suite, c);

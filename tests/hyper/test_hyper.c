@@ -288,6 +288,48 @@ START_TEST(create_refuses_contradictory_settings)
 }
 END_TEST
 
+/* A kind's own number, just outside its range. */
+static void expect_refused(int32_t kind, int32_t knots, int32_t hidden,
+                           int32_t embedding, int32_t tile, const char *word)
+{
+    hnas_hyper_opts o = two_tables(kind);
+    hnas_hyper *h = (hnas_hyper *)&o;
+
+    o.knots = knots;
+    o.hidden = hidden;
+    o.embedding = embedding;
+    o.tile = tile;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_E_RANGE);
+    ck_assert_ptr_null(h);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), word));
+}
+
+START_TEST(numbers_of_a_kind_are_refused_by_name)
+{
+    expect_refused(HNAS_HYPER_PIECEWISE, 1, 16, 16, 1, "knots: 1");
+    expect_refused(HNAS_HYPER_PIECEWISE, 65, 16, 16, 1, "knots: 65");
+    expect_refused(HNAS_HYPER_MLP, 5, 0, 16, 1, "hidden: 0");
+    expect_refused(HNAS_HYPER_MLP, 5, 1025, 16, 1, "hidden: 1025");
+    expect_refused(HNAS_HYPER_EMBEDDING, 5, 16, 0, 1, "embedding: 0");
+    expect_refused(HNAS_HYPER_EMBEDDING, 5, 16, 257, 1, "embedding: 257");
+    expect_refused(HNAS_HYPER_EMBEDDING, 5, 16, 16, 0, "tile: 0");
+}
+END_TEST
+
+START_TEST(knots_a_decade_want_a_positive_range)
+{
+    hnas_hyper_opts o = two_tables(HNAS_HYPER_PIECEWISE);
+    hnas_hyper *h;
+
+    o.knots = 0;
+    o.scale = HNAS_SCALE_RAW;
+    o.lambda_lo = -1;
+    ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o), HNAS_E_RANGE);
+    ck_assert_ptr_nonnull(
+        strstr(hnas_context_message(ctx), "lambda_lo > 0, not -1"));
+}
+END_TEST
+
 START_TEST(knots_are_one_a_decade_where_none_are_asked_for)
 {
     static const struct {
@@ -427,6 +469,8 @@ int main(void)
     tcase_add_test(c, segments_are_the_lines_that_eval_draws);
     tcase_add_test(c, knots_stand_evenly_from_end_to_end);
     tcase_add_test(c, create_refuses_contradictory_settings);
+    tcase_add_test(c, numbers_of_a_kind_are_refused_by_name);
+    tcase_add_test(c, knots_a_decade_want_a_positive_range);
     tcase_add_test(c, knots_are_one_a_decade_where_none_are_asked_for);
     tcase_add_test(c, a_uniform_start_narrows_with_the_predecessors);
     tcase_add_test(c, tables_of_weights_may_be_vectors_and_are_named_so);

@@ -231,6 +231,28 @@ START_TEST(a_rounding_beyond_the_end_counts_as_the_end)
 }
 END_TEST
 
+START_TEST(nothing_given_is_refused)
+{
+    hnas_hyper *h, *none = (hnas_hyper *)&h;
+    hnas_tensor *t = (hnas_tensor *)&h;
+    double s;
+
+    ck_assert_int_eq(hnas_hyper_create(&none, ctx, NULL), HNAS_E_ARG);
+    ck_assert_ptr_null(none);
+    ck_assert_int_eq(make(&h, HNAS_HYPER_LINEAR, HNAS_SCALE_LOG, 1e-4, 1e-1),
+                     HNAS_OK);
+    ck_assert_int_eq(hnas_hyper_apply(NULL, NULL, h, 0, 1e-3), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_apply(&t, NULL, NULL, 0, 1e-3), HNAS_E_ARG);
+    ck_assert_ptr_null(t);
+    ck_assert_int_eq(hnas_hyper_apply(&t, NULL, h, 2, 1e-3), HNAS_E_RANGE);
+    ck_assert_int_eq(hnas_hyper_scale(NULL, h, 1e-3), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_scale(&s, NULL, 1e-3), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_unscale(NULL, h, 0), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_hyper_unscale(&s, NULL, 0), HNAS_E_ARG);
+    hnas_hyper_destroy(h);
+}
+END_TEST
+
 START_TEST(create_refuses_a_range_that_its_scale_cannot_take)
 {
     const struct {
@@ -271,6 +293,7 @@ int main(void)
     tcase_add_test(c, log_scale_refuses_lambda_not_above_zero);
     tcase_add_test(c, scale_outside_the_range_says_extrapolated);
     tcase_add_test(c, a_rounding_beyond_the_end_counts_as_the_end);
+    tcase_add_test(c, nothing_given_is_refused);
     tcase_add_test(c, create_refuses_a_range_that_its_scale_cannot_take);
     suite_add_tcase(suite, c);
     runner = srunner_create(suite);
