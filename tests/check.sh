@@ -17,7 +17,7 @@ packages="meson ninja-build gcc g++ pkg-config libblis-dev zlib1g-dev check
 build=build/check
 full=0
 [ "${1:-}" = --full ] && full=1
-[ "$full" = 0 ] || packages="$packages clang cppcheck abigail-tools iproute2"
+[ "$full" = 0 ] || packages="$packages clang clang-tidy cppcheck abigail-tools iproute2"
 passed=0 failed=0 skipped=0
 log=$(mktemp -d) || exit 1
 trap 'rm -rf "$log"' EXIT
@@ -237,8 +237,10 @@ one "demo: sizes fall with lambda, networks stay good" \
 
 if [ "$full" = 1 ]; then
     one "ThreadSanitizer: the whole suite" sh tests/reliability/tsan.sh
-    one "cppcheck and clang have nothing to say" \
+    one "cppcheck, clang, gcc and clang-tidy have nothing to say" \
         sh tests/reliability/analyze.sh
+    one "coverage: 95 % of lines and 85 % of branches of lib/" \
+        sh tests/reliability/coverage.sh
     one "ABI: the library is as tests/abi/baseline.abi" \
         sh tests/abi/check_abi.sh $build/release
     one "fuzzing: each reader, and calls, for 20 seconds" \

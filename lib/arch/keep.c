@@ -27,8 +27,8 @@ static void
 keep_of_node(struct hn_selection *s, int32_t first, int32_t end, int32_t n_kept,
              struct hn_rank (*rank)(const struct hn_selection *s, int32_t edge))
 {
-    struct hn_rank best[MAX_KEPT];
-    int32_t kept[MAX_KEPT], n = 0;
+    struct hn_rank best[MAX_KEPT] = {{0}};
+    int32_t kept[MAX_KEPT] = {0}, n = 0;
 
     for (int32_t e = first; e < end; e++) {
         struct hn_rank r;

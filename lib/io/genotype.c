@@ -207,7 +207,7 @@ static hnas_status refuse_concat(struct scan *s, int kind)
 static hnas_status read_range(struct scan *s, int kind)
 {
     char word[NAME_BYTES];
-    int32_t first, end;
+    int32_t first = 0, end = 0;
     hnas_status st;
 
     read_word(s, word);
@@ -222,7 +222,7 @@ static hnas_status read_range(struct scan *s, int kind)
         st = read_number(s, &end);
     if (st == HNAS_OK)
         st = expect(s, ')');
-    if (st < 0)
+    if (st != HNAS_OK)
         return st;
     if (first != 2 || end < 2)
         return refuse_concat(s, kind);
@@ -241,7 +241,7 @@ static hnas_status read_concat(struct scan *s, int kind)
         return read_range(s, kind);
     while (peek(s) != ']') {
         st = read_number(s, &node);
-        if (st < 0)
+        if (st != HNAS_OK)
             return st;
         if (node != c->last + 1)
             return refuse_concat(s, kind);
@@ -272,7 +272,7 @@ static int find_field(int *is_concat, const char *word)
 
 static hnas_status read_field(struct scan *s)
 {
-    char word[NAME_BYTES];
+    char word[NAME_BYTES] = "";
     int kind, is_concat = 0;
     const char *at;
     hnas_status st;

@@ -119,7 +119,7 @@ hnas_status hnas_file_keep(hnas_context *ctx, const char *path, int32_t n_files)
         return hn_fail(ctx, HNAS_E_RANGE, "%.300s: keep %d files, want 1..%d",
                        path, (int)n_files, MOST_FILES);
     st = open_kept(&k, ctx, path);
-    if (st < 0)
+    if (st != HNAS_OK)
         return st;
     st = remove_from(k, n_files);
     if (st == HNAS_OK && n_files > 1 && k->about.st_mode && !is_kept(k)) {
@@ -186,7 +186,7 @@ hnas_status hnas_search_load_kept(hnas_search **out, hnas_context *ctx,
     if (first == HNAS_OK || !is_of_file(first))
         return first;
     st = open_kept(&k, ctx, path);
-    if (st < 0)
+    if (st != HNAS_OK)
         return st;
     st = load_older(out, k, age, first);
     hn_free(&ctx->alloc, k);

@@ -193,7 +193,7 @@ static hnas_status build(hnas_model **out, struct loading *r,
 
     if (st == HNAS_OK)
         st = hn_model_make(out, r->ctx, r->kind, &r->opts);
-    if (st < 0)
+    if (st != HNAS_OK)
         return st;
     (*out)->rule = r->rule->id;
     (*out)->seed = r->seed;

