@@ -49,10 +49,8 @@ def search(build, folder, steps, batch=64):
 def difference(few, many, steps):
     """Of a step: what `many` did more."""
     step = {k: (many.get(k, 0) - few.get(k, 0)) / steps for k in SUMMED}
-    step["share"] = ((many["comm_seconds"] - few["comm_seconds"]) /
-                     (many["seconds"] - few["seconds"])
-                     if "comm_seconds" in few else 0)
     step["seconds"] = many["step_ms_median"] / 1e3
+    step["share"] = step["comm_seconds"] / step["seconds"]
     return step
 
 
