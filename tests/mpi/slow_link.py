@@ -143,7 +143,8 @@ def check(build, folder, rate, delay):
                   f"{step['seconds'] * 1e3:.0f} ms, the model "
                   f"{want * 1e3:.0f} ms, overlapped "
                   f"{step['overlap_seconds'] * 1e3:.0f} ms")
-            assert step["seconds"] > 0.9 * step["bytes"] / bandwidth, step
+            # no faster than the link was made; what it gives varies with load
+            assert step["seconds"] > 8e-7 * step["bytes"] * 8 / rate, step
             assert order == "any" or file == alone, "other bits"
 
 
