@@ -42,8 +42,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
     if (o->total_steps < 0 || o->rate_steps < 1 ||
         !(o->warmup >= 0 && o->cooldown >= 0 && o->warmup + o->cooldown <= 1))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "bilevel: total_steps %lld, rate_steps %lld, warmup %g, "
-                       "cooldown %g",
+                       "bilevel: total_steps %lld (want >= 0), rate_steps %lld "
+                       "(>= 1), warmup %g and cooldown %g (>= 0, together "
+                       "<= 1)",
                        (long long)o->total_steps, (long long)o->rate_steps,
                        o->warmup, o->cooldown);
     return HNAS_OK;
