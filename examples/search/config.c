@@ -218,7 +218,7 @@ static int is_newer(const char *name)
     static const char *const names[] = {
         "knots",      "beta-decay", "l2",        "eval-every",  "marks",
         "keep-marks", "patience",   "hessian",   "alpha-paths", "half",
-        "head",       "kernels",    "embedding", "on-nan"};
+        "head",       "kernels",    "embedding", "on-nan",      "cooldown"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))

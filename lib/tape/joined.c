@@ -46,6 +46,7 @@ hnas_status hn_unjoin(struct hnas_tensor *t)
     const size_t bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
     void *data =
         r->tape->late ? (void *)r->tape : hn_arena_take(&r->tape->arena, bytes);
+    hnas_status st = HNAS_OK;
 
     if (!data)
         return hn_fail_nomem(t->ctx, "a value on the tape");
@@ -53,5 +54,15 @@ hnas_status hn_unjoin(struct hnas_tensor *t)
     r->data_bytes = bytes;
     r->joined = 0;
     hn_set_phases(r->node);
-    return r->node->done ? hn_run_images(r->node) : HNAS_OK;
+    if (r->node->done)
+        st = hn_run_images(r->node);
+    if (st == HNAS_OK)
+        return HNAS_OK;
+    /* stopped halfway: joined it still tells the truth */
+    hn_arena_give(&r->tape->arena, data, bytes);
+    t->data = r->tape;
+    r->data_bytes = 0;
+    r->joined = 1;
+    hn_set_phases(r->node);
+    return st;
 }

@@ -163,7 +163,11 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
 
 hnas_status hn_run_images(struct hn_node *node)
 {
-    return run_stage(node->tape, &node, 1);
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = run_stage(node->tape, &node, 1);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 void hn_stage_append(struct hn_stage *stage, struct hn_node *node)

@@ -8,11 +8,10 @@ this machine, beside the model of docs/scaling.md.
 
 --write puts the tables into docs/scaling.md.  What is sent is the same on any
 machine; times are not taken where others compute, unless --busy says so.  Each
-rank has one thread.  A
-step's traffic is the difference of two runs, of N + 2 and of 2 steps, so that
-what comes before and after the steps drops out; its time is the median.  What P ranks can compute on
-this machine's cores is measured by P searches beside each other that share
-nothing: that is T(P)."""
+rank has one thread.  A step's traffic is the difference of two runs, of N + 2
+and of 2 steps, so that what comes before and after the steps drops out; its
+time is the median.  What P ranks can compute on this machine's cores is
+measured by P searches beside each other that share nothing: that is T(P)."""
 import argparse
 import json
 import os
