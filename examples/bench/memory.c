@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the memory beyond the caches gives: y = a x + z over arrays that no
- * cache holds, a part of them a thread. */
+ * cache holds, a part of them a thread, in large pages and with stores past
+ * the caches where there are such, as the library's. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "bench/bench.h"
 #include "common/json.h"
 #include "common/program.h"
 
-enum { N_REALS = 64 << 20, MOST_THREADS = 256 };
+enum { N_REALS = 64 << 20, MOST_THREADS = 256, PAGE_BYTES = 2 << 20 };
 
 struct part {
     float *y;
@@ -21,8 +26,16 @@ static void *triad(void *user)
 {
     const struct part *p = user;
 
+#ifdef __SSE2__
+    for (int64_t i = 0; i < p->n; i += 4)
+        _mm_stream_ps(p->y + i, _mm_add_ps(_mm_mul_ps(_mm_set1_ps(0.5f),
+                                                      _mm_load_ps(p->x + i)),
+                                           _mm_load_ps(p->z + i)));
+    _mm_sfence();
+#else
     for (int64_t i = 0; i < p->n; i++)
         p->y[i] = 0.5f * p->x[i] + p->z[i];
+#endif
     return NULL;
 }
 
@@ -50,10 +63,10 @@ static int measure(double *gbs, const struct bench *b, int n, float *memory)
     for (int64_t i = 0; i < 3 * (int64_t)N_REALS; i++)
         memory[i] = (float)(i % 7);
     for (int i = 0; i < n; i++) {
-        float *at = memory + (int64_t)N_REALS / n * i;
+        float *at = memory + (int64_t)N_REALS / n / 4 * 4 * i;
 
         part[i] = (struct part){at, at + N_REALS, at + 2 * (int64_t)N_REALS,
-                                N_REALS / n};
+                                (int64_t)N_REALS / n / 4 * 4};
     }
     for (int64_t i = 0; i < b->repeat; i++) {
         const double s = run(part, n);
@@ -67,6 +80,18 @@ static int measure(double *gbs, const struct bench *b, int n, float *memory)
     return 0;
 }
 
+static float *take(void)
+{
+    const size_t bytes = 3 * (size_t)N_REALS * sizeof(float);
+    float *memory = aligned_alloc(PAGE_BYTES, bytes);
+
+#ifdef MADV_HUGEPAGE
+    if (memory)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 int bench_memory(const struct bench *b)
 {
     hnas_context *ctx = NULL;
@@ -77,7 +102,7 @@ int bench_memory(const struct bench *b)
 
     if (!rc) {
         n = hnas_context_get_threads(ctx);
-        memory = malloc(3 * (size_t)N_REALS * sizeof *memory);
+        memory = take();
         rc = memory ? measure(&gbs, b, n, memory)
                     : failure("memory: %d MB are not to be had",
                               (int)(3 * sizeof(float) * N_REALS >> 20));

@@ -35,3 +35,15 @@ int32_t hn_cpu_cores(void)
         n = (int)sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n;
 }
+
+int64_t hn_cpu_cache_bytes(void)
+{
+    const int64_t guess = 256 << 10;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    const int64_t found = sysconf(_SC_LEVEL2_CACHE_SIZE);
+
+    return found > 0 ? found : guess;
+#else
+    return guess;
+#endif
+}

@@ -10,4 +10,7 @@ uint32_t hn_cpu_flags(void);
 /* Cores this process may use, >= 1. */
 int32_t hn_cpu_cores(void);
 
+/* Bytes of a core's own cache (L2), or a small guess. */
+int64_t hn_cpu_cache_bytes(void);
+
 #endif

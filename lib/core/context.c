@@ -107,6 +107,7 @@ static void set_opts(struct hnas_context *ctx, const hnas_context_opts *o)
     ctx->poll_user = o->poll_user;
     ctx->poll_ms = o->poll_ms;
     hn_kernels_init(&ctx->k, hn_cpu_flags() & o->cpu_mask);
+    ctx->ahead_reals = hn_cpu_cache_bytes() / 4 / (int64_t)sizeof(real);
 }
 
 hnas_status hn_context_open(struct hnas_context **out,

@@ -49,6 +49,7 @@ struct hnas_context {
     struct hn_comm *comm; /* NULL: alone */
 
     int64_t moved_bytes; /* that stages moved, floor tape */
+    int64_t ahead_reals; /* a cache holds so many before they are used */
 
     const char *host;          /* the host's code that records now, or NULL */
     _Atomic int32_t computing; /* the host's funcs that compute now */

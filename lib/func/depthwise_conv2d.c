@@ -108,7 +108,7 @@ static void backward(const struct hn_node *node, int64_t image,
 
         if (d->gaps && !(flags & HN_ACCUMULATE))
             memset(dx.p, 0, (size_t)x->stride[0] * sizeof(real));
-        hn_dw_back(node->ctx, dx, cdz, d->turned, &d->win, x->cp, flags, NULL);
+        hn_dw_back(w, dx, cdz, d->turned, &d->win, x->cp, flags);
     }
 }
 

@@ -329,8 +329,17 @@ static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
     return st;
 }
 
+/* A gate of 0 for the whole batch. */
+static int skips(const struct hn_node *node, int32_t input)
+{
+    const struct mix *m = node->aux;
+
+    return input < m->n_x && m->gate_step == 0 && gate(node, input, 0) == 0;
+}
+
 static const struct hn_rule rule = {
     .name = "mix",
+    .forward_skips = skips,
     .forward_image = forward,
     .backward_begin = begin,
     .backward_image = backward,

@@ -22,15 +22,15 @@ struct separable {
 };
 
 /* The rows [h0, h0 + rows) of d, dense, into a row buffer. */
-static void depthwise_rows(const struct hn_node *node, struct hn_cplane src,
-                           int64_t h0, int64_t rows, real *d)
+static void depthwise_rows(const struct hn_node *node, struct hn_worker *w,
+                           struct hn_cplane src, int64_t h0, int64_t rows)
 {
     const struct separable *s = node->aux;
     const struct hnas_tensor *x = node->in[X];
     const struct hn_dwindow win = {(int32_t)s->win.k[0],
                                    (int32_t)s->win.dilation[0],
-                                   (int32_t)s->win.stride[0], NULL};
-    const struct hn_plane dst = {d, s->win.out[1] * x->cp, x->cp};
+                                   (int32_t)s->win.stride[0], hn_ahead(w)};
+    const struct hn_plane dst = {w->rows[0], s->win.out[1] * x->cp, x->cp};
 
     src.p += h0 * s->win.stride[0] * src.row;
     node->ctx->k.dw_rows(dst, src, hn_real(node->in[DEPTHWISE]), win, rows,
@@ -64,8 +64,8 @@ static void forward(const struct hn_node *node, int64_t image,
         const int64_t rows = left < s->group ? left : s->group;
         const struct hn_plane dst = {z + h * cols * cpo, cols * cpo, cpo};
 
-        depthwise_rows(node, src, h, rows, w->rows[0]);
-        taps.ahead = hn_ahead(w, 0, h * cols * cpo, rows * cols * cpo);
+        depthwise_rows(node, w, src, h, rows);
+        taps.ahead = hn_ahead(w);
         node->ctx->k.conv_rows(dst, d, hn_real(node->in[POINTWISE]), taps, rows,
                                cols, sums, flags);
     }
@@ -127,22 +127,21 @@ static void backward_rows(const struct hn_node *node, struct hn_worker *w,
     const struct hn_cplane cdz = {w->rows[1], cols * cpo, cpo};
     const struct hn_cplane cd = {w->rows[0], cols * cp, cp};
     const struct hn_taps forth = {&zero, 1, node->in[X]->dim[1], cpo, NULL};
-    const struct hn_taps back = {
-        &zero, 1, node->out->dim[1], cp,
-        hn_ahead(w, 0, h * cols * cp, rows * cols * cp)};
+    struct hn_taps back = {&zero, 1, node->out->dim[1], cp, NULL};
 
     node->ctx->k.bn_grad_rows(dz, g->terms, g->z, g->b, g->k, rows, cols, cpo);
     hn_advance_view(g, rows * cols * cpo);
     if (node->want[POINTWISE]) {
         const int64_t nw = hn_tensor_extent(node->in[POINTWISE]);
 
-        depthwise_rows(node, src, h, rows, w->rows[0]);
+        depthwise_rows(node, w, src, h, rows);
         node->ctx->k.conv_wgrad(s->d_pointwise + w->chunk * nw, cd, cdz, forth,
                                 rows, cols);
     }
     if (s->transposed) {
         const struct hn_plane dst = {dd.p + h * dd.row, dd.row, dd.pix};
 
+        back.ahead = hn_ahead(w);
         node->ctx->k.conv_rows(dst, cdz, s->transposed, back, rows, cols, NULL,
                                0);
     }
@@ -160,8 +159,7 @@ static void data_gradient(const struct hn_node *node, struct hn_worker *w,
 
     if (s->gaps && !(flags & HN_ACCUMULATE))
         memset(acc, 0, (size_t)x->stride[0] * sizeof(real));
-    hn_dw_back(node->ctx, dst, dd, s->turned, &s->win, x->cp, flags,
-               s->win.stride[0] == 1 ? hn_ahead(w, 1, 0, x->stride[0]) : NULL);
+    hn_dw_back(w, dst, dd, s->turned, &s->win, x->cp, flags);
 }
 
 static void backward(const struct hn_node *node, int64_t image,

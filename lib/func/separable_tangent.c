@@ -199,8 +199,8 @@ static void back_rows(const struct hn_node *node, struct hn_worker *w,
 }
 
 /* (+)= turned kernel over a plane; nothing without the kernel. */
-static void back(const struct hn_node *node, real *dst, struct hn_plane src,
-                 const real *turned, int *flags)
+static void back(const struct hn_node *node, struct hn_worker *w, real *dst,
+                 struct hn_plane src, const real *turned, int *flags)
 {
     const struct separable *s = node->aux;
     const struct hnas_tensor *x = node->in[X];
@@ -209,7 +209,7 @@ static void back(const struct hn_node *node, real *dst, struct hn_plane src,
 
     if (s->gaps && !(*flags & HN_ACCUMULATE))
         memset(dst, 0, (size_t)x->stride[0] * sizeof(real));
-    hn_dw_back(node->ctx, plane, from, turned, &s->win, x->cp, *flags, NULL);
+    hn_dw_back(w, plane, from, turned, &s->win, x->cp, *flags);
     *flags = HN_ACCUMULATE;
 }
 
@@ -221,9 +221,9 @@ static void to_input(const struct hn_node *node, struct hn_worker *w,
     real *acc = hn_open_relu_grad(w, node->in[X], image, &flags);
 
     if (s->move[K])
-        back(node, acc, ab[0], s->turned[1], &flags);
+        back(node, w, acc, ab[0], s->turned[1], &flags);
     if (s->move[W])
-        back(node, acc, ab[1], s->turned[0], &flags);
+        back(node, w, acc, ab[1], s->turned[0], &flags);
     if (!(flags & HN_ACCUMULATE))
         memset(acc, 0, (size_t)node->in[X]->stride[0] * sizeof(real));
 }
@@ -252,7 +252,7 @@ static void backward(const struct hn_node *node, int64_t image,
         int flags;
         real *acc = hn_open_tangent_grad(w, s->move[X], image, &flags);
 
-        back(node, acc, ab[0], s->turned[0], &flags);
+        back(node, w, acc, ab[0], s->turned[0], &flags);
     }
 }
 

@@ -29,21 +29,29 @@ struct hn_cplane {
     int64_t row, pix;
 };
 
+/* What later calls read from memory, to be fetched into the cache beside this
+ * one's arithmetic, which else would leave memory idle: `halves` halves of a
+ * real for each real written, from p on, up to end.  A kernel moves p, and adds
+ * to `written`. */
+struct hn_ahead {
+    const real *p, *end;
+    int64_t halves, written;
+};
+
 /* A dense convolution's window: n_taps offsets (in reals) from a source
  * pixel; n_in is the true number of input channels, cp_out the padded number
  * of output channels.  Weights are w[tap][n_in][cp_out]. */
 struct hn_taps {
     const int64_t *offset;
     int64_t n_taps, n_in, cp_out;
-    const real *ahead; /* hint, or NULL: as many reals as are written, dense,
-                        * to be fetched into the cache beside the arithmetic */
+    struct hn_ahead *ahead; /* hint, or NULL */
 };
 
 /* A depthwise window of k x k taps, dilated; the source advances `stride`
  * pixels (rows) for each output pixel (row).  Weights are w[k*k][cp]. */
 struct hn_dwindow {
     int32_t k, dilation, stride;
-    const real *ahead; /* as in hn_taps */
+    struct hn_ahead *ahead; /* hint, or NULL */
 };
 
 enum {

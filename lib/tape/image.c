@@ -314,22 +314,3 @@ struct hn_plane hn_open_dz(struct hn_worker *w, int i, int64_t h, int64_t wd,
 {
     return open_padded(&w->dz[i], h, wd, cp, pad, 0);
 }
-
-void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
-                  const struct hnas_tensor *b, int64_t image)
-{
-    const struct hnas_tensor *t[2] = {a, b};
-
-    for (int i = 0; i < 2; i++) {
-        const int use = t[i] && t[i]->layout == HN_IMAGE && t[i]->data &&
-                        !hn_is_half(t[i]) && !hn_is_joined(t[i]);
-
-        w->ahead[i].at = use ? hn_image_at(t[i], image) : NULL;
-        w->ahead[i].n_reals = use ? t[i]->stride[0] : 0;
-    }
-}
-
-const real *hn_ahead(const struct hn_worker *w, int i, int64_t from, int64_t n)
-{
-    return from + n <= w->ahead[i].n_reals ? w->ahead[i].at + from : NULL;
-}

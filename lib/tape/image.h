@@ -29,19 +29,23 @@ struct hn_worker {
         real *memory;
     } acc, tangent_acc;
     real *rows[2], *image[2], *vec, *wide, *result;
-    struct { /* what the next node will read, to be fetched beside this one's
-              * arithmetic: its own loads would find only memory to wait for */
-        const real *at;
-        int64_t n_reals;
-    } ahead[2];
+    struct hn_reading {
+        const struct hnas_tape *tape; /* whose list of reads, NULL: none */
+        int64_t image, done;          /* reads of this image begun */
+        int64_t next_image, next;     /* the first one not fetched */
+        int64_t last;                 /* images of the chunk end before */
+    } reading;
+    struct hn_ahead ahead;
 };
 
-/* Name the images that the next node reads (NULL: none).  hn_ahead: n reals
- * of image i from an offset, for a kernel to fetch; NULL where there are none.
- */
-void hn_ahead_set(struct hn_worker *w, const struct hnas_tensor *a,
-                  const struct hnas_tensor *b, int64_t image);
-const real *hn_ahead(const struct hn_worker *w, int i, int64_t from, int64_t n);
+/* Begin a chunk, [first, last) of the images of a stage, whose reads the tape
+ * lists (NULL: no list); say which node and image is begun; and give what a
+ * kernel may fetch beside its arithmetic (NULL: nothing). */
+void hn_ahead_begin(struct hn_worker *w, const struct hnas_tape *tape,
+                    int64_t first, int64_t last);
+void hn_ahead_reach(struct hn_worker *w, const struct hn_node *node,
+                    int64_t image);
+struct hn_ahead *hn_ahead(struct hn_worker *w);
 
 /* See that every worker has scratch for a stage of a tape, and give the
  * worker of an index, which remembers no image of before. */

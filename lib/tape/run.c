@@ -102,20 +102,6 @@ struct run {
     struct hn_need need;
 };
 
-/* The value that a node reads first, unless the one before it does too. */
-static void look_ahead(const struct run *run, int64_t i, int64_t image,
-                       int64_t last, struct hn_worker *worker)
-{
-    const struct hn_node *node = run->node[i], *next;
-
-    image += i + 1 == run->n_nodes;
-    next = run->node[i + 1 < run->n_nodes ? i + 1 : 0];
-    if (image >= last || image >= next->n_images || next->in[0] == node->in[0])
-        hn_ahead_set(worker, NULL, NULL, 0);
-    else
-        hn_ahead_set(worker, next->in[0], NULL, image);
-}
-
 static void run_chunk(void *user, int64_t index, int32_t worker_index)
 {
     const struct run *run = user;
@@ -125,12 +111,13 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
 
     last = last < run->n_images ? last : run->n_images;
     worker->chunk = index;
+    hn_ahead_begin(worker, run->tape, first, last);
     for (int64_t n = first;
          n < last && !hn_is_stopped(worker->ctx, worker_index); n++) {
         for (int64_t i = 0; i < run->n_nodes; i++) {
             if (n >= run->node[i]->n_images)
                 continue;
-            look_ahead(run, i, n, last, worker);
+            hn_ahead_reach(worker, run->node[i], n);
             run->node[i]->rule->forward_image(run->node[i], n, worker);
         }
     }
@@ -151,10 +138,11 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
     }
     if (run.n_nodes) {
         st = hn_workers_reserve(tape, &run.need);
+        if (st == HNAS_OK)
+            st = hn_count_forward(tape, node, n);
         if (st < 0)
             return st;
         run.chunk = hn_chunk_images(tape, run.n_images);
-        hn_count_forward(tape, node, n);
         hn_parallel(tape->ctx, hn_chunk_count(tape, run.n_images), run_chunk,
                     &run);
     }

@@ -99,10 +99,9 @@ void hn_dw_back_weights(real *dst, const struct hn_window *win, const real *k,
     }
 }
 
-void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
-                struct hn_cplane dz, const real *weights,
-                const struct hn_window *win, int64_t cp, int flags,
-                const real *ahead)
+void hn_dw_back(struct hn_worker *w, struct hn_plane dx, struct hn_cplane dz,
+                const real *weights, const struct hn_window *win, int64_t cp,
+                int flags)
 {
     const int64_t s = win->stride[0], most = most_taps(win);
 
@@ -110,7 +109,7 @@ void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
         const struct hn_plane dst = {dx.p + a / s * dx.row + a % s * dx.pix,
                                      dx.row * s, dx.pix * s};
         struct hn_cplane src = dz;
-        struct hn_dwindow square = {(int32_t)most, 1, 1, ahead};
+        struct hn_dwindow square = {(int32_t)most, 1, 1, hn_ahead(w)};
         struct hn_class y, x;
 
         hn_class_set(&y, win, 0, a / s);
@@ -120,7 +119,8 @@ void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
         if (y.n_taps > 1 || x.n_taps > 1)
             square.dilation = (int32_t)(y.n_taps > 1 ? y.q_step : x.q_step);
         src.p += y.q0 * src.row + x.q0 * src.pix;
-        ctx->k.dw_rows(dst, src, weights, square, y.count, x.count, cp, flags);
+        w->ctx->k.dw_rows(dst, src, weights, square, y.count, x.count, cp,
+                          flags);
     }
 }
 

@@ -23,15 +23,13 @@ int hn_window_has_gaps(const struct hn_window *win);
 
 /* Depthwise: weights for every class, squares of taps (0 where a class has
  * fewer), and the gradient of an image.  dz is the output's gradient inside
- * its border of zeros.  flags: HN_ACCUMULATE; ahead: see hn_taps, at stride
- * 1 only. */
+ * its border of zeros.  flags: HN_ACCUMULATE. */
 int64_t hn_dw_back_reals(const struct hn_window *win, int64_t cp);
 void hn_dw_back_weights(real *dst, const struct hn_window *win, const real *k,
                         int64_t cp);
-void hn_dw_back(const struct hnas_context *ctx, struct hn_plane dx,
-                struct hn_cplane dz, const real *weights,
-                const struct hn_window *win, int64_t cp, int flags,
-                const real *ahead);
+void hn_dw_back(struct hn_worker *w, struct hn_plane dx, struct hn_cplane dz,
+                const real *weights, const struct hn_window *win, int64_t cp,
+                int flags);
 
 /* Dense convolution: tap offsets in an input of cp channels inside the
  * window's border (NULL without memory); and the data gradient, class after

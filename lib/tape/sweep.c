@@ -103,22 +103,6 @@ struct stage {
     struct hn_need need;
 };
 
-/* What the next node reads: its output's value, if a batch-norm's gradient
- * needs that, and its input, unless this node reads it too. */
-static void look_ahead(const struct stage *s, int64_t i, int64_t image,
-                       int64_t last, struct hn_worker *worker)
-{
-    const struct hn_node *node = s->node[i], *next;
-
-    image += i + 1 == s->n_nodes;
-    next = s->node[i + 1 < s->n_nodes ? i + 1 : 0];
-    if (image >= last || image >= next->n_images || !next->bimage)
-        hn_ahead_set(worker, NULL, NULL, 0);
-    else
-        hn_ahead_set(worker, next->out->record->norm ? next->out : NULL,
-                     next->in[0] == node->in[0] ? NULL : next->in[0], image);
-}
-
 static void clear_partials(const struct hn_node *node, int64_t chunk)
 {
     if (chunk >= hn_chunk_count(node->tape, node->n_images))
@@ -147,6 +131,7 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
 
     last = last < s->n_images ? last : s->n_images;
     worker->chunk = index;
+    hn_ahead_begin(worker, s->tape, first, last);
     for (int64_t i = 0; i < s->n_nodes; i++)
         clear_partials(s->node[i], index);
     for (int64_t n = first;
@@ -154,7 +139,7 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
         for (int64_t i = 0; i < s->n_nodes; i++) {
             if (!s->node[i]->bimage || n >= s->node[i]->n_images)
                 continue;
-            look_ahead(s, i, n, last, worker);
+            hn_ahead_reach(worker, s->node[i], n);
             s->node[i]->rule->backward_image(s->node[i], n, worker);
         }
         hn_flush_relu_grad(worker);
@@ -252,10 +237,11 @@ static hnas_status run_stage(struct stage *s)
 {
     hnas_status st = begin_stage(s);
 
+    if (st == HNAS_OK)
+        st = hn_count_backward(s->tape, s->node, s->n_nodes);
     if (st < 0)
         return st;
     s->chunk = hn_chunk_images(s->tape, s->n_images);
-    hn_count_backward(s->tape, s->node, s->n_nodes);
     hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
     hn_parallel(s->tape->ctx, hn_chunk_count(s->tape, s->n_images), chunk_task,
                 s);

@@ -71,6 +71,7 @@ void hnas_tape_destroy(hnas_tape *tape)
     forget_all(tape);
     hn_arena_finish(&tape->arena);
     hn_free(&tape->ctx->alloc, tape->node);
+    hn_free(&tape->ctx->alloc, tape->read);
     hn_free(&tape->ctx->alloc, tape);
 }
 

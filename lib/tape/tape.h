@@ -41,6 +41,9 @@ struct hn_rule {
     void (*forward_image)(const struct hn_node *node, int64_t image,
                           struct hn_worker *worker);
     hnas_status (*forward_join)(struct hn_node *node);
+    /* Whether the image phase leaves an input alone, known when it begins;
+     * NULL: it reads all. */
+    int (*forward_skips)(const struct hn_node *node, int32_t input);
     /* On a tape of several ranks, before the joins of a stage: this rank's
      * part of the sums over the batch, which the joins read as node->total.
      * Either NULL: none. */
@@ -103,6 +106,7 @@ struct hn_node {
     int32_t n_in;
     int32_t stage, bstage;
     int64_t n_images; /* 0: no image phase */
+    int64_t n_reads;  /* of the stage that runs: its own and those before */
     struct hn_need need;
     struct { /* hn_take_partials */
         real *sums;
@@ -172,6 +176,13 @@ struct hn_record {
     int64_t counted[2]; /* the last stage that moved it, its gradient */
 };
 
+/* Images of a batch that a stage reads from memory: the first one, the reals
+ * of one, and those of one of each read up to this one. */
+struct hn_read {
+    const real *at;
+    int64_t n_reals, end;
+};
+
 struct hnas_tape {
     struct hnas_context *ctx;
     struct hn_arena arena;
@@ -181,8 +192,11 @@ struct hnas_tape {
     int32_t late; /* outputs get their memory from hn_tape_place */
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
-    struct hn_need need; /* the largest so far: the layout of scratch */
-    int64_t stage;       /* stages run, from 1 */
+    struct hn_need need;  /* the largest so far: the layout of scratch */
+    int64_t stage;        /* stages run, from 1 */
+    struct hn_read *read; /* what the nodes of a stage read, in their order */
+    int64_t n_reads, read_capacity;
+    hnas_status listed;
     /* Sums of weights' gradients under way, and nodes that wait for one. */
     struct hn_bucket *open;
     int32_t n_open;
@@ -254,13 +268,23 @@ hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call);
 hnas_status hn_tape_compute(struct hnas_tape *tape);
 hnas_status hn_run_images(struct hn_node *node);
 
+/* ---- what a stage reads (ahead.c) ---- */
+
+/* Append to the list of the stage; tape->listed says whether there was memory.
+ */
+void hn_reads_add(struct hnas_tape *tape, const real *image, int64_t n_reals);
+
+/* The list is whole; it is dropped if the cache holds so many images of it. */
+void hn_reads_close(struct hnas_tape *tape, int64_t n_images);
+
 /* ---- moved bytes (moved.c) ---- */
 
-/* Add what a stage's nodes read and write to what the context has moved. */
-void hn_count_forward(struct hnas_tape *tape, struct hn_node *const *node,
-                      int64_t n);
-void hn_count_backward(struct hnas_tape *tape, struct hn_node *const *node,
-                       int64_t n);
+/* Add what a stage's nodes read and write to what the context has moved, and
+ * list what they read from memory. */
+hnas_status hn_count_forward(struct hnas_tape *tape,
+                             struct hn_node *const *node, int64_t n);
+hnas_status hn_count_backward(struct hnas_tape *tape,
+                              struct hn_node *const *node, int64_t n);
 
 /* ---- joined values (joined.c) ---- */
 

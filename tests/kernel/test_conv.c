@@ -79,10 +79,11 @@ START_TEST(conv_rows_of_every_level_equals_the_formula)
 {
     struct hn_kernels k[MAX_LEVELS];
     const int n_levels = all_levels(k);
+    int n_fetched = 0;
 
     for (uint64_t s = 0; s < N_SHAPES; s++) {
         struct guarded g = {.seed = s};
-        struct problem p;
+        struct problem p = {0};
         int flags = (s & 1 ? HN_ACCUMULATE : 0) | (s & 2 ? HN_STREAM : 0);
         double *want, *want_sums;
 
@@ -95,18 +96,25 @@ START_TEST(conv_rows_of_every_level_equals_the_formula)
             real *sums = guarded_array(&g, p.taps.cp_out * 2);
             struct hn_plane dst = {got, out_row(&p), p.taps.cp_out};
             struct hn_cplane src = {p.src, p.row, p.pix};
+            struct hn_ahead ahead = {p.w, p.w + p.n_w, 1 + (int64_t)(s % 2), 0};
+            struct hn_taps taps = taps_of(&p);
 
-            k[l].conv_rows(dst, src, p.w, taps_of(&p), p.rows, p.cols,
+            taps.ahead = s & 8 ? &ahead : NULL;
+            k[l].conv_rows(dst, src, p.w, taps, p.rows, p.cols,
                            s & 4 ? sums : NULL, flags);
             expect_near(got, want, p.n_out, 2e-6, k[l].level);
             if (s & 4)
                 expect_near(sums, want_sums, 2 * p.taps.cp_out, 1e-5,
                             k[l].level);
+            if (s & 8)
+                n_fetched +=
+                    has_fetched(&ahead, p.w, p.rows * p.cols * p.taps.cp_out);
         }
         free(want);
         free(want_sums);
         guarded_free(&g);
     }
+    ck_assert(n_levels == 1 || n_fetched > 50);
 }
 END_TEST
 
@@ -133,7 +141,7 @@ START_TEST(conv_wgrad_of_every_level_equals_the_formula)
 
     for (uint64_t s = 0; s < N_SHAPES; s++) {
         struct guarded g = {.seed = s + 1000};
-        struct problem p;
+        struct problem p = {0};
         double *want;
 
         draw(&p, &g);

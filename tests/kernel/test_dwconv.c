@@ -74,10 +74,11 @@ START_TEST(dw_rows_of_every_level_equals_the_formula)
 {
     struct hn_kernels k[MAX_LEVELS];
     const int n_levels = all_levels(k);
+    int n_fetched = 0;
 
     for (uint64_t s = 0; s < N_SHAPES; s++) {
         struct guarded g = {.seed = s};
-        struct problem p;
+        struct problem p = {0};
         int flags = s & 1 ? HN_ACCUMULATE : 0;
         double *want;
 
@@ -87,14 +88,20 @@ START_TEST(dw_rows_of_every_level_equals_the_formula)
         for (int l = 0; l < n_levels; l++) {
             real *got = copy_array(&g, p.out, p.n_out);
             struct hn_plane dst = {got, p.cols * p.cp + p.gap, p.cp};
+            struct hn_ahead ahead = {p.w, p.w + p.win.k * p.win.k * p.cp,
+                                     1 + (int64_t)(s % 2), 0};
 
+            p.win.ahead = s & 2 ? &ahead : NULL;
             k[l].dw_rows(dst, source(&p), p.w, p.win, p.rows, p.cols, p.cp,
                          flags);
             expect_near(got, want, p.n_out, 1e-6, k[l].level);
+            if (s & 2)
+                n_fetched += has_fetched(&ahead, p.w, p.rows * p.cols * p.cp);
         }
         free(want);
         guarded_free(&g);
     }
+    ck_assert(n_levels == 1 || n_fetched > 50);
 }
 END_TEST
 
@@ -120,7 +127,7 @@ START_TEST(dw_wgrad_of_every_level_equals_the_formula)
 
     for (uint64_t s = 0; s < N_SHAPES; s++) {
         struct guarded g = {.seed = s + 1000};
-        struct problem p;
+        struct problem p = {0};
         int64_t n;
         double *want;
 

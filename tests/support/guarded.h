@@ -87,6 +87,16 @@ static inline void guarded_free(struct guarded *g)
     g->n = 0;
 }
 
+/* A kernel that fetched ahead beside its n results, as not every level does,
+ * stayed inside the array; returns whether it did. */
+static inline int has_fetched(const struct hn_ahead *a, const real *array,
+                              int64_t n)
+{
+    ck_assert(a->p >= array && a->p <= a->end);
+    ck_assert(a->written == 0 || (a->written >= n && a->p > array));
+    return a->written != 0;
+}
+
 /* Plain C and every overlay this CPU can run; returns how many. */
 static inline int all_levels(struct hn_kernels *k)
 {

@@ -62,11 +62,13 @@ static void starve(size_t room, int deferred)
     hooks.left = 0;
 }
 
-/* The tape's list of nodes grows once; that is not of the arena. */
-static void allow_list(void)
+/* The tape's lists grow once; they are not of the arena. */
+static void allow_lists(void)
 {
     tape->node = hn_alloc_array(&ctx->alloc, 256, sizeof(struct hn_node *));
     tape->capacity = 256;
+    tape->read = hn_alloc_array(&ctx->alloc, 256, sizeof(struct hn_read));
+    tape->read_capacity = 256;
 }
 
 /* Record and sweep in some room; what fails is tried again at once where
@@ -79,7 +81,7 @@ static hnas_status run_in(size_t room, int deferred, int again,
 
     starve(room, deferred);
     hooks.left = -1;
-    allow_list();
+    allow_lists();
     hooks.left = 0;
     memset(&g, 0, sizeof g);
     for (int i = 0; i < N_STEPS && st == HNAS_OK; i++) {

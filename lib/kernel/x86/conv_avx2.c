@@ -69,8 +69,6 @@ static void conv_row(struct conv_job job, int64_t cols)
         n = conv_next(&job, cols);
         job.dst += n * job.dst_pix;
         job.src += n * job.src_pix;
-        if (job.ahead)
-            job.ahead += n * job.taps.cp_out;
     }
 }
 
@@ -85,9 +83,9 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
                       struct hn_taps taps, int64_t rows, int64_t cols,
                       real *sums, int flags)
 {
-    struct conv_job job = {dst.p, dst.pix,   src.p, src.pix,
-                           w,     taps,      sums,  flags & HN_ACCUMULATE,
-                           0,     taps.ahead};
+    struct conv_job job = {dst.p, dst.pix, src.p, src.pix,
+                           w,     taps,    sums,  flags & HN_ACCUMULATE,
+                           0};
 
     job.stream = (flags & HN_STREAM) && may_stream(dst, taps.cp_out);
     if (dst.row == cols * dst.pix && src.row == cols * src.pix) {
@@ -98,8 +96,6 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
         conv_row(job, cols);
         job.dst += dst.row;
         job.src += src.row;
-        if (job.ahead)
-            job.ahead += cols * taps.cp_out;
     }
 }
 

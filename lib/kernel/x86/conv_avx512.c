@@ -81,8 +81,6 @@ static void conv_row(struct conv_job job, int64_t cols)
         n = conv_next(&job, cols);
         job.dst += n * job.dst_pix;
         job.src += n * job.src_pix;
-        if (job.ahead)
-            job.ahead += n * job.taps.cp_out;
     }
 }
 
@@ -94,11 +92,7 @@ INLINE void square_tile(const struct conv_job *job, const vec *w, vec *s,
     float *to = opaque_out(job->dst), *old = to;
     vec sum[14];
 
-    if (job->ahead) {
-        UNROLL
-        for (int q = 0; q < P; q++)
-            fetch(job->ahead + q * LANES);
-    }
+    fetch_ahead(job->taps.ahead, P * LANES);
     UNROLL
     for (int q = 0; q < P; q++)
         sum[q] = mul(splat(job->src[q * LANES]), w[0]);
@@ -133,8 +127,6 @@ INLINE void square_pixels(struct conv_job *job, const vec *w, vec *s,
         square_tile(job, w, s, P);
         job->src += P * LANES;
         job->dst += P * job->dst_pix;
-        if (job->ahead)
-            job->ahead += P * LANES;
     }
 }
 
@@ -185,9 +177,9 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
                       struct hn_taps taps, int64_t rows, int64_t cols,
                       real *sums, int flags)
 {
-    struct conv_job job = {dst.p, dst.pix,   src.p, src.pix,
-                           w,     taps,      sums,  flags & HN_ACCUMULATE,
-                           0,     taps.ahead};
+    struct conv_job job = {dst.p, dst.pix, src.p, src.pix,
+                           w,     taps,    sums,  flags & HN_ACCUMULATE,
+                           0};
 
     job.stream = (flags & HN_STREAM) && may_stream(dst, taps.cp_out);
     if (dst.row == cols * dst.pix && src.row == cols * src.pix) {
@@ -203,8 +195,6 @@ static void conv_rows(struct hn_plane dst, struct hn_cplane src, const real *w,
         conv_row(job, cols);
         job.dst += dst.row;
         job.src += src.row;
-        if (job.ahead)
-            job.ahead += cols * taps.cp_out;
     }
 }
 

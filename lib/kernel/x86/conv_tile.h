@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "kernel/kernel.h"
+#include "kernel/x86/ahead_tile.h"
 
 /* Pixels of the widest tile (half for two vectors), inputs of the widest
  * weight-gradient tile, and the pixels whose products a weight gradient adds
@@ -25,7 +25,6 @@ struct conv_job {
     struct hn_taps taps;
     float *sums;
     int add, stream;
-    const float *ahead;
 };
 
 /* The lanes of vector v of V, where the last holds `last`. */
@@ -116,14 +115,7 @@ INLINE void conv_tile(const struct conv_job *job, int64_t o, const int P,
     const float *w = opaque(job->w + o);
     vec sum[MAX_PIXELS];
 
-    if (job->ahead) {
-        UNROLL
-        for (int q = 0; q < P; q++) {
-            UNROLL
-            for (int v = 0; v < V; v++)
-                fetch(job->ahead + q * cp + o + v * LANES);
-        }
-    }
+    fetch_ahead(job->taps.ahead, P * V * LANES);
     UNROLL
     for (int q = 0; q < P * V; q++)
         sum[q] = zero();

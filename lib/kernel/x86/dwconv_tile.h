@@ -5,6 +5,7 @@
 #define HN_KERNEL_X86_DWCONV_TILE_H
 
 #include "kernel/reference.h"
+#include "kernel/x86/ahead_tile.h"
 
 /* Pixels of the widest tile; the largest window with code here. */
 enum { WIDEST = LANES, MAX_K = 7 };
@@ -16,7 +17,7 @@ struct rows_job {
     const float *w;
     int64_t cp, rows, cols;
     int add;
-    const float *ahead;
+    struct hn_ahead *ahead;
 };
 
 /* Distances of neighbouring pixels are passed down as constants where they
@@ -167,19 +168,6 @@ INLINE void pair_tile(float *dst, const float *src, const struct rows_job *job,
     store_pixels(other, far, dpix, P, lanes);
 }
 
-/* Fetch the pixels of `ahead` that go with P pixels of row r, from column x. */
-INLINE void fetch_pixels(const struct rows_job *job, int64_t r, int64_t x,
-                         const int P)
-{
-    const float *p = job->ahead + (r * job->cols + x) * job->cp;
-
-    if (!job->ahead)
-        return;
-    UNROLL
-    for (int i = 0; i < P; i++, p += job->cp)
-        fetch(p);
-}
-
 /* One row in tiles of two widths, whose smaller one divides it. */
 INLINE void even_row(const struct rows_job *job, int64_t r, const int64_t pix,
                      const int k, const int d, const int s, const int P)
@@ -189,13 +177,13 @@ INLINE void even_row(const struct rows_job *job, int64_t r, const int64_t pix,
     int64_t left = job->cols;
 
     for (; LANES == 16 && left >= 2 * P; left -= 2 * P) {
-        fetch_pixels(job, r, job->cols - left, 2 * P);
+        fetch_ahead(job->ahead, 2 * P * LANES);
         rows_tile(dst, src, job, pix, k, d, s, LANES == 16 ? 2 * P : P, LANES);
         src += 2 * P * pix * s;
         dst += 2 * P * job->dst.pix;
     }
     for (; left >= P; left -= P) {
-        fetch_pixels(job, r, job->cols - left, P);
+        fetch_ahead(job->ahead, P * LANES);
         rows_tile(dst, src, job, pix, k, d, s, P, LANES);
         src += P * pix * s;
         dst += P * job->dst.pix;
@@ -210,8 +198,7 @@ INLINE void even_pair(const struct rows_job *job, int64_t r, const int64_t pix,
     float *dst = job->dst.p + r * job->dst.row;
 
     for (int64_t left = job->cols; left >= P; left -= P) {
-        fetch_pixels(job, r, job->cols - left, P);
-        fetch_pixels(job, r + d, job->cols - left, P);
+        fetch_ahead(job->ahead, 2 * P * LANES);
         pair_tile(dst, src, job, pix, k, d, P, LANES);
         src += P * pix;
         dst += P * job->dst.pix;
@@ -248,6 +235,7 @@ INLINE void any_row(const struct rows_job *job, int64_t r, const int k,
         const int64_t left = job->cols - x;
 
         n = left >= WIDEST ? WIDEST : left >= 8 ? 8 : left >= 4 ? 4 : 1;
+        fetch_ahead(job->ahead, n * LANES);
         if (n == WIDEST)
             rows_tile(dst, src, job, pix, k, d, s, WIDEST, lanes);
         else if (n == 8)
@@ -305,8 +293,6 @@ INLINE void rows_window(struct rows_job job, const int k, const int d,
         job.dst.p += LANES;
         job.src.p += LANES;
         job.w += LANES;
-        if (job.ahead)
-            job.ahead += LANES;
     }
 }
 

@@ -36,10 +36,15 @@ INLINE void stream(float *p, vec v)
     _mm512_stream_ps(p, v);
 }
 
-/* Bring a line into the cache. */
+/* Bring a line into the cache; fetch_early: into the larger one behind it. */
 INLINE void fetch(const float *p)
 {
     _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
+INLINE void fetch_early(const float *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
 
 INLINE vec zero(void)
