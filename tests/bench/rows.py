@@ -107,6 +107,7 @@ def _search_rows():
         shape(),
         12,
         9,
+        (41, 7),  # a step costs what it draws
     )
     yield first(
         "cifar",
