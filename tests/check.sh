@@ -194,6 +194,8 @@ one "programs: damaged checkpoints" \
     $python tests/system/test_hostile.py $build/release
 one "kill -9: the resumed search is the unbroken one" \
     $python tests/system/test_kill.py $build/release
+one "Ctrl-C: 130 within a second, resumable" \
+    $python tests/system/test_interrupt.py $build/release
 one "hnas-train: contract, resume, refusals" \
     $python tests/system/test_train.py $build/release
 one "hnas-export: contract, genotypes, pictures, refusals" \

@@ -58,8 +58,18 @@ int library_failure(hnas_context *ctx, hnas_status status, int is_setting)
     const int is_value = status == HNAS_E_RANGE || status == HNAS_E_NAME ||
                          status == HNAS_E_UNSUPPORTED || status == HNAS_E_SHAPE;
 
+    if (status == HNAS_E_STOPPED && is_interrupted())
+        return EXIT_INTERRUPTED; /* as asked */
     failure("%s", *message ? message : hnas_status_name(status));
     return is_setting && is_value ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* Whether a call that computes is to end at once.  Ranks end together, between
+ * steps. */
+static int32_t ask_interrupt(void *user)
+{
+    (void)user;
+    return ranks_count() == 1 && interrupted;
 }
 
 int program_open(hnas_context **out, int64_t threads, int64_t seed)
@@ -70,6 +80,7 @@ int program_open(hnas_context **out, int64_t threads, int64_t seed)
     hnas_context_opts_init(&opts, sizeof opts);
     opts.n_threads = (int32_t)threads;
     opts.seed = (uint64_t)seed;
+    opts.poll = ask_interrupt;
     st = hnas_context_create(out, &opts);
     if (st < 0)
         return failure("context with %lld threads: %s", (long long)threads,

@@ -16,7 +16,8 @@ int failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Print the context's message; return 2 where `is_setting` and the status
- * speaks of a bad value, else 1. */
+ * speaks of a bad value, else 1.  Of a call that Ctrl-C stopped, nothing, and
+ * EXIT_INTERRUPTED. */
 int library_failure(hnas_context *ctx, hnas_status status, int is_setting);
 
 /* Open a context.  0, or an exit status after a message. */
@@ -32,7 +33,8 @@ int64_t peak_bytes(void);
 /* The middle of n numbers, which get sorted; NaN of none. */
 double median(double *values, int64_t n);
 
-/* From now on Ctrl-C only sets a flag; a second one ends the program. */
+/* From now on Ctrl-C only sets a flag, which also stops the call that computes;
+ * a second one ends the program. */
 void catch_interrupt(void);
 int is_interrupted(void);
 

@@ -303,7 +303,7 @@ static int one_step(struct run *r, hnas_step_info *info)
         st = batch_of(r->valid, step, &valid);
     if (st == HNAS_OK)
         st = hnas_search_step(r->search, &train, &valid, NULL, 0, info);
-    if (st == HNAS_STOPPED) {
+    if (st == HNAS_STOPPED || (st == HNAS_E_STOPPED && is_interrupted())) {
         set_interrupted();
         return 0;
     }

@@ -143,7 +143,7 @@ int train_run(struct train *t)
             rc = save(t);
     }
     progress_end(&progress);
-    if (!rc && step < t->last_step)
+    if ((!rc || rc == EXIT_INTERRUPTED) && step < t->last_step)
         return stop_when_interrupted(t);
     return rc ? rc : finish(t);
 }
