@@ -13,7 +13,7 @@
 #include "support/check_main.h"
 #include "world.h"
 
-enum { N_THREADS = 4, CONTEXTS = 8, STEPS = 6, CYCLES = 200 };
+enum { N_THREADS = 4, CONTEXTS = 8, STEPS = 6, CYCLES = 200, MANY = 1000 };
 
 static double now_s(void)
 {
@@ -250,30 +250,89 @@ static void cycle(void)
     life_close(&l);
 }
 
-/* As many cycles as HNAS_CYCLES says; a campaign's are 2,000. */
+/* What a process holds. */
+struct held {
+    int descriptors, threads;
+    int64_t bytes;
+};
+
+static struct held look(void)
+{
+    struct held h = {count_entries("/proc/self/fd"),
+                     count_entries("/proc/self/task"), resident_bytes()};
+
+    return h;
+}
+
+/* Fail where more is held than before. */
+static void expect_no_more(struct held before, int n, const char *what)
+{
+    const struct held now = look();
+    const int64_t more = now.bytes - before.bytes;
+
+    printf("%d %s: %+d descriptors, %+d threads, %+lld bytes resident\n", n,
+           what, now.descriptors - before.descriptors,
+           now.threads - before.threads, (long long)more);
+    ck_assert_int_eq(now.descriptors, before.descriptors);
+    ck_assert_int_eq(now.threads, before.threads);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert_int_lt(more, 1 << 20); /* sanitizers keep more */
+#endif
+}
+
+/* n, or what a campaign asks for. */
+static int times(const char *variable, int n)
+{
+    const char *said = getenv(variable);
+
+    return said ? atoi(said) : n;
+}
+
+/* A campaign's HNAS_CYCLES are 2,000. */
 START_TEST(nothing_stays_after_create_and_destroy)
 {
-    const char *said = getenv("HNAS_CYCLES");
-    const int n = said ? atoi(said) : CYCLES;
-    int descriptors, threads;
-    int64_t before;
+    const int n = times("HNAS_CYCLES", CYCLES);
+    struct held before;
 
     for (int i = 0; i < 50; i++)
         cycle(); /* what the C library keeps is there by now */
-    descriptors = count_entries("/proc/self/fd");
-    threads = count_entries("/proc/self/task");
-    before = resident_bytes();
+    before = look();
     for (int i = 0; i < n; i++)
         cycle();
-    printf("%d cycles: %+d descriptors, %+d threads, %+lld bytes resident\n", n,
-           count_entries("/proc/self/fd") - descriptors,
-           count_entries("/proc/self/task") - threads,
-           (long long)(resident_bytes() - before));
-    ck_assert_int_eq(count_entries("/proc/self/fd"), descriptors);
-    ck_assert_int_eq(count_entries("/proc/self/task"), threads);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    ck_assert_int_lt(resident_bytes() - before, 1 << 20); /* they keep more */
-#endif
+    expect_no_more(before, n, "cycles");
+}
+END_TEST
+
+/* Steps, questions and checkpoints, as a search of hours goes on.  A campaign's
+ * HNAS_STEPS are 20,000. */
+static void long_search(struct life *l, int n)
+{
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_eq(life_step(l), HNAS_OK);
+        if (i % 50)
+            continue;
+        ck_assert_int_eq(
+            hnas_search_derive(&l->arch, l->search, 1e-3, HNAS_RULE_ARGMAX),
+            HNAS_OK);
+        hnas_arch_destroy(l->arch);
+        l->arch = NULL;
+        ck_assert_int_eq(hnas_search_save(l->search, fault_path("search"), ""),
+                         HNAS_OK);
+    }
+}
+
+START_TEST(a_long_search_holds_no_more_than_a_short_one)
+{
+    const int n = times("HNAS_STEPS", MANY);
+    struct held before;
+    struct life l;
+
+    life_open(&l, 2);
+    long_search(&l, 500); /* the largest draws of gates have been there */
+    before = look();
+    long_search(&l, n);
+    expect_no_more(before, n, "steps");
+    life_close(&l);
 }
 END_TEST
 
@@ -294,6 +353,7 @@ int main(void)
     tcase_add_test(t, eight_contexts_of_four_threads_share_two_cores);
     tcase_add_test(t, cancel_from_another_thread_loses_no_step);
     tcase_add_test(t, nothing_stays_after_create_and_destroy);
+    tcase_add_test(t, a_long_search_holds_no_more_than_a_short_one);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

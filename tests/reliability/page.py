@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """docs/reliability.md: each promise, the command that shows it, its last figure.
+tests/reliability/measure.py keeps those of promises and campaigns.
 
     page.py put NAME FIGURE     keep a figure in docs/reliability.json, write the page
     page.py                     write the page from what is kept
@@ -16,37 +17,45 @@ PAGE = os.path.join(ROOT, "docs", "reliability.md")
 HEAD = """# Reliability
 
 What the library promises to a program that it is part of, and the command that shows it. Written by
-`tests/reliability/page.py` from `reliability.json` beside this page, which holds each check's last figure; the commands of
-the last two tables put theirs there. What is trusted and what is not stands in [security.md](security.md).
+`tests/reliability/page.py` from `reliability.json` beside this page, which holds each check's last figure: promises put theirs
+there by `tests/reliability/measure.py BUILD_DIR`, the rest by the command beside it. What is trusted and what is not stands in [security.md](security.md).
 
     sh tests/check.sh           # release and sanitizer builds of all tests, rules, programs, bindings
     sh tests/check.sh --full    # ThreadSanitizer, analyzers, the ABI, Chromium too
 """
 
-# promise, what shows it: $ names tests of meson's, else a command
+# name of the figure, promise, what shows it; $: a test of meson's, of which
+# measure.py keeps the figure
 PROMISES = (
-    ("an allocation that fails, at any site, once or for good: `E_NOMEM`, no leak, objects usable",
+    ("life", "an allocation that fails, at any site, once or for good: `E_NOMEM`, no leak, objects usable",
      "$faults/life (float)"),
-    ("files with any byte changed or cut at any length are refused, or have the same content",
-     "$faults/damage (float)"),
-    ("files forged so that the checksum fits crash nothing", "sh tests/fuzz/run.sh SECONDS"),
-    ("a failing write, sync, rename or open while saving: the old file is intact, no litter",
-     "$faults/saves (float)"),
-    ("kill -9 at any point: the resumed search is the unbroken one in every byte",
+    ("damage", "files with any byte changed or cut at any length are refused, or have the same content; "
+     "forged ones, whose checksum fits, crash nothing", "$faults/damage (float)"),
+    ("saves", "a failing write, sync, rename or open while saving: the old file is intact, no litter, "
+     "the last ones are kept", "$faults/saves (float)' 'faults/keeps (float)"),
+    ("kill", "kill -9 at any point: the resumed search is the unbroken one in every byte",
      "/usr/bin/python3 tests/system/test_kill.py BUILD_DIR"),
-    ("NaN and infinity in data, weights, lambda or an operation's output stop the step",
-     "$faults/poison (float)"),
-    ("or, as `on_nan` says, a step that is not finite is left out, or leads back to the state kept last",
+    ("hostile", "sizes that lie, deep JSON, a small gz of gigabytes, odd names: refused in bounded memory",
+     "meson test -C BUILD_DIR --suite io; /usr/bin/python3 tests/system/test_hostile.py BUILD_DIR"),
+    ("poison", "NaN and infinity in data, weights, lambda or an operation's output stop the step; an operation "
+     "that fails, lies or writes too far is named", "$faults/poison (float)"),
+    ("on_nan", "or, as `on_nan` says, a step that is not finite is left out, or leads back to the state kept last",
      "$faults/on_nan (float)' 'faults/planted (float)"),
-    ("locale, rounding mode and flush-to-zero of the host change no bit", "$faults/mode (float)"),
-    ("kernels read and write nothing outside their arrays", "meson test -C BUILD_DIR --suite kernel"),
-    ("memory of a computed size is asked for through checked products",
+    ("reentry", "an operation that calls back into the API is refused", "$faults/reentry (float)"),
+    ("mode", "number of threads, locale, rounding mode and flush-to-zero of the host change no bit in 50 steps",
+     "$faults/mode (float)"),
+    ("hosts", "8 contexts of 4 threads on 2 cores take at most 3 times one thread's time; cancel and fork at any "
+     "moment lose no step", "$faults/hosts (float)"),
+    ("kernels", "kernels read and write nothing outside their arrays, at guard pages",
+     "meson test -C BUILD_DIR --suite kernel"),
+    ("products", "memory of a computed size is asked for through checked products",
      "/usr/bin/python3 tests/rules/check_sizes.py"),
-    ("the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),
-    ("exported symbols are those of the map and the headers",
+    ("symbols", "the library ends, prints and sets nothing", "sh tests/abi/check_symbols.sh BUILD_DIR"),
+    ("map", "exported symbols are those of the map and the headers",
      "/usr/bin/python3 tests/rules/check_map.py BUILD_DIR"),
-    ("options of an older, shorter or of a newer, longer struct are taken",
-     "$faults/sizes (float)"),
+    ("options", "options of an older, shorter or of a newer, longer struct are taken", "$faults/sizes (float)"),
+    ("interrupt", "Ctrl-C in a program saves and ends it with 130 within a second",
+     "/usr/bin/python3 tests/system/test_interrupt.py BUILD_DIR"),
 )
 
 # name of the figure, what it is, command
@@ -61,7 +70,15 @@ CHECKS = (
      "sh tests/abi/check_abi.sh BUILD_DIR"),
 )
 
+MEASURE = "/usr/bin/python3 tests/reliability/measure.py BUILD_DIR "
+
 CAMPAIGNS = (
+    ("campaign.hosts", "20,000 steps, 2,000 lives from create to destroy: what the process holds more",
+     MEASURE + "campaign.hosts"),
+    ("campaign.kill", "kill -9 of a search at random points", MEASURE + "campaign.kill"),
+    ("campaign.keeps", "kill -9 inside a save, at each of its calls", MEASURE + "campaign.keeps"),
+    ("campaign.shapes", "random shapes of the kernels, every level of this CPU, at guard pages",
+     MEASURE + "campaign.shapes"),
     ("valgrind", "memcheck over a part of the suite",
      "sh tests/reliability/valgrind.sh BUILD_DIR"),
 ) + tuple(
@@ -95,8 +112,9 @@ def table(title, rows, kept):
 
 def page(kept):
     """The page's text."""
-    lines = ["\n## Promises\n", "| promise | shown by |", "|---|---|"]
-    lines += [f"| {what} | {command(how)} |" for what, how in PROMISES]
+    lines = ["\n## Promises\n", "| promise | shown by | last figure |", "|---|---|---|"]
+    lines += [f"| {what} | {command(how)} | {kept.get(name, 'not run yet')} |"
+              for name, what, how in PROMISES]
     return (HEAD + "\n".join(lines) + "\n" + table("Checks of check.sh --full", CHECKS, kept)
             + table("Campaigns", CAMPAIGNS, kept))
 
@@ -109,7 +127,7 @@ def main(args):
     if args and (args[0] != "put" or len(args) != 3):
         sys.exit(__doc__)
     if args:
-        if args[1] not in [row[0] for row in CHECKS + CAMPAIGNS]:
+        if args[1] not in [row[0] for row in PROMISES + CHECKS + CAMPAIGNS]:
             sys.exit(f"{args[1]}: no such figure")
         kept[args[1]] = args[2]
     with open(KEPT, "w", encoding="utf-8") as f:

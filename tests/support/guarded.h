@@ -7,6 +7,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -95,6 +96,18 @@ static inline int has_fetched(const struct hn_ahead *a, const real *array,
     ck_assert(a->p >= array && a->p <= a->end);
     ck_assert(a->written == 0 || (a->written >= n && a->p > array));
     return a->written != 0;
+}
+
+/* How many shapes a case draws: n, and as many times that as HNAS_SHAPES says
+ * in a campaign.  tests/reliability/measure.py adds the lines up. */
+static inline uint64_t count_shapes(uint64_t n)
+{
+    const char *times = getenv("HNAS_SHAPES");
+
+    if (times)
+        n *= strtoull(times, NULL, 10);
+    printf("%llu shapes\n", (unsigned long long)n);
+    return n;
 }
 
 /* Plain C and every overlay this CPU can run; returns how many. */
