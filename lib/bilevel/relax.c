@@ -16,11 +16,11 @@ double hn_search_tau(const struct hnas_search *s)
     double t;
 
     if (o->tau_schedule == HNAS_TAU_EPOCH) {
-        const int64_t epoch =
+        const int64_t length =
             o->bilevel.rate_steps > 1 ? o->bilevel.rate_steps : 1;
+        const int64_t epoch = s->bilevel->step / length;
 
-        return fmax(o->tau_last,
-                    o->tau - o->tau_fall * (double)(s->bilevel->step / epoch));
+        return fmax(o->tau_last, o->tau - o->tau_fall * (double)epoch);
     }
     if (o->tau_schedule == HNAS_TAU_CONSTANT || total <= 0)
         return o->tau;

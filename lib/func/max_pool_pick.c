@@ -83,7 +83,7 @@ hnas_status hn_max_pool_pick(hnas_tensor **out, hnas_tape *tape, hnas_tensor *t,
     if (st == HNAS_OK)
         st = hn_append(&node, tape, &make);
     hnas_tensor_unref(in[T]);
-    if (st < 0)
+    if (st != HNAS_OK)
         return st;
     ((struct pick *)node->aux)->stride = stride;
     node->want[X] = 0;

@@ -110,7 +110,7 @@ void hnas_optim_destroy(hnas_optim *optim)
             hnas_tensor_unref(optim->state[s][i]);
         hn_free(&optim->ctx->alloc, optim->state[s]);
     }
-    for (int64_t i = 0; i < optim->n; i++)
+    for (int64_t i = 0; optim->param && i < optim->n; i++)
         hnas_tensor_unref(optim->param[i]);
     hn_free(&optim->ctx->alloc, optim->param);
     hn_free(&optim->ctx->alloc, optim->square);

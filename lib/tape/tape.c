@@ -259,7 +259,7 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
         t->data = tape->late ? (void *)tape /* not NULL, until it is placed */
                              : hn_arena_take(&tape->arena, r->data_bytes);
     }
-    if (!t->data) {
+    if (!r || !t->data) {
         hnas_tensor_unref(t);
         return hn_fail(node->ctx, HNAS_E_NOMEM,
                        "%s: out of memory for its output", node->rule->name);

@@ -97,6 +97,7 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
         hn_free(&params->ctx->alloc, full);
         return st;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): room was made */
     params->entry[params->n].name = full;
     params->entry[params->n].kind = kind;
     params->entry[params->n].tensor = hnas_tensor_ref(tensor);

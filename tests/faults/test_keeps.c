@@ -13,7 +13,7 @@
 #include "support/check_main.h"
 #include "world.h"
 
-enum { MOST_KEPT = 3, SAVES = 3 };
+enum { MOST_KEPT = 4, SAVES = 4 };
 
 static struct life life;
 
@@ -124,7 +124,7 @@ START_TEST(a_failing_save_loses_no_older_file)
         SHIM_NO_SPACE, SHIM_IO_ERROR, SHIM_INTERRUPT, SHIM_SHORT, SHIM_DENIED};
     int n = 0;
 
-    for (int kept = 1; kept <= MOST_KEPT; kept += 2)
+    for (int kept = 1; kept <= MOST_KEPT; kept += 3)
         for (size_t f = 0; f < sizeof faults / sizeof *faults; f++)
             for (int k = 0; fail_once(kept, k, faults[f]); k++)
                 n++;
@@ -165,7 +165,7 @@ START_TEST(a_killed_save_loses_no_older_file)
 {
     int n = 0;
 
-    for (int kept = 1; kept <= MOST_KEPT; kept += 2)
+    for (int kept = 1; kept <= MOST_KEPT; kept += 3)
         for (int k = 0; kill_once(kept, k); k++)
             n++;
     printf("%d kills inside a save\n", n);

@@ -6,8 +6,9 @@
 #   at least one operation is above 0; cppcheck takes the number to be 0.
 #   null-dereference in io/onnx.c, of both: a parameter that is looked up by name
 #   is one that the network has.
-# clang-tidy's checks, and why some are left out: clang-tidy.yaml.  It looks at
-# the floors that hold memory, threads and readers: base, core and io.
+# clang-tidy's checks, and why some are left out: clang-tidy.yaml.  One remark is
+# answered where it stands, in tensor/params.c.  The vector code of kernel/x86 is
+# left out: its macros and intrinsics are not what these checks know.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
@@ -69,7 +70,8 @@ run_tidy() {
     for f in lib/base/*.c lib/core/*.c; do
         tidy "$f" "" || status=1
     done
-    for f in lib/io/*.c; do
+    for f in lib/[!bc]*/*.c lib/bilevel/*.c lib/hnas.c; do
+        case $f in lib/mpi/*) continue ;; esac # wants Open MPI's headers
         tidy "$f" "-D_GNU_SOURCE= -include tests/reliability/analyzed.h" || status=1
     done
     return $status
@@ -81,7 +83,6 @@ for tool in ${*:-cppcheck clang gcc tidy}; do
     *) echo "$tool: want cppcheck, clang, gcc or tidy" >&2; exit 2 ;;
     esac
     where=" on lib/"
-    [ "$tool" != tidy ] || where=" on base, core, io"
     "run_$tool" >"$work/log" 2>&1
     status=$?
     n=$(grep -cE ': (warning|error|performance|portability|fatal error): ' "$work/log")

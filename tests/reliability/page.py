@@ -64,7 +64,7 @@ CHECKS = (
     ("cppcheck", "cppcheck over `lib/`", "sh tests/reliability/analyze.sh cppcheck"),
     ("clang", "clang over `lib/`, strict warnings", "sh tests/reliability/analyze.sh clang"),
     ("gcc", "gcc's `-fanalyzer` over `lib/`", "sh tests/reliability/analyze.sh gcc"),
-    ("tidy", "clang-tidy over the floors that hold memory, threads and readers", "sh tests/reliability/analyze.sh tidy"),
+    ("tidy", "clang-tidy over `lib/`, less the vector code", "sh tests/reliability/analyze.sh tidy"),
     ("coverage", "what the suite reaches of `lib/`", "sh tests/reliability/coverage.sh"),
     ("abi", "abidiff of the library against `tests/abi/baseline.abi`",
      "sh tests/abi/check_abi.sh BUILD_DIR"),
@@ -110,13 +110,30 @@ def table(title, rows, kept):
     return "\n".join(lines) + "\n"
 
 
+def planted(kept):
+    """A row for each fault of planted.py."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from planted import FAULTS  # it keeps its figures through this module
+    sys.path.pop(0)
+    lines = ["\n## Planted faults\n",
+             "`/usr/bin/python3 tests/reliability/planted.py` plants each in a copy of the sources: its check passes",
+             "without it and must fail with it.\n",
+             "| fault | check | last figure |", "|---|---|---|"]
+    for name, fault in FAULTS.items():
+        check = " ".join(os.path.basename(part) for part in fault.check[0]
+                         if not part.endswith("python3") and part != "sh")
+        check = check.removesuffix(" build")
+        lines.append(f"| {fault.what} | `{check}` | {kept.get('planted.' + name, 'not run yet')} |")
+    return "\n".join(lines) + "\n"
+
+
 def page(kept):
     """The page's text."""
     lines = ["\n## Promises\n", "| promise | shown by | last figure |", "|---|---|---|"]
     lines += [f"| {what} | {command(how)} | {kept.get(name, 'not run yet')} |"
               for name, what, how in PROMISES]
     return (HEAD + "\n".join(lines) + "\n" + table("Checks of check.sh --full", CHECKS, kept)
-            + table("Campaigns", CAMPAIGNS, kept))
+            + table("Campaigns", CAMPAIGNS, kept) + planted(kept))
 
 
 def main(args):
@@ -127,7 +144,7 @@ def main(args):
     if args and (args[0] != "put" or len(args) != 3):
         sys.exit(__doc__)
     if args:
-        if args[1] not in [row[0] for row in PROMISES + CHECKS + CAMPAIGNS]:
+        if not args[1].startswith("planted.") and args[1] not in [row[0] for row in PROMISES + CHECKS + CAMPAIGNS]:
             sys.exit(f"{args[1]}: no such figure")
         kept[args[1]] = args[2]
     with open(KEPT, "w", encoding="utf-8") as f:

@@ -110,6 +110,24 @@ def test_odd_names_work_or_are_named_in_one_line(room):
         os.remove(path)
 
 
+def test_data_whose_name_no_file_can_keep_is_refused_at_once(room):
+    for raw, is_kept in ((b"caf\xe9", False), (b"cut\xe2\x82", False),
+                         (b"long\xc0\xaf", False), (b"half\xed\xa0\x80", False),
+                         ("caf\u00e9 \u20ac \U0001f41d".encode(), True)):
+        data = os.path.join(room.folder, os.fsdecode(raw))
+        shutil.copytree(room.data, data)
+        out = room.path("named")
+        code, _, err = run_raw(room, "hnas-search", "--data", data, "--steps",
+                               "1", "--channels", "2", "--nodes", "1",
+                               "--batch", "8", "--out", out)
+        if is_kept:
+            assert code == 0 and os.path.exists(os.path.join(out, NEWEST)), err
+        else:
+            assert code == 2 and not os.path.exists(out), (raw, code, err)
+            assert err.count(b"\n") == 1 and "want UTF-8" in err.decode(), err
+        shutil.rmtree(data)
+
+
 def test_what_is_no_architecture_is_named(room):
     binary = room.path("binary")
     for content in b"\x7fELF\x02\x01\x00\xff", bytes(range(256)) * 400, \
