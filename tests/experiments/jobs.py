@@ -21,7 +21,7 @@ MNIST = (
 )
 # 4.5e-3 is the rate that the preset has for 23,400 steps, written out
 LONG = (
-    f"{MNIST} --epochs 100 --alpha-lr 4.5e-3 --eval-every 5 --marks 30,50,70,100 --keep-marks"
+    f"{MNIST} --epochs 100 --alpha-lr 4.5e-3 --cooldown 0.5 --eval-every 5 --marks 30,50,70,100 --keep-marks"
 )
 FIFTH = f"{MNIST} --epochs 20 --eval-every 20"
 SHORT = (

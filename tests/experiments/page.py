@@ -10,6 +10,7 @@ on the page; nothing on it is typed in by hand.
 import json
 import statistics
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -286,7 +287,9 @@ def missing(rows):
         ["rows", "number", "hours, machine shared"],
         [[g, n, f"{h:.2f}"] for g, (n, h) in sorted(hours.items()) if h])
     if names:
-        text += f"\n\nNot run yet ({len(names)}): {', '.join(names)}."
+        groups = Counter(name.split("/")[0] for name in names)
+        listed = ", ".join(f"{n} of {group}" for group, n in groups.items())
+        text += f"\n\nNot run yet, as `run.py BUILD_DIR --work DIR --list` names them: {listed}."
     return text
 
 
