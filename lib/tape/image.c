@@ -94,6 +94,7 @@ struct hn_worker *hn_worker_get(struct hnas_tape *tape, int32_t index)
     w->ctx = tape->ctx;
     w->relu.tensor = w->plain.tensor = w->low.tensor = NULL;
     w->masked.tensor = NULL;
+    w->reading.tape = NULL;
     w->acc.tensor = w->tangent_acc.tensor = NULL;
     return w;
 }

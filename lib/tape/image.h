@@ -39,8 +39,8 @@ struct hn_worker {
 };
 
 /* Begin a chunk, [first, last) of the images of a stage, whose reads the tape
- * lists (NULL: no list); say which node and image is begun; and give what a
- * kernel may fetch beside its arithmetic (NULL: nothing). */
+ * lists; say which node and image is begun; and give what a kernel may fetch
+ * beside its arithmetic (NULL: nothing, so too for a worker just got). */
 void hn_ahead_begin(struct hn_worker *w, const struct hnas_tape *tape,
                     int64_t first, int64_t last);
 void hn_ahead_reach(struct hn_worker *w, const struct hn_node *node,

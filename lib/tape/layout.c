@@ -136,7 +136,6 @@ hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
     struct hn_worker *worker = hn_worker_get(tape, worker_index);
     hnas_status st = HNAS_OK;
 
-    hn_ahead_begin(worker, NULL, 0, 0); /* all of it stays in cache */
     for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
         struct hn_node *node = tape->node[i];
 
