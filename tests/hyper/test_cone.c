@@ -282,20 +282,27 @@ START_TEST(project_refuses_bad_numbers_and_changes_nothing)
 }
 END_TEST
 
-/* A curve has no slope that costs could order. */
-START_TEST(project_refuses_a_kind_without_a_cone)
+/* A table of one edge and two operations. */
+static void make_pair(int32_t kind)
 {
-    const double cost[2] = {1, 2};
-    const int32_t zero[2] = {0, 0};
     hnas_hyper_opts o;
 
     hnas_hyper_opts_init(&o, sizeof o);
-    o.kind = HNAS_HYPER_MLP;
+    o.kind = kind;
     o.n_tables = 1;
     o.names[0] = "normal";
     o.rows[0] = 1;
     o.cols[0] = 2;
     ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+}
+
+/* A curve has no slope that costs could order. */
+START_TEST(project_refuses_a_kind_without_a_cone)
+{
+    const double cost[2] = {1, 2};
+    const int32_t zero[2] = {0, 0};
+
+    make_pair(HNAS_HYPER_MLP);
     ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 0),
                      HNAS_E_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "mlp"));
@@ -309,15 +316,8 @@ START_TEST(project_of_a_constant_has_nothing_to_do)
 {
     const double cost[2] = {1, 2};
     const int32_t zero[2] = {0, 0};
-    hnas_hyper_opts o;
 
-    hnas_hyper_opts_init(&o, sizeof o);
-    o.kind = HNAS_HYPER_CONSTANT;
-    o.n_tables = 1;
-    o.names[0] = "normal";
-    o.rows[0] = 1;
-    o.cols[0] = 2;
-    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    make_pair(HNAS_HYPER_CONSTANT);
     ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 1), HNAS_OK);
 }
 END_TEST
