@@ -87,13 +87,14 @@ def measure(row, build, rounds):
     """Medians and peaks by contestant."""
     values = {label: [] for label in row.labels}
     peaks = dict.fromkeys(row.labels, 0)
-    level = None
+    level = gpu = None
     for number in range(rounds):
         for label in row.labels:
             result = run(row.command(label), build)
             values[label].append(pick(row, result))
             peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
             level = result.get("level", result.get("kernels", level))
+            gpu = result.get("gpu") or gpu
             shown = f"{result[row.key]:.6g}" if row.key in result else ""
             shown = "done" if row.key == "kernels" else shown
             text = f"{row.name}: round {number + 1}/{rounds}, {label}: {shown}"
@@ -102,7 +103,7 @@ def measure(row, build, rounds):
         "values": {label: middle(v) for label, v in values.items()},
         "peak_bytes": peaks,
         "rounds": rounds,
-        "machine": machine(),
+        "machine": machine() + (f", {gpu}" if gpu else ""),
         "level": level,
     }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page of results from what compare.py has kept."""
 
-from rows import LAYOUTS, MEMORY, ROWS, TABLES
+from rows import LAYOUTS, MEMORY, ROWS, TABLES, WIDE_THREADS
 
 HEAD = """# Performance
 
@@ -35,6 +35,15 @@ ALONE = """## The library alone
 SCALING = """## How cost grows
 
 A first-order step of the library at the setting above, one size changed.
+"""
+
+WIDE = """## On many cores, beside a GPU
+
+The same step on a machine that has both: the library on one thread and on {threads}, PyTorch on
+the same cores and on the GPU, each in the better of both layouts. {machines}
+
+| step | libhnas, 1 thread | libhnas | PyTorch, CPU | times faster | PyTorch, GPU | GPU over libhnas |
+|---|---|---|---|---|---|---|
 """
 
 COMMANDS = """## Commands
@@ -96,6 +105,15 @@ def scale_table(row, result):
         cells = [label, number(ms), number(mb), number(ms / n), number(mb / n)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def wide_line(row, result):
+    """A row's line in the table of a machine with a GPU."""
+    value = result["values"]
+    ours = value["ours"]
+    cpu, cuda = (min(value[f"{device} {k}"] for k in LAYOUTS) for device in ("cpu", "cuda"))
+    cells = [value["ours, 1 thread"], ours, cpu, cpu / ours, cuda, cuda / ours]
+    return "| " + " | ".join([row.title, *map(number, cells)]) + " |"
 
 
 def by_shape(entries):
@@ -178,6 +196,7 @@ def table(row, result):
     """A row's line, or its own table."""
     make = {
         "scale": scale_table,
+        "wide": wide_line,
         "limits": limit_table,
         "kernels": kernel_table,
         "products": product_table,
@@ -217,7 +236,7 @@ def machines(results):
 
 def missing(results):
     """Which rows have no result."""
-    absent = [name for name in ROWS if name not in results]
+    absent = [name for name in ROWS if name not in results and ROWS[name].kind != "wide"]
     return f"\nNot measured: {', '.join(absent)}.\n" if absent else ""
 
 
@@ -235,12 +254,18 @@ def page(results):
     beside = [line(r, result) for r, result in rows if r.kind == "peer"]
     alone = [line(r, result) for r, result in rows if r.kind not in ("peer", *TABLES)]
     alone += memory_lines(results)
-    text = HEAD + "\n" + machines(results) + " Bold: the target is met.\n" + missing(results)
+    wide = {name: result for name, result in results.items() if ROWS[name].kind == "wide"}
+    common = {name: result for name, result in results.items() if name not in wide}
+    text = HEAD + "\n" + machines(common) + " Bold: the target is met.\n" + missing(results)
     text += "\n" + BESIDE + "\n".join(beside) + "\n"
     text += "\n" + ALONE + "\n".join(alone) + "\n"
     scales = [table(r, result) for r, result in rows if r.kind == "scale"]
     if scales:
         text += "\n" + SCALING + "\n" + "\n\n".join(scales) + "\n"
+    if wide:
+        lines = [table(ROWS[name], result) for name, result in wide.items()]
+        text += "\n" + WIDE.format(threads=WIDE_THREADS, machines=machines(wide))
+        text += "\n".join(lines) + "\n"
     for r, result in rows:
         if r.kind in ("limits", "kernels", "products"):
             text += "\n" + table(r, result) + "\n"

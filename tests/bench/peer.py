@@ -43,6 +43,7 @@ def parse_arguments():
     parser.add_argument("--arch", type=Path, help="as hnas-query prints it")
     parser.add_argument("--predict", action="store_true", help="with --arch")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--cells", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--channels", type=int, default=16)
@@ -172,17 +173,30 @@ def training_step(args):
     return prepare
 
 
-def timed(prepare):
+def choose_device(name):
+    """Make every tensor on that device from now on."""
+    if name == "cpu":
+        return
+    if not torch.cuda.is_available():
+        print("no CUDA device", file=sys.stderr)
+        sys.exit(2)
+    torch.set_default_device(name)
+
+
+def timed(prepare, finish):
     """Milliseconds of one step, its data made before the clock starts."""
     step = prepare()
+    finish()
     start = time.perf_counter()
     step()
+    finish()
     return 1e3 * (time.perf_counter() - start)
 
 
 def main():
     """One JSON object on standard output."""
     args = parse_arguments()
+    choose_device(args.device)
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
     random.seed(0)
@@ -190,8 +204,9 @@ def main():
         prepare = prediction(args)
     else:
         prepare = training_step(args) if args.arch else search_step(args)
-    timed(prepare)
-    times = [timed(prepare) for _ in range(args.repeat)]
+    finish = torch.cuda.synchronize if args.device == "cuda" else lambda: None
+    timed(prepare, finish)
+    times = [timed(prepare, finish) for _ in range(args.repeat)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report = {
         "median_ms": statistics.median(times),
@@ -199,6 +214,7 @@ def main():
         "peak_bytes": peak,
         "threads": torch.get_num_threads(),
         "layout": args.layout,
+        "gpu": torch.cuda.get_device_name() if args.device == "cuda" else None,
         "order": args.order,
     }
     print(json.dumps(report))

@@ -22,7 +22,8 @@ class Row:
     "value": the only contestant's number, at most the target. A table has no target:
     "scale": one contestant a size, whose units are their labels' counts; "kernels": the
     rates of every kernel, "products" those of matrix products; "limits": what steps need at
-    least, from the machine's peaks.
+    least, from the machine's peaks; "wide": a row of the table of a machine with many cores
+    and a GPU.
     """
 
     name: str
@@ -286,17 +287,49 @@ def _limit_rows():
     yield Row("limits", "What holds a step", "limits", words, key="limits")
 
 
+WIDE_THREADS = 16
+
+
+def _wide_rows():
+    """The GPU first: a machine without one leaves the row out."""
+    sizes = " ".join(shape(threads=WIDE_THREADS))
+    one = " ".join(shape(threads=1))
+    steps = {
+        "first": ("first order", STEP, "--order first --relax gumbel"),
+        "second_fd": (
+            "second order by finite differences",
+            "step --preset darts_cc --order second_fd",
+            "--order second_fd --relax gumbel",
+        ),
+        "default": (
+            "preset `default`",
+            "step --preset default",
+            "--order first --relax gumbel_hard --draws 2 --cost-weight 5 --alpha-paths 2",
+        ),
+    }
+    for name, (title, ours, theirs) in steps.items():
+        words = {}
+        for device in ("cuda", "cpu"):
+            for layout in LAYOUTS:
+                command = f"peer.py --device {device} --layout {layout} {theirs} {sizes}"
+                words[f"{device} {layout}"] = (command.split(), 11)
+        words["ours"] = (f"hnas-bench {ours} {sizes}".split(), 41)
+        words["ours, 1 thread"] = (f"hnas-bench {ours} {one}".split(), 15)
+        yield Row(f"wide_{name}", title, "wide", words)
+
+
 _PARTS = (
     _search_rows,
     _predict_rows,
     _thread_rows,
     _query_rows,
     _scale_rows,
+    _wide_rows,
     _limit_rows,
     _kernel_rows,
 )
 ROWS = {row.name: row for part in _PARTS for row in part()}
-TABLES = ("scale", "limits", "kernels", "products")
+TABLES = ("scale", "wide", "limits", "kernels", "products")
 
 # (title, row, the library's bytes: target, floor)
 MEMORY = [
