@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The JSON reader: what it takes, its writer writes so that it is read again
  * to the same text. */
+#include <math.h>
 #include <string.h>
 
 #include "core/context.h"
 #include "fuzz.h"
 #include "io/json.h"
+
+/* "-0" is the integer 0, and a number with a sign. */
+static int is_plain_integer(const struct hn_json_value *v)
+{
+    return v->is_integer && (v->integer || !signbit(v->number));
+}
 
 static void put(struct hn_json_writer *w, const struct hn_json_value *v)
 {
@@ -13,7 +20,7 @@ static void put(struct hn_json_writer *w, const struct hn_json_value *v)
         hn_json_key(w, v->key);
     if (v->type == HN_JSON_STRING)
         hn_json_string(w, v->text);
-    else if (v->type == HN_JSON_NUMBER && v->is_integer)
+    else if (v->type == HN_JSON_NUMBER && is_plain_integer(v))
         hn_json_integer(w, v->integer);
     else if (v->type == HN_JSON_NUMBER)
         hn_json_number(w, v->number);

@@ -1,13 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Fuzz each reader, and sequences of calls, under the address and
-# undefined-behaviour sanitizers: run.sh SECONDS [TARGET...].  Needs clang.
+# undefined-behaviour sanitizers: run.sh SECONDS|RUNSx [TARGET...], as 20 or
+# 5000000x, of each.  Needs clang.
 # What is found stays in build/fuzz/found, new inputs in build/fuzz/corpus.
 # Executions and findings go to docs/reliability.json, and onto the page.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-[ $# -ge 1 ] || { echo "usage: run.sh SECONDS [TARGET...]" >&2; exit 2; }
-seconds=$1
+[ $# -ge 1 ] || { echo "usage: run.sh SECONDS|RUNSx [TARGET...]" >&2; exit 2; }
+case $1 in
+*x) length=-runs=${1%x} ;;
+*) length=-max_total_time=$1 ;;
+esac
 shift
 build=${HNAS_BUILD:-build/fuzz}
 targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
@@ -27,7 +31,7 @@ for t in $targets; do
     # a byte is a call or a value: longer sequences are only slower
     [ "$t" = calls ] && most=256 || most=20000
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        $build/tests/fuzz/fuzz_$t -max_total_time="$seconds" -timeout=25 \
+        $build/tests/fuzz/fuzz_$t "$length" -entropic=0 -timeout=25 \
         -max_len=$most -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix=$build/found/$t- $build/corpus/$t \
         tests/fuzz/corpus/$t >$build/$t.log 2>&1
