@@ -238,6 +238,8 @@ static int take_saved(struct config *c, const struct option *o, int was_given,
                        "file of hnas-search",
                        c->out, o->name);
     }
+    if (was_given && !strcmp(o->name, "data"))
+        return 0; /* a set may be elsewhere: its images are compared */
     option_write(o, c, now, sizeof now);
     if (was_given && strcmp(saved, now))
         return failure("--%s: is %s, the saved search has %s; only epochs, "

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -287,6 +288,14 @@ def test_resume_refuses_other_images(room):
     assert "--data" in err and os.path.exists(name), err
     with open(images, "wb") as file:
         file.write(kept)
+
+
+def test_resume_takes_the_same_images_from_elsewhere(room):
+    shutil.copytree(room.data, room.path("moved"))
+    room.search("away", "--epochs", 2, "--steps", 6)
+    room.search("away", "--data", room.path("moved"), "--resume",
+                "--epochs", 2)
+    assert room.log("away") == room.log("a")
 
 
 def test_interrupt_saves_and_resumes(room):
