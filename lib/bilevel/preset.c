@@ -125,11 +125,12 @@ static void set_default(hnas_preset *p)
     b->u_span = 105.3;
     b->u.weight_decay = 0;
     b->warmup = 0.05;
+    b->cooldown = 0.5;
     p->search.relax = HNAS_RELAX_GUMBEL_HARD;
     p->search.tau_last = 0.2;
     p->search.tau_schedule = HNAS_TAU_LINEAR;
     p->search.alpha_paths = 2;
-    p->search.cost_weight = 5;
+    p->search.cost_weight = 6;
     p->search.sample = HNAS_SAMPLE_ANTITHETIC;
     p->search.draws = 2;
     p->search.monotone = 1;

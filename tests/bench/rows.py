@@ -104,7 +104,7 @@ def _search_rows():
         "preset `default`: hard Gumbel, 2 draws of lambda, 2 operations an edge in alpha's pass, "
         "the drawn one in w's",
         "step --preset default",
-        "--order first --relax gumbel_hard --draws 2 --cost-weight 5 --alpha-paths 2",
+        "--order first --relax gumbel_hard --draws 2 --cost-weight 6 --alpha-paths 2",
         shape(),
         12,
         9,
@@ -304,7 +304,7 @@ def _wide_rows():
         "default": (
             "preset `default`",
             "step --preset default",
-            "--order first --relax gumbel_hard --draws 2 --cost-weight 5 --alpha-paths 2",
+            "--order first --relax gumbel_hard --draws 2 --cost-weight 6 --alpha-paths 2",
         ),
     }
     for name, (title, ours, theirs) in steps.items():

@@ -13,7 +13,7 @@
 #include "support/golden.h"
 #include "tensor/params.h"
 
-enum { STEPS = 3, TOTAL = 6, CHANNELS = 2, MOST = 8192, MOST_WEIGHTS = 1024 };
+enum { STEPS = 4, TOTAL = 6, CHANNELS = 2, MOST = 8192, MOST_WEIGHTS = 1024 };
 static const double loss_bound = 1e-9, bound = 1e-6;
 
 static struct golden *golden;

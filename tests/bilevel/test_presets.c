@@ -223,7 +223,7 @@ static const struct column columns[] = {
      0,
      8,
      HNAS_ORDER_FIRST,
-     5,
+     6,
      0,
      0,
      0,
@@ -292,6 +292,7 @@ static void check_optimizers(const struct column *c, const hnas_bilevel_opts *b)
     ck_assert_int_eq(b->order, c->order);
     ck_assert_int_eq(b->virtual_clip, 0);
     ck_assert(b->warmup == c->warmup);
+    ck_assert(b->cooldown == (strcmp(c->name, "default") ? 0 : 0.5));
     ck_assert(b->w_rate == c->w_rate && b->w_rate_last == c->w_rate_last);
     ck_assert(b->w.momentum == c->w_momentum && !b->w.nesterov);
     ck_assert(b->w.weight_decay == c->w_decay && b->w.clip == c->w_clip);

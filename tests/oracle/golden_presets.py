@@ -14,7 +14,7 @@ from hnas_torch import DARTS_OPS, Supernet
 from hyper_torch import KINDS, Hypernet, gumbel_noise, op_costs
 
 IMAGE, CLASSES, CHANNELS, CELLS, NODES, BATCH = (1, 6, 6), 3, 2, 3, 2, 4
-STEPS, TOTAL = 3, 6
+STEPS, TOTAL = 4, 6
 
 
 def digest(tensors):

@@ -39,6 +39,7 @@ class Case:
     with_none: bool = True
     monotone: bool = False
     warmup: float = 0.0
+    cooldown: float = 0.0
     w_lr_last: float = 0.001
     tau: object = None
     regulariser: object = None
@@ -78,7 +79,7 @@ CASES = {
         darts(
             order="first",
             relaxation="gumbel_hard",
-            cost_weight=5.0,
+            cost_weight=6.0,
             alpha_lr=2e-2,
             alpha_weight_decay=0.0,
             alpha_paths=2,
@@ -88,6 +89,7 @@ CASES = {
         antithetic=True,
         monotone=True,
         warmup=0.05,
+        cooldown=0.5,
         tau=lambda step, steps: 1 + (0.2 - 1) * step / steps,
     ),
     # beside the presets
@@ -159,7 +161,8 @@ class Search(Bilevel):
         """Both losses; no alpha step, and no loss of it, while it is frozen."""
         self.set_schedules()
         valid_loss = math.nan
-        if self.steps >= self.case.warmup * self.total:
+        first, last = self.case.warmup * self.total, (1 - self.case.cooldown) * self.total
+        if first <= self.steps < last:
             valid_loss = self.alpha_step(train, valid, lams, noise)
             if self.case.monotone:
                 for kind, table in self.settings.cost_tables.items():
