@@ -21,7 +21,7 @@ MNIST = (
 )
 # 4.5e-3 is the rate that the preset has for 23,400 steps, written out
 LONG = (
-    f"{MNIST} --epochs 100 --alpha-lr 4.5e-3 --cooldown 0.5 --eval-every 5 --marks 30,50,70,100 --keep-marks"
+    f"{MNIST} --epochs 100 --alpha-lr 4.5e-3 --eval-every 5 --marks 30,50,70,100 --keep-marks"
 )
 FIFTH = f"{MNIST} --epochs 20 --eval-every 20"
 SHORT = (
@@ -106,6 +106,7 @@ FACTORS = {
     "cost_weight 0.3": {"--cost-weight": "0.3"},
     "cost_weight 1": {"--cost-weight": "1"},
     "cost_weight 3": {"--cost-weight": "3"},
+    "cost_weight 10": {"--cost-weight": "10"},
     "cost_weight 30": {"--cost-weight": "30"},
     "alpha rate 1e-2": {"--alpha-lr": "1e-2"},
     "alpha rate 5e-3": {"--alpha-lr": "5e-3"},
@@ -114,6 +115,7 @@ FACTORS = {
     "tau to 0.05": {"--tau": "1:0.05:linear"},
     "no warm-up": {"--warmup": "0"},
     "warm-up a third": {"--warmup": "0.333"},
+    "no cooldown": {"--cooldown": "0"},
     "all operations": {"--alpha-paths": "0"},
     "l2 1e-3": {"--l2": "1e-3"},
 }
