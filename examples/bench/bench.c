@@ -49,6 +49,7 @@ static void choose_passes(struct parts *p, const struct bench *b)
         s->gumbel_per_image = b->relax == HNAS_RELAX_GUMBEL;
     }
     s->bilevel.warmup = b->what == BENCH_WPASS;
+    s->bilevel.cooldown = 0;
     s->bilevel.total_steps = b->what == BENCH_WPASS ? ENDLESS_STEPS : 0;
 }
 

@@ -204,6 +204,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
     set_metric(c);
     if (c->hypernet == HNAS_HYPER_MLP && !is_given(line->given, "monotone"))
         c->monotone = 0; /* it has no cone */
+    if (!is_given(line->given, "cooldown") && c->cooldown > 1 - c->warmup)
+        c->cooldown = 1 - c->warmup; /* the warm-up that was asked for */
     rc = check(c, line->given);
     if (!rc && !is_given(line->given, "report-lambda"))
         set_report(c);

@@ -247,6 +247,7 @@ class Bilevel(Handle):
                 "cost_weight": o.cost_weight, "monotone": bool(o.monotone),
                 "total_steps": o.bilevel.total_steps,
                 "warmup": o.bilevel.warmup,
+                "cooldown": o.bilevel.cooldown,
                 "on_nan": name_of("HNAS_NAN_", o.on_nan)}
 
     @property
