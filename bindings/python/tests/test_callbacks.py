@@ -181,20 +181,21 @@ def test_fit_is_cut_and_goes_on_bit_for_bit(tmp_path, pictures):
 
     def progress(step, number):
         passes.append(step)
-        if step == 7 and number == 1:
+        if step == 3 and number == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
     cut.set_progress(progress)
     with pytest.raises(KeyboardInterrupt):
         cut.fit(x, y, epochs=2, batch=50, checkpoint=path)
-    assert cut.steps == 7
+    assert cut.steps == 3
     with hnas.Context(threads=1, seed=9) as other:
         with pytest.raises(hnas.StateError, match="seed 5, this context has 9"):
             hnas.Bilevel.load(path, other).fit(x, y, epochs=2, batch=50)
     with hnas.Context(threads=1, seed=5) as other:
         resumed = hnas.Bilevel.load(path, other)
-        assert resumed.steps == 7
+        assert resumed.steps == 3
         resumed.fit(x, y, epochs=2, batch=50)
         assert same(resumed.net.state_dict(), whole.net.state_dict())
         assert same(resumed.hyper.state_dict(), whole.hyper.state_dict())
-        assert resumed.history == whole.history
+        # no validation loss while alpha is frozen, and nan is not nan
+        assert repr(resumed.history) == repr(whole.history)
