@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "space.h"
+#include "support/check_main.h"
 
 static struct hnas_context *ctx;
 static struct test_space net;  /* 2 nodes, 5 edges, 3 operations */
@@ -320,8 +321,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch");
     TCase *c = tcase_create("arch");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, kept_edges_come_by_target_with_names_of_their_own);
@@ -337,10 +336,5 @@ int main(void)
     tcase_add_test(c, a_table_belongs_to_each_kind_that_has_cells);
     tcase_add_test(c, create_survives_every_failing_allocation);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "arch/dd.h"
+#include "support/check_main.h"
 
 static void expect_near(struct hn_dd got, double hi, double lo)
 {
@@ -70,17 +71,10 @@ int main(void)
 {
     Suite *suite = suite_create("arch dd");
     TCase *c = tcase_create("dd");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(c, exp_has_twice_the_digits);
     tcase_add_test(c, logit_has_twice_the_digits);
     tcase_add_test(c, quotients_times_divisors_are_what_was_divided);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

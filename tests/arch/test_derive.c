@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "space.h"
+#include "support/check_main.h"
 
 enum { E = SPACE_EDGES, O = SPACE_OPS, N = E * O, MAX_PIECES = 512 };
 
@@ -412,8 +413,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch derive");
     TCase *c = tcase_create("derive");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, intervals_agree_with_a_grid_in_log_scale);
@@ -434,10 +433,5 @@ int main(void)
     tcase_add_test(c, a_missing_kind_has_no_table);
     tcase_add_test(c, a_hypernetwork_of_another_shape_is_a_mismatch);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "arch/envelope.h"
 #include "arch/exact.h"
+#include "support/check_main.h"
 
 /* An integer of at most 22 bits. */
 static double random_integer(void)
@@ -144,8 +145,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch exact");
     TCase *c = tcase_create("exact");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(c, sign_sees_what_rounding_hides);
     tcase_add_test(c, crossing_is_correctly_rounded_for_integers);
@@ -154,10 +153,5 @@ int main(void)
     tcase_add_test(c, three_lines_through_a_point_hide_the_middle_one);
     tcase_add_test(c, envelope_is_the_largest_line_everywhere);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "arch/dd.h"
 #include "arch/path.h"
 #include "space.h"
+#include "support/check_main.h"
 #include "support/memory.h"
 
 enum { E = SPACE_EDGES, O = SPACE_OPS, N = E * O };
@@ -535,8 +536,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch path");
     TCase *c = tcase_create("path");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(c, 120);
     tcase_add_checked_fixture(c, setup, teardown);
@@ -556,10 +555,5 @@ int main(void)
     tcase_add_test(c, no_memory_leaves_nothing);
     tcase_add_test(c, wrong_arguments_are_refused);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "arch/arch.h"
 #include "hnas/path.h"
+#include "support/check_main.h"
 
 static hnas_context *ctx;
 static hnas_supernet *net;
@@ -235,8 +236,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch query");
     TCase *c = tcase_create("query");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, derive_costs_what_the_network_says);
@@ -246,10 +245,5 @@ int main(void)
     tcase_add_test(c, null_arguments_are_refused);
     tcase_add_test(c, a_path_refuses_what_it_can_not_walk);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "space.h"
+#include "support/check_main.h"
 
 static struct hnas_context *ctx;
 static struct test_space net;
@@ -206,8 +207,6 @@ int main(void)
 {
     Suite *suite = suite_create("arch rules");
     TCase *c = tcase_create("rules");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, argmax_keeps_the_best_operation_of_every_edge);
@@ -221,10 +220,5 @@ int main(void)
     tcase_add_test(c, an_architecture_from_alpha_has_no_lambda);
     tcase_add_test(c, rules_are_found_by_number_and_by_name);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "hnas/func.h"
 #include "hyper/hyper.h"
+#include "support/check_main.h"
 
 enum { E = 2, O = 3, N = E * O };
 
@@ -252,8 +253,6 @@ int main(void)
 {
     Suite *suite = suite_create("hyper apply");
     TCase *c = tcase_create("apply");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, apply_records_what_eval_computes);
@@ -264,10 +263,5 @@ int main(void)
     tcase_add_test(c, apply_refuses_lambda_outside_the_range);
     tcase_add_test(c, apply_without_a_tape_computes);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hyper/hyper.h"
+#include "support/check_main.h"
 
 enum { MAX_OPS = 8, SWEEPS = 20000 };
 
@@ -385,8 +386,6 @@ int main(void)
 {
     Suite *suite = suite_create("hyper cone");
     TCase *c = tcase_create("cone");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(c, 60);
     tcase_add_checked_fixture(c, setup, teardown);
@@ -404,10 +403,5 @@ int main(void)
     tcase_add_test(c, project_of_a_constant_has_nothing_to_do);
     tcase_add_test(c, every_increment_of_knots_is_projected);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

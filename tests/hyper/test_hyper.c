@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "hyper/hyper.h"
+#include "support/check_main.h"
 
 static struct hnas_context *ctx;
 
@@ -455,8 +456,6 @@ int main(void)
 {
     Suite *suite = suite_create("hyper");
     TCase *c = tcase_create("hyper");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, linear_tables_have_named_wanted_slopes_and_offsets);
@@ -477,10 +476,5 @@ int main(void)
     tcase_add_test(c, create_survives_every_failing_allocation);
     tcase_add_test(c, destroy_accepts_null);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "hyper/hyper.h"
+#include "support/check_main.h"
 
 static struct hnas_context *ctx;
 
@@ -279,8 +280,6 @@ int main(void)
 {
     Suite *suite = suite_create("hyper scale");
     TCase *c = tcase_create("scale");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, log_scale_hits_minus_one_and_one_at_the_ends);
@@ -296,10 +295,5 @@ int main(void)
     tcase_add_test(c, nothing_given_is_refused);
     tcase_add_test(c, create_refuses_a_range_that_its_scale_cannot_take);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "op/op.h"
+#include "support/check_main.h"
 #include "support/memory.h"
 
 struct hnas_context *ctx;
@@ -175,18 +176,11 @@ static void close_ops(void)
 static int run(TCase *tests, void (*open)(void), void (*close)(void))
 {
     Suite *suite = suite_create("io");
-    SRunner *runner;
-    int n_failed;
 
     tcase_add_checked_fixture(tests, open, close);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
 
 int fixture_run(TCase *tests)

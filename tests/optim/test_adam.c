@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim.h"
+#include "support/check_main.h"
 
 enum { N = 37, STEPS = 20 };
 
@@ -232,8 +233,6 @@ int main(void)
 {
     Suite *suite = suite_create("optim adam");
     TCase *c = tcase_create("adam");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, adam_steps_equal_the_formulas_of_torch);
@@ -245,10 +244,5 @@ int main(void)
     tcase_add_test(c, a_virtual_step_is_refused);
     tcase_add_test(c, create_refuses_settings_out_of_range);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "hnas/optim.h"
+#include "support/check_main.h"
 
 START_TEST(cosine_runs_from_first_to_last)
 {
@@ -21,15 +22,8 @@ int main(void)
 {
     Suite *suite = suite_create("optim schedule");
     TCase *c = tcase_create("schedule");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(c, cosine_runs_from_first_to_last);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

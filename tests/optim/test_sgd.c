@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim.h"
+#include "support/check_main.h"
 
 enum { N_A = 1237, N_B = 12, N = N_A + N_B, STEPS = 7 };
 
@@ -361,8 +362,6 @@ int main(void)
 {
     Suite *suite = suite_create("optim sgd");
     TCase *c = tcase_create("sgd");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, sgd_steps_equal_the_formulas_of_torch);
@@ -376,10 +375,5 @@ int main(void)
     tcase_add_test(c, step_refuses_a_rate_that_is_no_number);
     tcase_add_test(c, optimizer_keeps_its_parameters_alive);
     suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }
