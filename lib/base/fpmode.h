@@ -15,7 +15,7 @@ static inline uint64_t hn_fp_enter(void)
 {
     const unsigned short plain = 0x37f;
     const unsigned saved = _mm_getcsr();
-    unsigned short x87;
+    unsigned short x87 = plain; /* MemorySanitizer can't see fnstcw write */
 
     __asm__ volatile("fnstcw %0" : "=m"(x87));
     if (x87 != plain)

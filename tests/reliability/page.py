@@ -79,6 +79,8 @@ CAMPAIGNS = (
     ("campaign.keeps", "kill -9 inside a save, at each of its calls", MEASURE + "campaign.keeps"),
     ("campaign.shapes", "random shapes of the kernels, every level of this CPU, at guard pages",
      MEASURE + "campaign.shapes"),
+    ("msan", "MemorySanitizer over a part of the suite, plain kernels and product",
+     "sh tests/reliability/msan.sh"),
     ("valgrind", "memcheck over a part of the suite",
      "sh tests/reliability/valgrind.sh BUILD_DIR"),
 ) + tuple(
