@@ -84,7 +84,7 @@ CAMPAIGNS = (
     ("valgrind", "memcheck over a part of the suite",
      "sh tests/reliability/valgrind.sh BUILD_DIR"),
 ) + tuple(
-    ("fuzz." + name, what, "sh tests/fuzz/run.sh SECONDS " + name)
+    ("fuzz." + name, what, "sh tests/fuzz/run.sh LENGTH " + name)
     for name, what in (
         ("arch", "libFuzzer: architecture JSON, both genotypes"),
         ("calls", "libFuzzer: sequences of API calls"),
