@@ -8,6 +8,7 @@
 # what functions of libc read (tests/support/check_main.h): valgrind.sh does.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+root=$PWD
 build=${HNAS_BUILD:-build/msan}
 mkdir -p "$build"
 [ -f "$build/build.ninja" ] || CC="${CC:-clang}" meson setup "$build" \
@@ -22,17 +23,13 @@ programs=$(for t in $tests; do echo "tests/test_${t}_float"; done)
 ninja -j2 -C "$build" $programs >"$build/ninja.log" 2>&1 ||
     { grep -E 'error|FAILED' -A5 "$build/ninja.log" | head -20; exit 1; }
 
-passed=0 failed=0
-for t in $tests; do
-    if CK_TIMEOUT_MULTIPLIER=20 "$build/tests/test_${t}_float" >"$build/$t.log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $t"
-        grep -aE 'WARNING|^ *#[0-9]+ .* in (hn|hnas)_|SUMMARY|:[FE]:' "$build/$t.log" | head -8
-    fi
-done
-echo "$passed programs passed, $failed failed"
-[ $# -gt 0 ] || "${PYTHON:-/usr/bin/python3}" tests/reliability/page.py \
-    put msan "$passed programs passed, $failed failed" || exit 1
-[ $failed = 0 ]
+. "$root/tests/reliability/each.sh"
+
+program() {
+    CK_TIMEOUT_MULTIPLIER=20 "$build/tests/test_${1}_float"
+}
+
+keep=msan
+[ $# = 0 ] || keep=
+# shellcheck disable=SC2086
+each "$keep" 'WARNING|^ *#[0-9]+ .* in (hn|hnas)_|SUMMARY|:[FE]:' $tests

@@ -12,22 +12,16 @@ tests=${*:-base_arena tensor_tensor optim_adam hyper_hyper arch_derive
  bilevel_search faults_on_nan faults_planted io_json io_idx io_safetensors
  io_genotype io_protobuf model_predictor}
 command -v valgrind >/dev/null || { echo "no valgrind"; exit 1; }
-passed=0 failed=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
-for t in $tests; do
-    # one process a program: a fork would be traced in silence
-    if CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind --quiet --error-exitcode=9 \
+. "$root/tests/reliability/each.sh"
+
+# one process a program: a fork would be traced in silence
+program() {
+    CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind --quiet --error-exitcode=9 \
         --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
-        "$build/tests/test_${t}_float" >"$log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $t"
-        grep -E '^==|:[FE]:' "$log" | head -30
-    fi
-done
-echo "$passed programs passed, $failed failed"
-[ $# -gt 0 ] || "${PYTHON:-/usr/bin/python3}" "$root/tests/reliability/page.py" \
-    put valgrind "$passed programs passed, $failed failed" || exit 1
-[ $failed = 0 ]
+        "$build/tests/test_${1}_float"
+}
+
+keep=valgrind
+[ $# = 0 ] || keep=
+# shellcheck disable=SC2086
+each "$keep" '^==|:[FE]:' $tests
