@@ -159,6 +159,9 @@ static int check(const struct config *c, const unsigned char *given)
         return usage_error("--alpha-paths %lld: want 0, or 2 and more with "
                            "--relax gumbel_hard",
                            (long long)c->alpha_paths);
+    if (c->warmup + c->cooldown > 1)
+        return usage_error("--warmup %g --cooldown %g: want at most 1 together",
+                           c->warmup, c->cooldown);
     if (!(c->range[0] < c->range[1]))
         return usage_error("--lambda-range %g:%g: want LO < HI", c->range[0],
                            c->range[1]);

@@ -456,7 +456,7 @@ def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "third"],
                 ["--beta-decay", "-1"], ["--patience", "-3"], ["--l2", "x"],
-                ["--knots", "5"],
+                ["--knots", "5"], ["--warmup", "0.9", "--cooldown", "0.5"],
                 ["--hypernet", "piecewise", "--knots", "1"],
                 ["--hypernet", "other"],
                 ["--rule", "best"], ["--tau", "0"], ["--tau", "1:2:x"],
