@@ -12,6 +12,7 @@ jobs and which are done.
 import argparse
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -168,10 +169,10 @@ class Runner:
     def random_arch(self, rng, like):
         wanted = like["cost"]["params"] - like["cost"]["fixed_params"]
         while True:
-            arch = {
-                kind: [[[rng.choice(sorted(OPS)), i] for _, i in node] for node in like[kind]]
-                for kind in ("normal", "reduce")
-            }
+            arch = {"rule": like["rule"]}
+            for kind in ("normal", "reduce"):
+                arch[kind] = [[[rng.choice(sorted(OPS)), i] for _, i in node]
+                              for node in like[kind]]
             if abs(searched(arch) - wanted) <= 0.05 * wanted:
                 return arch
 
@@ -179,6 +180,7 @@ class Runner:
         started = time.monotonic()
         row = getattr(self, job.kind)(job)
         row["seconds_here"] = time.monotonic() - started
+        row["cores"] = os.cpu_count()
         self.save(job.name, row)
 
 
