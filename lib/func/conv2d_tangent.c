@@ -178,6 +178,7 @@ static hnas_status record(hnas_tensor **out, hnas_tape *tape,
         .rank = 4,
         .dims = dims,
         .n_images = dims[0],
+        .reads_parts = relu,
     };
     struct hn_node *node;
     struct conv *c;

@@ -262,6 +262,7 @@ static const struct hn_rule rule = {
     .backward_begin = begin,
     .backward_prepare = prepare,
     .backward_image = backward,
+    .passes = 1,
 };
 
 /* ---- recording ---- */

@@ -110,7 +110,7 @@ static int is_behind_mask(const struct hn_worker *w,
                           const struct hnas_tensor *x)
 {
     return (w->acc.tensor && hn_is_part(x, w->acc.tensor)) ||
-           w->tangent_acc.tensor == x;
+           (w->tangent_acc.tensor && hn_is_part(x, w->tangent_acc.tensor));
 }
 
 real *hn_push_grad(struct hn_worker *w, struct hnas_tensor *x, int64_t image,

@@ -293,18 +293,26 @@ struct hn_cplane hn_read_masked(struct hn_worker *w,
                                 int64_t pad)
 {
     struct hn_padded *p = &w->masked;
-    const int64_t h = x->dim[2], wd = x->dim[3], cp = x->cp;
-    const struct hn_plane inside = open_padded(p, h, wd, cp, pad, 0);
+    const int64_t h = x->dim[2], wd = x->dim[3];
+    const struct hn_plane inside = open_padded(p, h, wd, x->cp, pad, 0);
     const struct hn_padded *r = &w->relu;
     const int64_t row = (r->w + 2 * r->pad) * r->cp;
-    const struct hn_cplane mask = {r->memory + r->pad * (row + r->cp), row,
-                                   r->cp};
-    const struct hn_cplane g = {hn_image_at(tangent, image), wd * cp, cp};
+    struct hn_cplane mask = {r->memory + r->pad * (row + r->cp), row, r->cp};
+    struct hn_plane dst = inside;
+    int32_t n;
+    struct hnas_tensor *const *part = hn_parts(&tangent, &n);
 
     if (p->tensor == tangent && p->image == image)
         return read_only(inside);
-    w->ctx->k.relu_grad(w->image[0], g, mask, NULL, NULL, h, wd, cp, 0);
-    w->ctx->k.affine_pad(inside, w->image[0], h, wd, cp, NULL, NULL, 0);
+    for (int32_t i = 0; i < n; i++) {
+        const int64_t cp = part[i]->cp;
+        const struct hn_cplane g = {hn_image_at(part[i], image), wd * cp, cp};
+
+        w->ctx->k.relu_grad(w->image[0], g, mask, NULL, NULL, h, wd, cp, 0);
+        w->ctx->k.affine_pad(dst, w->image[0], h, wd, cp, NULL, NULL, 0);
+        mask.p += cp;
+        dst.p += cp;
+    }
     p->tensor = tangent;
     p->image = image;
     return read_only(inside);

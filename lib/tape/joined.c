@@ -16,7 +16,8 @@ int hn_can_join(const struct hnas_tape *tape, struct hnas_tensor *const *x,
     if (!tape || (tape->mode & HNAS_TAPE_PLAIN))
         return 0;
     for (int32_t i = 0; i < n; i++)
-        if (x[i]->cp != x[i]->dim[1] || hn_is_half(x[i]) || hn_is_joined(x[i]))
+        if (x[i]->cp != x[i]->dim[1] || hn_is_half(x[i]) ||
+            hn_is_joined(x[i]) || hn_is_passing(x[i]))
             return 0;
     return 1;
 }
@@ -55,7 +56,7 @@ hnas_status hn_unjoin(struct hnas_tensor *t)
     r->joined = 0;
     hn_set_phases(r->node);
     if (r->node->done)
-        st = hn_run_images(r->node);
+        st = hn_run_images(r->tape, &r->node, 1);
     if (st == HNAS_OK)
         return HNAS_OK;
     /* stopped halfway: joined it still tells the truth */

@@ -93,6 +93,7 @@ static void place(struct hn_node *node)
     node->stage = stage;
     out->ready_join = stage;
     out->ready_image = stage + (node->fdelay ? 1 : 0);
+    hn_passing_read(node);
 }
 
 struct run {
@@ -149,10 +150,11 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
     return hn_check_stopped(tape->ctx);
 }
 
-hnas_status hn_run_images(struct hn_node *node)
+hnas_status hn_run_images(struct hnas_tape *tape, struct hn_node **node,
+                          int64_t n)
 {
     const uint64_t mode = hn_fp_enter();
-    const hnas_status st = run_stage(node->tape, &node, 1);
+    const hnas_status st = run_stage(tape, node, n);
 
     hn_fp_leave(mode);
     return st;
@@ -200,17 +202,23 @@ static hnas_status compute_stage(struct hnas_tape *tape, struct hn_stage stage,
                                  struct hn_node **list)
 {
     int64_t n = 0;
-    hnas_status st;
+    hnas_status st = HNAS_OK;
 
-    for (struct hn_node *node = stage.first; node; node = node->next)
+    for (struct hn_node *node = stage.first; node && st == HNAS_OK;
+         node = node->next) {
+        st = hn_passing_take(node);
         if (node->fimage)
             list[n++] = node;
-    st = run_stage(tape, list, n);
+    }
+    if (st == HNAS_OK)
+        st = run_stage(tape, list, n);
     if (st == HNAS_OK && tape->n_ranks > 1)
         st = hn_sum_totals(tape, stage.first, 0);
     for (struct hn_node *node = stage.first; node && st >= 0; node = node->next)
         if (node->fjoin)
             st = node->rule->forward_join(node);
+    for (struct hn_node *node = stage.first; node && st >= 0; node = node->next)
+        hn_passing_drop(node);
     return st;
 }
 

@@ -235,8 +235,10 @@ static hnas_status begin_stage(struct stage *s)
 
 static hnas_status run_stage(struct stage *s)
 {
-    hnas_status st = begin_stage(s);
+    hnas_status st = hn_passing_again(s->tape, s->node, s->n_nodes);
 
+    if (st == HNAS_OK)
+        st = begin_stage(s);
     if (st == HNAS_OK)
         st = hn_count_backward(s->tape, s->node, s->n_nodes);
     if (st < 0)

@@ -236,6 +236,16 @@ static uint8_t is_share(const struct hn_node *node, const struct hn_make *make)
     return make->layout == HN_IMAGE;
 }
 
+/* t borrows the memory of a value, and may be made in it. */
+static void lie_over(struct hnas_tensor *t, struct hnas_tensor *below,
+                     const struct hn_rule *rule)
+{
+    t->data = below->data;
+    t->record->source = hnas_tensor_ref(below);
+    if (below->record && rule->forward_image)
+        below->record->over = t;
+}
+
 static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
 {
     struct hnas_tape *tape = node->tape;
@@ -246,20 +256,23 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
 
     if (st < 0)
         return st;
-    r = hn_tape_take(tape, sizeof *r);
+    r = t->record = hn_tape_take(tape, sizeof *r);
     if (r && make->pending) {
-        t->data = make->pending->data;
-        r->source = hnas_tensor_ref(make->pending);
+        lie_over(t, make->pending, make->rule);
     } else if (r && make->joins) {
         r->joined = 1;
         t->data = tape; /* not NULL: there is a value */
     } else if (r) {
         r->data_bytes = (size_t)hn_tensor_extent(t) * sizeof(real) +
                         make->rule->guard_bytes;
-        t->data = tape->late ? (void *)tape /* not NULL, until it is placed */
-                             : hn_arena_take(&tape->arena, r->data_bytes);
+        r->passes = make->rule->passes && tape->deferred &&
+                    !(tape->mode & HNAS_TAPE_NO_GRADIENT);
+        t->data = tape->late || r->passes
+                      ? (void *)tape /* not NULL, until it is placed */
+                      : hn_arena_take(&tape->arena, r->data_bytes);
     }
     if (!r || !t->data) {
+        t->record = NULL;
         hnas_tensor_unref(t);
         return hn_fail(node->ctx, HNAS_E_NOMEM,
                        "%s: out of memory for its output", node->rule->name);
@@ -268,7 +281,6 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
     r->tape = tape;
     r->node = node;
     r->last_term = &r->terms;
-    t->record = r;
     node->out = t;
     if (tape->n_ranks > 1)
         r->is_share = is_share(node, make);
@@ -296,6 +308,10 @@ static hnas_status set_inputs(struct hn_node *node, const struct hn_make *make)
         if (t->record && t->record->tape != node->tape)
             return hn_fail(node->ctx, HNAS_E_STATE,
                            "%s: input %d was recorded on another tape",
+                           make->rule->name, (int)i);
+        if (!t->data)
+            return hn_fail(node->ctx, HNAS_E_STATE,
+                           "%s: the value of input %d is gone",
                            make->rule->name, (int)i);
         if (hn_is_joined(t) && !make->reads_parts) {
             hnas_status st = hn_unjoin(t);
@@ -369,7 +385,10 @@ static hnas_status keep_loose(struct hnas_tensor **out, struct hn_node *node)
 static void drop_last(struct hnas_tape *tape)
 {
     struct hn_node *node = tape->node[--tape->n_nodes];
+    struct hnas_tensor *below = node->out->record->source;
 
+    if (below && below->record && below->record->over == node->out)
+        below->record->over = NULL;
     forget(node);
     detach(node->out);
 }

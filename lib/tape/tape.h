@@ -67,6 +67,7 @@ struct hn_rule {
     int32_t joins_ranks;
     size_t guard_bytes; /* room behind the output's memory */
     int32_t narrows; /* forward_image can leave its result in half precision */
+    int32_t passes;  /* the output is not kept for the sweep (passing.c) */
 };
 
 /* Scratch that a node needs of a worker, in reals. */
@@ -169,11 +170,16 @@ struct hn_record {
     uint8_t half;       /* data are binary16, see hn_read_image */
     uint8_t joined;     /* no pixels: they lie in the node's inputs */
     int32_t n_readers;
-    uint8_t is_share;   /* a row an image of this rank's share */
-    uint8_t normed;     /* a batch-norm reads it */
-    uint8_t is_moved;   /* it has a tangent, which reads it soon */
-    int32_t n_uses;     /* nodes that read it when its tangent was recorded */
-    int64_t counted[2]; /* the last stage that moved it, its gradient */
+    uint8_t is_share;  /* a row an image of this rank's share */
+    uint8_t normed;    /* a batch-norm reads it */
+    uint8_t is_moved;  /* it has a tangent, which reads it soon */
+    int32_t n_uses;    /* nodes that read it when its tangent was recorded */
+    uint8_t passes;    /* see passing.c: it may be dropped, */
+    uint8_t passed;    /* it was, */
+    uint8_t asked;     /* it is to be made again */
+    int32_t last_read; /* the last stage of the run that reads it */
+    struct hnas_tensor *over; /* made in its memory, image by image */
+    int64_t counted[2];       /* the last stage that moved it, its gradient */
 };
 
 /* Images of a batch that a stage reads from memory: the first one, the reals
@@ -263,10 +269,27 @@ hnas_status hn_add_partials(struct hn_node *node, int32_t input,
 /* Refuse what would take the record away from the host's code that uses it. */
 hnas_status hn_tape_expect_free(struct hnas_tape *tape, const char *call);
 
-/* Compute all nodes that are not computed yet (run.c); the image phase of one
- * again or late. */
+/* Compute all nodes that are not computed yet (run.c); the image phases of
+ * some again or late, in one stage. */
 hnas_status hn_tape_compute(struct hnas_tape *tape);
-hnas_status hn_run_images(struct hn_node *node);
+hnas_status hn_run_images(struct hnas_tape *tape, struct hn_node **node,
+                          int64_t n);
+
+/* ---- passing values (passing.c) ---- */
+
+/* Whether a value is one. */
+int hn_is_passing(struct hnas_tensor *t);
+
+/* A node has its stage: note what it reads; its stage begins: memory for its
+ * output; its stage has ended: drop what it was the last to read.  For nodes
+ * of other values these do nothing. */
+void hn_passing_read(struct hn_node *node);
+hnas_status hn_passing_take(struct hn_node *node);
+void hn_passing_drop(struct hn_node *node);
+
+/* Make again what nodes of the sweep read. */
+hnas_status hn_passing_again(struct hnas_tape *tape,
+                             struct hn_node *const *node, int64_t n);
 
 /* ---- what a stage reads (ahead.c) ---- */
 

@@ -281,7 +281,9 @@ hnas_status hn_expect(struct hnas_tensor *t, int32_t rank, const char *what)
                        what, (int)t->dtype, (int)HN_REAL);
     if (!t->data)
         return hn_fail(t->ctx, HNAS_E_STATE,
-                       "%s: its tape was reset, the value is gone", what);
+                       "%s: the value is gone, since its tape was reset or "
+                       "all its readers had read it",
+                       what);
     if (rank >= 0 && t->rank != rank)
         return hn_fail(t->ctx, HNAS_E_SHAPE, "%s: rank %d, want %d", what,
                        (int)t->rank, (int)rank);

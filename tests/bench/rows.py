@@ -335,6 +335,5 @@ TABLES = ("scale", "wide", "limits", "kernels", "products")
 MEMORY = [
     ("peak memory, first order", "first", 0.6e9, 0.9e9),
     ("peak memory, second order", "second_fd", 0.6e9, 0.9e9),
-    ("peak memory, exact second order", "second_exact", 1.2e9, 2.4e9),
     ("peak memory, exact second order", "second_exact", 1.2e9, 1.2e9),
 ]
