@@ -287,7 +287,8 @@ hnas_status hn_race_run(struct hn_race *race, const struct hn_space *space,
     race->space = space;
     race->hyper = hyper;
     race->rule = rule;
-    race->level = hn_dd_logit(theta);
+    if (rule->has_theta)
+        race->level = hn_dd_logit(theta);
     if (alloc_room(race) != 0)
         race->status = hn_fail_nomem(space->ctx, "path");
     for (int32_t k = 0; k < HNAS_N_KINDS && race->status == HNAS_OK; k++)

@@ -45,6 +45,7 @@ struct hnas_context {
     void *loose_tape; /* of funcs without a tape, floor tape */
     void (*destroy_loose_tape)(void *tape);
     void *spare_tensors; /* handles to use again, floor tensor */
+    int64_t n_spare_tensors;
 
     struct hn_comm *comm; /* NULL: alone */
 

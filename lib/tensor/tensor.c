@@ -71,7 +71,9 @@ static int dims_are_sane(int32_t rank, const int64_t *dims)
     return total < 0x1p46;
 }
 
-/* Handles are kept for the next step. */
+/* Handles are kept for the next step: as many as a large one has. */
+enum { MOST_SPARE = 1 << 14 };
+
 static struct hnas_tensor *new_handle(struct hnas_context *ctx)
 {
     struct hnas_tensor *t = ctx->spare_tensors;
@@ -79,6 +81,7 @@ static struct hnas_tensor *new_handle(struct hnas_context *ctx)
     if (!t)
         return hn_zalloc(&ctx->alloc, sizeof *t);
     ctx->spare_tensors = *(void **)t;
+    ctx->n_spare_tensors--;
     memset(t, 0, sizeof *t);
     return t;
 }
@@ -87,8 +90,13 @@ static void old_handle(struct hnas_tensor *t)
 {
     struct hnas_context *ctx = t->ctx;
 
+    if (ctx->n_spare_tensors == MOST_SPARE) {
+        hn_free(&ctx->alloc, t);
+        return;
+    }
     *(void **)t = ctx->spare_tensors;
     ctx->spare_tensors = t;
+    ctx->n_spare_tensors++;
 }
 
 hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,

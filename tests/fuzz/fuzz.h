@@ -15,7 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* End the process, so that the fuzzer keeps the input, unless true. */
 void fuzz_expect(int is_true, const char *what);
 
-/* The options of a context that gets 32 MiB at most and has plain kernels. */
+/* The bytes that a context of fuzz_context_opts gets at most; 32 MiB. */
+void fuzz_bound(size_t bytes);
+
+/* The options of a context whose memory is bounded, with plain kernels. */
 void fuzz_context_opts(hnas_context_opts *o);
 
 /* The one context that readers share, opened at the first call. */

@@ -30,7 +30,8 @@ for t in $targets; do
     mkdir -p $build/corpus/$t
     # a byte is a call or a value: longer sequences are only slower
     [ "$t" = calls ] && most=256 || most=20000
-    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    ASAN_OPTIONS=malloc_context_size=8:quarantine_size_mb=8 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         $build/tests/fuzz/fuzz_$t "$length" -entropic=0 -timeout=25 \
         -max_len=$most -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix=$build/found/$t- $build/corpus/$t \

@@ -20,8 +20,7 @@ static inline size_t held_bytes(const struct hnas_context *context)
         (sizeof(struct hnas_tensor) + 2 * line - 1) / line * line;
     size_t bytes = context->alloc.now_bytes;
 
-    for (void *p = context->spare_tensors; p; p = *(void **)p)
-        bytes -= handle;
+    bytes -= (size_t)context->n_spare_tensors * handle;
     if (context->scratch_bytes)
         bytes -= (size_t)context->n_threads *
                  ((context->scratch_bytes + 2 * line - 1) / line * line);
