@@ -211,6 +211,29 @@ static int load(struct train *t, const char *path)
     return st < 0 ? library_failure(t->ctx, st, 0) : 0;
 }
 
+/* Where an older checkpoint had to do, say so once. */
+static void note_age(struct train *t, int32_t age)
+{
+    t->has_good = age == 0;
+    if (age && !t->age && t->rank == 0)
+        fprintf(stderr, "hnas-train: %s, step %lld\n",
+                hnas_context_message(t->ctx),
+                (long long)hnas_model_get_steps(t->model));
+    t->age = age;
+}
+
+static int load_kept(struct train *t)
+{
+    int32_t age;
+    const hnas_status st =
+        hnas_model_load_kept(&t->model, t->ctx, t->s->out, &age);
+
+    if (st < 0)
+        return library_failure(t->ctx, st, 0);
+    note_age(t, age);
+    return 0;
+}
+
 static double saved_real(const char *text, const char *key, double missing)
 {
     char value[64];
@@ -241,7 +264,7 @@ static int read_saved(struct train *t, const unsigned char *given)
     int rc = program_open(&t->ctx, 1, 0);
 
     if (!rc)
-        rc = load(t, t->s->out);
+        rc = load_kept(t);
     if (!rc)
         rc = settings_resume(t->s, given, hnas_model_get_text(t->model));
     hnas_model_destroy(t->model);
@@ -251,9 +274,9 @@ static int read_saved(struct train *t, const unsigned char *given)
     return rc;
 }
 
-static int open_saved(struct train *t, const char *path)
+static int open_saved(struct train *t)
 {
-    int rc = load(t, path);
+    const int rc = t->s->eval ? load(t, t->s->eval) : load_kept(t);
 
     return rc ? rc : take_moments(t);
 }
@@ -262,10 +285,8 @@ static int open_network(struct train *t)
 {
     const struct settings *s = t->s;
 
-    if (s->eval)
-        return open_saved(t, s->eval);
-    if (s->resume)
-        return open_saved(t, s->out);
+    if (s->eval || s->resume)
+        return open_saved(t);
     return s->search ? create_of_search(t) : create_of_arch(t);
 }
 

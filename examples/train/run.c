@@ -32,7 +32,15 @@ static char *make_text(const struct train *t)
     return fclose(f) ? NULL : text;
 }
 
-static int save(struct train *t)
+static int keep_files(struct train *t, int64_t n)
+{
+    const hnas_status st =
+        t->s->out ? hnas_file_keep(t->ctx, t->s->out, (int32_t)n) : HNAS_OK;
+
+    return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+static int save_alone(struct train *t)
 {
     char *text;
     hnas_status st;
@@ -45,6 +53,25 @@ static int save(struct train *t)
     st = hnas_model_save(t->model, t->s->out, text);
     free(text);
     return st < 0 ? library_failure(t->ctx, st, 0) : 0;
+}
+
+/* A damaged file is replaced and not kept. */
+static int save(struct train *t)
+{
+    int rc = t->has_good ? keep_files(t, t->s->keep) : 0;
+
+    if (!rc)
+        rc = save_alone(t);
+    t->has_good |= !rc;
+    return rc;
+}
+
+/* Older files are of another training. */
+static int begin(struct train *t)
+{
+    const int rc = keep_files(t, 1);
+
+    return rc ? rc : save(t);
 }
 
 /* The batch of a step is a function of the step alone. */
@@ -99,7 +126,9 @@ static int finish(struct train *t)
     if (st < 0)
         return library_failure(t->ctx, st, 0);
     rc = calibrate(t);
-    return rc ? rc : save(t);
+    if (!rc)
+        rc = save(t);
+    return rc ? rc : keep_files(t, 1);
 }
 
 /* Between steps: whether to go on, with the others. */
@@ -123,7 +152,7 @@ int train_run(struct train *t)
     if (t->s->resume && step == t->last_step)
         return 0; /* it was finished */
     if (!t->s->resume)
-        rc = save(t); /* a path that can't be written is told at once */
+        rc = begin(t); /* a path that can't be written is told at once */
     progress_begin(&progress, step, t->last_step, epochs);
     if (t->queue)
         progress.is_quiet = 1;

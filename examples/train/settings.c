@@ -62,6 +62,8 @@ const struct option train_options[] = {
      OPTION_REAL, AT(ema), 0, 0.999999, NULL, NULL, NULL, 0},
     {"out", "NET", "where the network goes; of many: a folder", OPTION_TEXT,
      AT(out), 0, 0, NULL, NULL, NULL, 1},
+    {"keep", "N", "while it trains: the newest, .1, .2 ... (2)", OPTION_INT,
+     AT(keep), 1, 100, NULL, NULL, NULL, 1},
     {"resume", NULL, "go on with the training of --out", OPTION_FLAG,
      AT(resume), 0, 0, NULL, NULL, NULL, 1},
     {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -147,6 +149,7 @@ int settings_read(struct settings *s, struct command_line *line, int argc,
     s->batch = 96;
     s->rule = s->piece = -1;
     s->seeds = 1;
+    s->keep = 2;
     s->w_lr[0] = 0.025;
     rc = options_parse(line, s, argc, argv);
     s->has_theta = is_given(line->given, "theta");

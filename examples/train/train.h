@@ -11,7 +11,7 @@
 
 struct settings {
     const char *search, *arch, *eval, *list, *data, *out;
-    int64_t epochs, cells, channels, batch, cutout, threads, seed, seeds;
+    int64_t epochs, cells, channels, batch, cutout, threads, seed, seeds, keep;
     double lambda, theta, drop_path, aux_weight, label_smoothing, ema, w_lr[2];
     int32_t rule, has_theta, inherit, affine, augment, flip, resume, json;
     int32_t path, piece; /* all pieces of the path, or this one if not -1 */
@@ -50,6 +50,8 @@ struct train {
     int64_t per_epoch, last_step;
     double began_s;
     int64_t *confusion; /* [classes * classes] */
+    int32_t has_good;   /* the file of --out is one to keep */
+    int32_t age;        /* of the file that a resumed training went on from */
 };
 
 /* Make or load what a run needs.  0, or an exit status after a message. */
@@ -61,7 +63,8 @@ hnas_status train_path(hnas_path **out, hnas_search *search,
                        const struct settings *s);
 void train_close(struct train *t);
 
-/* Train to the end, saving after each epoch; then calibrate and save. */
+/* Train to the end, saving after each epoch and keeping some older ones; then
+ * calibrate and save the network alone. */
 int train_run(struct train *t);
 
 /* Count what the network predicts for the test set. */

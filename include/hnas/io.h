@@ -129,6 +129,24 @@ HNAS_API hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
                                      const char *path);
 
 /**
+ * Load a network, or where its file is missing or damaged the newest good one
+ * that hnas_file_keep left beside it.
+ *
+ * Shapes     path: NUL-terminated.
+ * Units      *age: as hnas_search_load_kept's.
+ * Ownership  as hnas_model_load.
+ * Gradient   as hnas_model_create.
+ * Threads    one context, one thread at a time.
+ * Errors     as hnas_model_load; E_IO, E_FORMAT, E_TRUNCATED, E_LIMIT and
+ *            E_NAN of path where no older one is good.  On error *out is NULL
+ *            and *age 0.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_load_kept(hnas_model **out, hnas_context *ctx,
+                                          const char *path, int32_t *age);
+
+/**
  * Give the host's text of a loaded network, "" if there is none.
  *
  * Shapes     a NUL-terminated string.  model: not NULL.

@@ -153,15 +153,35 @@ static void leave_message(struct hnas_context *ctx, const char *first,
         hn_log(ctx, HNAS_LOG_WARNING, "%s", ctx->message);
 }
 
-static hnas_status load_older(hnas_search **out, struct kept *k, int32_t *age,
-                              hnas_status first)
+/* How the kind of file is loaded. */
+typedef hnas_status (*load_fn)(void **out, hnas_context *ctx, const char *path);
+
+static hnas_status load_search(void **out, hnas_context *ctx, const char *path)
+{
+    hnas_search *search;
+    const hnas_status st = hnas_search_load(&search, ctx, path);
+
+    *out = search;
+    return st;
+}
+
+static hnas_status load_model(void **out, hnas_context *ctx, const char *path)
+{
+    hnas_model *model;
+    const hnas_status st = hnas_model_load(&model, ctx, path);
+
+    *out = model;
+    return st;
+}
+
+static hnas_status load_older(void **out, load_fn load, struct kept *k,
+                              int32_t *age, hnas_status first)
 {
     char message[HN_MESSAGE_BYTES];
 
     memcpy(message, k->ctx->message, sizeof message);
     for (int32_t i = 1; i < MOST_FILES; i++) {
-        if (!exists(k, i) ||
-            hnas_search_load(out, k->ctx, name_of(k, k->b, i)) < 0)
+        if (!exists(k, i) || load(out, k->ctx, name_of(k, k->b, i)) < 0)
             continue;
         *age = i;
         leave_message(k->ctx, message, k->b);
@@ -171,24 +191,49 @@ static hnas_status load_older(hnas_search **out, struct kept *k, int32_t *age,
     return first;
 }
 
-hnas_status hnas_search_load_kept(hnas_search **out, hnas_context *ctx,
-                                  const char *path, int32_t *age)
+static hnas_status load_kept(void **out, load_fn load, hnas_context *ctx,
+                             const char *path, int32_t *age)
 {
     struct kept *k;
     hnas_status st, first;
 
-    if (out)
-        *out = NULL;
-    if (!out || !ctx || !path || !age)
+    *out = NULL;
+    if (!ctx || !path || !age)
         return HNAS_E_ARG;
     *age = 0;
-    first = hnas_search_load(out, ctx, path);
+    first = load(out, ctx, path);
     if (first == HNAS_OK || !is_of_file(first))
         return first;
     st = open_kept(&k, ctx, path);
     if (st != HNAS_OK)
         return st;
-    st = load_older(out, k, age, first);
+    st = load_older(out, load, k, age, first);
     hn_free(&ctx->alloc, k);
+    return st;
+}
+
+hnas_status hnas_search_load_kept(hnas_search **out, hnas_context *ctx,
+                                  const char *path, int32_t *age)
+{
+    void *search;
+    hnas_status st;
+
+    if (!out)
+        return HNAS_E_ARG;
+    st = load_kept(&search, load_search, ctx, path, age);
+    *out = search;
+    return st;
+}
+
+hnas_status hnas_model_load_kept(hnas_model **out, hnas_context *ctx,
+                                 const char *path, int32_t *age)
+{
+    void *model;
+    hnas_status st;
+
+    if (!out)
+        return HNAS_E_ARG;
+    st = load_kept(&model, load_model, ctx, path, age);
+    *out = model;
     return st;
 }

@@ -243,6 +243,66 @@ START_TEST(without_memory_files_are_left_alone)
 }
 END_TEST
 
+static void flip(const char *path, size_t at)
+{
+    size_t n;
+    unsigned char *bytes = fixture_read(path, &n);
+
+    ck_assert_uint_lt(at, n);
+    bytes[at] ^= 0x10;
+    fixture_write(path, bytes, n);
+    free(bytes);
+}
+
+/* Load a, expect the network so many steps and saves old. */
+static void expect_kept(int32_t want, int64_t steps)
+{
+    hnas_model *m;
+    int32_t age = -1;
+
+    ck_assert_int_eq(hnas_model_load_kept(&m, ctx, fixture_path("a"), &age),
+                     HNAS_OK);
+    ck_assert_int_eq(age, want);
+    ck_assert_int_eq(hnas_model_get_steps(m), steps);
+    hnas_model_destroy(m);
+}
+
+static void check_kept(void)
+{
+    hnas_batch batch = make_batch();
+    hnas_model *m = make_model(1);
+    int32_t age = -1;
+
+    for (int i = 0; i < 3; i++) {
+        step(m, &batch, 1);
+        ck_assert_int_eq(hnas_file_keep(ctx, fixture_path("a"), 3), HNAS_OK);
+        ck_assert_int_eq(hnas_model_save(m, fixture_path("a"), NULL), HNAS_OK);
+    }
+    expect_kept(0, 3);
+    flip(fixture_path("a"), 5000);
+    expect_kept(1, 2);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "; instead "));
+    flip(fixture_path("a.1"), 100);
+    expect_kept(2, 1);
+    flip(fixture_path("a.2"), 1);
+    hnas_model_destroy(m);
+    ck_assert_int_eq(hnas_model_load_kept(&m, ctx, fixture_path("a"), &age),
+                     hnas_model_load(&m, ctx, fixture_path("a")));
+    ck_assert_ptr_null(m);
+    ck_assert_int_eq(age, 0);
+    ck_assert_int_eq(hnas_model_load_kept(NULL, ctx, "a", &age), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_model_load_kept(&m, ctx, "a", NULL), HNAS_E_ARG);
+    hnas_tensor_unref(batch.images);
+    hnas_tensor_unref(batch.labels);
+}
+
+START_TEST(a_damaged_network_leads_to_the_one_kept_before)
+{
+    fixture_register_ops();
+    check_kept();
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("model_file");
@@ -251,5 +311,6 @@ int main(void)
     tcase_add_test(t, a_network_that_does_not_train_predicts_the_same);
     tcase_add_test(t, odd_files_are_named);
     tcase_add_test(t, without_memory_files_are_left_alone);
+    tcase_add_test(t, a_damaged_network_leads_to_the_one_kept_before);
     return fixture_run(t);
 }

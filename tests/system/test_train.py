@@ -135,6 +135,30 @@ def test_interrupt_saves_and_resumes(room):
         assert room.read("straight") == room.read("cut")
 
 
+def test_a_damaged_checkpoint_gives_way_to_an_older_one(room):
+    args = ["--arch", ARCH, "--channels", 2, "--epochs", 6, "--seed", 3, *EXTRA]
+    kept = room.path("kept")
+    process = room.start("hnas-train", "--data", room.data, "--batch", 2, "--json",
+                         *args, "--keep", 3, "--out", kept)
+    deadline = time.time() + 60
+    while not os.path.exists(kept + ".2"):
+        assert time.time() < deadline and process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not os.path.exists(kept + ".3")
+    os.truncate(kept, 999)
+    out, err = room.run("hnas-train", "--out", kept, "--resume", "--json")
+    said = [line for line in err.splitlines() if "; instead " in line]
+    assert len(said) == 1 and "kept.1, step " in said[0], err
+    assert parse(out)["fell_back"] == "kept.1", out
+    train(room, *args, "--batch", 2, "--out", room.path("whole"))
+    assert room.read("whole") == room.read("kept")
+    # the network that is done stands alone
+    assert not [name for name in os.listdir(room.path("")) if name.startswith("kept.")]
+
+
 def test_resume_refuses_other_settings(room):
     before = room.read("cut")
     for name, value in (("epochs", 7), ("seed", 1), ("cells", 4), ("batch", 4),
