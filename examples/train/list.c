@@ -42,6 +42,19 @@ static void measure(double value[QUEUE_VALUES], const struct train *t)
                            &value[PRECISION]);
 }
 
+/* Whether a checkpoint of a task is there, or an older one that was kept. */
+static int is_begun(const char *name, int64_t keep)
+{
+    char older[NAME_SIZE + 8];
+    int found = access(name, F_OK) == 0;
+
+    for (int64_t age = 1; age < keep && !found; age++) {
+        snprintf(older, sizeof older, "%s.%d", name, (int)age);
+        found = access(older, F_OK) == 0;
+    }
+    return found;
+}
+
 /* The settings of a task: those of all, its architecture, seed and file. */
 static int specialise(struct settings *mine, char name[NAME_SIZE],
                       const struct tasks *t, int64_t number)
@@ -58,7 +71,7 @@ static int specialise(struct settings *mine, char name[NAME_SIZE],
     mine->piece = k->piece;
     mine->lambda = k->range[0];
     mine->seed = k->seed;
-    mine->resume = t->s->resume && access(name, F_OK) == 0;
+    mine->resume = t->s->resume && is_begun(name, t->s->keep);
     return 0;
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hnas-train: a discrete network, trained and measured. */
-#define _XOPEN_SOURCE 700
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/json.h"
 #include "common/program.h"
@@ -32,18 +29,6 @@ static void put_confusion(struct json *j, const struct train *t,
     json_close(j, ']');
 }
 
-/* The older file that a resumed training went on from. */
-static void put_fell_back(struct json *j, const struct train *t)
-{
-    const char *slash = strrchr(t->s->out, '/');
-    const char *base = slash ? slash + 1 : t->s->out;
-    char name[NAME_MAX + 8];
-
-    snprintf(name, sizeof name, "%s.%d", base, (int)t->age);
-    json_key(j, "fell_back");
-    json_string(j, name);
-}
-
 static void print_json(const struct train *t, int64_t classes,
                        const double measure[2], int interrupted)
 {
@@ -69,8 +54,10 @@ static void print_json(const struct train *t, int64_t classes,
     json_real(&j, measure[1]);
     put_confusion(&j, t, classes);
     ranks_put(&j, t->ctx);
-    if (t->age)
-        put_fell_back(&j, t);
+    if (t->fell_back[0]) {
+        json_key(&j, "fell_back");
+        json_string(&j, t->fell_back);
+    }
     if (interrupted) {
         json_key(&j, "interrupted");
         json_bool(&j, 1);

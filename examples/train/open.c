@@ -214,19 +214,28 @@ static int load(struct train *t, const char *path)
 /* Where an older checkpoint had to do, say so once. */
 static void note_age(struct train *t, int32_t age)
 {
+    const char *slash = strrchr(t->s->out, '/');
+
     t->has_good = age == 0;
-    if (age && !t->age && t->rank == 0)
+    if (!age || t->fell_back[0])
+        return;
+    snprintf(t->fell_back, sizeof t->fell_back, "%.*s.%d",
+             (int)sizeof t->fell_back - 8, slash ? slash + 1 : t->s->out,
+             (int)age);
+    if (t->rank == 0)
         fprintf(stderr, "hnas-train: %s, step %lld\n",
                 hnas_context_message(t->ctx),
                 (long long)hnas_model_get_steps(t->model));
-    t->age = age;
 }
 
+/* Files beside --out are looked at only where --keep says whose they are. */
 static int load_kept(struct train *t)
 {
-    int32_t age;
+    const char *path = t->s->out;
+    int32_t age = 0;
     const hnas_status st =
-        hnas_model_load_kept(&t->model, t->ctx, t->s->out, &age);
+        t->s->keep > 1 ? hnas_model_load_kept(&t->model, t->ctx, path, &age)
+                       : hnas_model_load(&t->model, t->ctx, path);
 
     if (st < 0)
         return library_failure(t->ctx, st, 0);

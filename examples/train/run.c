@@ -32,11 +32,13 @@ static char *make_text(const struct train *t)
     return fclose(f) ? NULL : text;
 }
 
+/* Without --keep the files beside --out are somebody else's. */
 static int keep_files(struct train *t, int64_t n)
 {
-    const hnas_status st =
-        t->s->out ? hnas_file_keep(t->ctx, t->s->out, (int32_t)n) : HNAS_OK;
+    hnas_status st = HNAS_OK;
 
+    if (t->s->out && t->s->keep > 1)
+        st = hnas_file_keep(t->ctx, t->s->out, (int32_t)n);
     return st < 0 ? library_failure(t->ctx, st, 0) : 0;
 }
 
@@ -150,7 +152,7 @@ int train_run(struct train *t)
     int rc = 0;
 
     if (t->s->resume && step == t->last_step)
-        return 0; /* it was finished */
+        return t->has_good ? keep_files(t, 1) : 0; /* it was finished */
     if (!t->s->resume)
         rc = begin(t); /* a path that can't be written is told at once */
     progress_begin(&progress, step, t->last_step, epochs);

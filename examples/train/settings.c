@@ -62,7 +62,7 @@ const struct option train_options[] = {
      OPTION_REAL, AT(ema), 0, 0.999999, NULL, NULL, NULL, 0},
     {"out", "NET", "where the network goes; of many: a folder", OPTION_TEXT,
      AT(out), 0, 0, NULL, NULL, NULL, 1},
-    {"keep", "N", "while it trains: the newest, .1, .2 ... (2)", OPTION_INT,
+    {"keep", "N", "while it trains: the newest, .1, .2 ... (1)", OPTION_INT,
      AT(keep), 1, 100, NULL, NULL, NULL, 1},
     {"resume", NULL, "go on with the training of --out", OPTION_FLAG,
      AT(resume), 0, 0, NULL, NULL, NULL, 1},
@@ -149,7 +149,7 @@ int settings_read(struct settings *s, struct command_line *line, int argc,
     s->batch = 96;
     s->rule = s->piece = -1;
     s->seeds = 1;
-    s->keep = 2;
+    s->keep = 1;
     s->w_lr[0] = 0.025;
     rc = options_parse(line, s, argc, argv);
     s->has_theta = is_given(line->given, "theta");
@@ -167,7 +167,7 @@ static int take_saved(struct settings *s, const struct option *o, int was_given,
     option_write(o, s, now, sizeof now);
     if (was_given && strcmp(saved, now))
         return failure("--%s: is %s, the saved training has %s; only threads "
-                       "may differ",
+                       "and keep may differ",
                        o->name, now, saved);
     return option_restore(o, s, saved);
 }

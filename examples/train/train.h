@@ -51,7 +51,7 @@ struct train {
     double began_s;
     int64_t *confusion; /* [classes * classes] */
     int32_t has_good;   /* the file of --out is one to keep */
-    int32_t age;        /* of the file that a resumed training went on from */
+    char fell_back[64]; /* the older one that a resumed training went on from */
 };
 
 /* Make or load what a run needs.  0, or an exit status after a message. */
@@ -63,8 +63,8 @@ hnas_status train_path(hnas_path **out, hnas_search *search,
                        const struct settings *s);
 void train_close(struct train *t);
 
-/* Train to the end, saving after each epoch and keeping some older ones; then
- * calibrate and save the network alone. */
+/* Train to the end, saving after each epoch, with --keep N > 1 beside older
+ * ones; then calibrate and save the network alone. */
 int train_run(struct train *t);
 
 /* Count what the network predicts for the test set. */

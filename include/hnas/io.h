@@ -68,7 +68,7 @@ HNAS_API hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
  * Threads    one context, one thread at a time.
  * Errors     as hnas_search_load; E_IO, E_FORMAT, E_TRUNCATED, E_LIMIT and
  *            E_NAN of path where no older one is good.  On error *out is NULL
- *            and *age 0.
+ *            and, where all arguments were given, *age 0.
  * Source     own.
  * Since      0.1
  */
@@ -139,7 +139,7 @@ HNAS_API hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
  * Threads    one context, one thread at a time.
  * Errors     as hnas_model_load; E_IO, E_FORMAT, E_TRUNCATED, E_LIMIT and
  *            E_NAN of path where no older one is good.  On error *out is NULL
- *            and *age 0.
+ *            and, where all arguments were given, *age 0.
  * Source     own.
  * Since      0.1
  */

@@ -91,7 +91,12 @@ def test_a_dead_or_silent_rank_ends_the_job(room):
                          (signal.SIGSTOP, "rank 3 has been silent for 4 s")):
         status, out, err = stopped(room, "dead", number, 4)
         assert status and want in err, (status, out, err)
-        json.loads(finish(2, room.again("dead"))[0])
+        # a damaged one gives way to the one kept before, on every rank
+        os.rename(room.path("dead"), room.path("dead.1"))
+        with open(room.path("dead"), "wb") as file:
+            file.write(room.read("dead.1")[:999])
+        said = json.loads(finish(2, [*room.again("dead"), "--keep", 2])[0])
+        assert said["fell_back"] == "dead.1", said
         assert room.read("dead") == room.read("straight"), "other bits"
         os.remove(room.path("dead"))
 

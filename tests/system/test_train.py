@@ -5,6 +5,7 @@
     python3 tests/system/test_train.py BUILD_DIR
 """
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -149,14 +150,26 @@ def test_a_damaged_checkpoint_gives_way_to_an_older_one(room):
     assert process.returncode == 130
     assert not os.path.exists(kept + ".3")
     os.truncate(kept, 999)
-    out, err = room.run("hnas-train", "--out", kept, "--resume", "--json")
+    room.run("hnas-train", "--out", kept, "--resume", "--json", status=1)
+    out, err = room.run("hnas-train", "--out", kept, "--resume", "--keep", 3,
+                        "--json")
     said = [line for line in err.splitlines() if "; instead " in line]
     assert len(said) == 1 and "kept.1, step " in said[0], err
     assert parse(out)["fell_back"] == "kept.1", out
     train(room, *args, "--batch", 2, "--out", room.path("whole"))
     assert room.read("whole") == room.read("kept")
     # the network that is done stands alone
-    assert not [name for name in os.listdir(room.path("")) if name.startswith("kept.")]
+    assert not [name for name in os.listdir(room.path(""))
+                if name.startswith("kept.")]
+
+
+def test_files_beside_the_network_are_left_alone(room):
+    beside = room.path("mine.1")
+    shutil.copy(room.path("whole"), beside)
+    train(room, "--arch", ARCH, "--channels", 2, "--epochs", 2, "--out",
+          room.path("mine"))
+    room.run("hnas-train", "--out", room.path("mine"), "--resume")
+    assert room.read("mine.1") == room.read("whole")
 
 
 def test_resume_refuses_other_settings(room):
