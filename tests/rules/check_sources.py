@@ -22,6 +22,8 @@ LIBRARY_REFUSES = {
                                r"unsetenv)\s*\(",
     "touches signal handlers": r"\b(?:signal|sigaction|raise|kill)\s*\(",
 }
+TOP = {"meson.build", "meson_options.txt", "COPYING", "README.md", "include",
+       "lib", "examples", "tests", "docs", "bindings"}
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 RULES = os.path.join("tests", "rules", "check_sources.py")
 
@@ -110,6 +112,12 @@ for path in every:
                             f"want at most {LONGEST_FUNCTION}")
     if path.startswith("lib/"):
         check_library(path, text, plain)
+
+tracked = subprocess.run(["git", "ls-files"], cwd=source.ROOT, check=False,
+                         capture_output=True, text=True).stdout.split("\n")
+for name in sorted({p.split("/")[0] for p in tracked if p} - TOP):
+    if not name.startswith("."):
+        report.fail(name, 1, "does not belong at the top level")
 
 formatted = [p for p in every if p.endswith((".c", ".h", ".cpp"))]
 tool = shutil.which("clang-format-14") or shutil.which("clang-format")
