@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* End the process, so that the fuzzer keeps the input, unless true. */
 void fuzz_expect(int is_true, const char *what);
 
-/* The bytes that a context of fuzz_context_opts gets at most; 32 MiB. */
+/* The bytes that contexts of fuzz_context_opts get at most from fuzz_begin on;
+ * 32 MiB. */
 void fuzz_bound(size_t bytes);
 
 /* The options of a context whose memory is bounded, with plain kernels. */
