@@ -147,7 +147,8 @@ HNAS_API hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss);
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or n < 1; E_STATE y is not of this tape or
  *            depends on no x, an x or a direction is not a leaf, the tape was
- *            swept or its mode is NO_GRADIENT or HALF; E_SHAPE a direction;
+ *            swept or its mode is NO_GRADIENT or HALF, or y is made of a
+ *            tangent that has been computed; E_SHAPE a direction;
  *            E_UNSUPPORTED a func without tangent (a host's, or a hard Gumbel
  *            gate whose alpha moves), named; E_OP a host's func failed;
  *            E_NOMEM.  On error *out is NULL, and only a reset makes sense.

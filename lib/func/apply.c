@@ -210,6 +210,21 @@ static hnas_status backward(struct hn_node *node)
     return st;
 }
 
+/* Who reads tangents takes them as they lie in memory. */
+static hnas_status settle_tangent(struct hnas_tensor **out,
+                                  struct hnas_tape *tape)
+{
+    struct hnas_tensor *pending = *out;
+    hnas_status st;
+
+    if (!pending->record || !pending->record->scale)
+        return HNAS_OK;
+    *out = NULL;
+    st = hn_copy_image(out, tape, pending);
+    hnas_tensor_unref(pending);
+    return st;
+}
+
 static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
 {
     const struct host *h = node->aux;
@@ -234,7 +249,7 @@ static hnas_status tangent(struct hnas_tensor **out, struct hn_node *node)
         return hn_fail(node->ctx, HNAS_E_OP,
                        "%s: its tangent has another shape than its value",
                        h->table->name);
-    return HNAS_OK;
+    return *out ? settle_tangent(out, node->tape) : HNAS_OK;
 }
 
 static const struct hn_rule rule = {

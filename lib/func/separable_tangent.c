@@ -9,7 +9,7 @@
  *
  *     dt = k^T a where x > 0     dx = k'^T a + k^T b where x > 0
  *
- * Only z' is kept; r, s and what lies between are made again. */
+ * z' passes (tape/passing.c); r, s and what lies between are made again. */
 #include <string.h>
 
 #include "func/func.h"

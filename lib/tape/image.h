@@ -95,8 +95,8 @@ struct hn_cplane hn_read_plain(struct hn_worker *w, struct hnas_tensor *x,
 struct hn_cplane hn_read_low(struct hn_worker *w, struct hnas_tensor *x,
                              int64_t image, int64_t pad);
 
-/* A dense tangent of x where x > 0, else 0, in a border of zeros; x must have
- * been read rectified just now. */
+/* A tangent of x, dense or joined, where x > 0, else 0, in a border of zeros; x
+ * must have been read rectified just now. */
 struct hn_cplane hn_read_masked(struct hn_worker *w,
                                 struct hnas_tensor *tangent,
                                 const struct hnas_tensor *x, int64_t image,

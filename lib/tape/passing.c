@@ -65,20 +65,41 @@ static int is_ours(const struct hnas_tensor *root)
            (!over || atomic_load(&over->refs) == 1);
 }
 
+static void drop(struct hnas_tensor *root)
+{
+    struct hn_record *r = root->record;
+
+    if (r->passed || !is_ours(root))
+        return;
+    hn_arena_give(&r->tape->arena, root->data, r->data_bytes);
+    root->data = NULL;
+    r->passed = 1;
+    if (r->over)
+        r->over->data = NULL;
+}
+
 void hn_passing_drop(struct hn_node *node)
 {
     for (int32_t i = 0; i < node->n_in; i++) {
-        struct hnas_tensor *root = stored(node->in[i]);
-        struct hn_record *r = passing(root);
+        const struct hn_record *r = passing(node->in[i]);
 
-        if (!r || r->passed || r->last_read != node->stage || !is_ours(root))
-            continue;
-        hn_arena_give(&node->tape->arena, root->data, r->data_bytes);
-        root->data = NULL;
-        r->passed = 1;
-        if (r->over)
-            r->over->data = NULL;
+        if (r && r->last_read == node->stage)
+            drop(stored(node->in[i]));
     }
+}
+
+/* Whether no stage of the sweep from this one on reads it, nor gives it back:
+ * what takes part gives its value back with its own gradient. */
+static int is_left(const struct hn_record *r, int32_t stage)
+{
+    return r && !r->node->active && r->last_use < stage;
+}
+
+void hn_passing_leave(struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++)
+        if (is_left(passing(node->in[i]), node->bstage + 1))
+            drop(stored(node->in[i]));
 }
 
 /* Ask for what a node reads; says whether anything was not asked for yet. */
@@ -103,8 +124,11 @@ static int is_asked(const struct hn_node *node)
     return r && r->asked;
 }
 
-/* All that is asked for, in the order of the record. */
-static hnas_status make_again(struct hnas_tape *tape, struct hn_node **list)
+/* All that is asked for, in the order of the record, for a stage.  What they
+ * read is there: image phases of the sweep run in the record's order reversed,
+ * so nothing before them has been given back. */
+static hnas_status make_again(struct hnas_tape *tape, struct hn_node **list,
+                              int32_t stage)
 {
     int64_t n = 0;
     hnas_status st = HNAS_OK;
@@ -121,7 +145,12 @@ static hnas_status make_again(struct hnas_tape *tape, struct hn_node **list)
     }
     for (int64_t i = 0; i < n; i++)
         stored(list[i]->out)->record->asked = 0;
-    return st < 0 ? st : hn_run_images(tape, list, n);
+    if (st == HNAS_OK)
+        st = hn_run_images(tape, list, n);
+    for (int64_t i = 0; i < n && st == HNAS_OK; i++)
+        if (is_left(passing(list[i]->out), stage))
+            drop(stored(list[i]->out)); /* only the others needed it */
+    return st;
 }
 
 hnas_status hn_passing_again(struct hnas_tape *tape,
@@ -139,7 +168,7 @@ hnas_status hn_passing_again(struct hnas_tape *tape,
     list = hn_arena_take(&tape->arena, bytes);
     if (!list)
         return hn_fail_nomem(tape->ctx, "backward");
-    st = make_again(tape, list);
+    st = make_again(tape, list, node[0]->bstage);
     hn_arena_give(&tape->arena, list, bytes);
     return st;
 }

@@ -259,6 +259,8 @@ static hnas_status run_stage(struct stage *s)
                      : s->node[i]->rule->backward_join(s->node[i]);
     for (int64_t i = 0; i < s->n_nodes; i++)
         release(s->node[i]);
+    for (int64_t i = 0; i < s->n_nodes; i++)
+        hn_passing_leave(s->node[i]);
     return st;
 }
 

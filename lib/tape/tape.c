@@ -236,13 +236,12 @@ static uint8_t is_share(const struct hn_node *node, const struct hn_make *make)
     return make->layout == HN_IMAGE;
 }
 
-/* t borrows the memory of a value, and may be made in it. */
-static void lie_over(struct hnas_tensor *t, struct hnas_tensor *below,
-                     const struct hn_rule *rule)
+/* t borrows the memory of a value. */
+static void lie_over(struct hnas_tensor *t, struct hnas_tensor *below)
 {
     t->data = below->data;
     t->record->source = hnas_tensor_ref(below);
-    if (below->record && rule->forward_image)
+    if (below->record)
         below->record->over = t;
 }
 
@@ -258,7 +257,7 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
         return st;
     r = t->record = hn_tape_take(tape, sizeof *r);
     if (r && make->pending) {
-        lie_over(t, make->pending, make->rule);
+        lie_over(t, make->pending);
     } else if (r && make->joins) {
         r->joined = 1;
         t->data = tape; /* not NULL: there is a value */

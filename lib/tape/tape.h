@@ -178,7 +178,7 @@ struct hn_record {
     uint8_t passed;    /* it was, */
     uint8_t asked;     /* it is to be made again */
     int32_t last_read; /* the last stage of the run that reads it */
-    struct hnas_tensor *over; /* made in its memory, image by image */
+    struct hnas_tensor *over; /* what lies in its memory, or NULL */
     int64_t counted[2];       /* the last stage that moved it, its gradient */
 };
 
@@ -225,7 +225,7 @@ struct hn_make {
     int64_t n_images;
     int32_t joins;       /* the output is joined */
     int32_t reads_parts; /* inputs may be joined: they are only read through
-                          * hn_read_relu or hn_parts */
+                          * hn_read_relu, hn_read_masked or hn_parts */
 };
 
 /* Append a node with its output; want and manner are filled from the inputs
@@ -287,9 +287,11 @@ void hn_passing_read(struct hn_node *node);
 hnas_status hn_passing_take(struct hn_node *node);
 void hn_passing_drop(struct hn_node *node);
 
-/* Make again what nodes of the sweep read. */
+/* Make again what nodes of a stage of the sweep read; its stage has ended:
+ * drop what a node has read and nobody else will give back. */
 hnas_status hn_passing_again(struct hnas_tape *tape,
                              struct hn_node *const *node, int64_t n);
+void hn_passing_leave(struct hn_node *node);
 
 /* ---- what a stage reads (ahead.c) ---- */
 

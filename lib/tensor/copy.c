@@ -109,7 +109,8 @@ static hnas_status settle(hnas_tensor *t)
         st = t->settle(t);
     if (st == HNAS_OK && !t->data)
         st = hn_fail(t->ctx, HNAS_E_STATE,
-                     "tensor: its tape was reset, the value is gone");
+                     "tensor: the value is gone, since its tape was reset "
+                     "or all its readers had read it");
     return st;
 }
 
@@ -157,7 +158,8 @@ hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype, const void *src,
                        "tensor set: a recorded value is read-only");
     if (!tensor->data)
         return hn_fail(tensor->ctx, HNAS_E_STATE,
-                       "tensor: its tape was reset, the value is gone");
+                       "tensor: the value is gone, since its tape was reset "
+                       "or all its readers had read it");
     hn_copy_in(tensor->data, tensor->dtype, src, dtype, tensor->dim,
                tensor->stride);
     return HNAS_OK;
