@@ -284,6 +284,99 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
+/* y = x, whose tangent is said to be 2 x' + 1 by a batch-norm, which leaves it
+ * pending. */
+static hnas_status copy(void *user, const hnas_array *in, int32_t n_in,
+                        const hnas_array *y)
+{
+    (void)n_in;
+    for (int64_t i = 0; i < *(int64_t *)user; i++)
+        *at(y, i) = *at(&in[0], i);
+    return HNAS_OK;
+}
+
+static hnas_norm *doubling;
+
+static hnas_status pending_tangent(void *user, hnas_tensor **moved,
+                                   hnas_tape *tape, hnas_tensor *const *in,
+                                   hnas_tensor *const *move, int32_t n_in,
+                                   hnas_tensor *result)
+{
+    (void)user, (void)in, (void)n_in, (void)result;
+    return hnas_batch_norm(moved, tape, move[0], doubling);
+}
+
+enum { CHANNELS = 8, PIXELS = 6 };
+
+static void make_doubling(void)
+{
+    hnas_tensor *weight, *bias, *mean, *variance;
+    element two[CHANNELS], one[CHANNELS];
+
+    for (int i = 0; i < CHANNELS; i++) {
+        two[i] = 2;
+        one[i] = 1;
+    }
+    ck_assert_int_eq(hnas_norm_create(&doubling, ctx, CHANNELS, 1), 0);
+    hnas_norm_get_tensors(doubling, &weight, &bias, &mean, &variance);
+    ck_assert_int_eq(hnas_tensor_set(weight, TEST_REAL, two, CHANNELS), 0);
+    ck_assert_int_eq(hnas_tensor_set(bias, TEST_REAL, one, CHANNELS), 0);
+    hnas_tensor_set_wanted(weight, 0);
+    hnas_tensor_set_wanted(bias, 0);
+}
+
+/* The tangent of sum(conv(max(f(x), 0))), x and x' all ones, the kernel too. */
+static double tangent_through_a_convolution(void)
+{
+    static const hnas_func_table f = {sizeof f, "copy", copy, NULL,
+                                      pending_tangent};
+    const hnas_shape shape = {4, {1, CHANNELS, 2, 3}};
+    const int64_t kernel[4] = {1, CHANNELS, 1, 1};
+    int64_t n = CHANNELS * PIXELS;
+    element ones[CHANNELS * PIXELS];
+    hnas_tensor *x, *dx, *w, *y, *z, *sum, *t;
+    hnas_conv_opts relu;
+    hnas_tape *tape;
+    double value;
+
+    for (int64_t i = 0; i < n; i++)
+        ones[i] = 1;
+    hnas_conv_opts_init(&relu, sizeof relu);
+    relu.relu = 1;
+    ck_assert_int_eq(hnas_tensor_create(&x, ctx, TEST_REAL, 4, shape.dims), 0);
+    ck_assert_int_eq(hnas_tensor_create(&dx, ctx, TEST_REAL, 4, shape.dims), 0);
+    ck_assert_int_eq(hnas_tensor_create(&w, ctx, TEST_REAL, 4, kernel), 0);
+    ck_assert_int_eq(hnas_tensor_set(x, TEST_REAL, ones, n), 0);
+    ck_assert_int_eq(hnas_tensor_set(dx, TEST_REAL, ones, n), 0);
+    ck_assert_int_eq(hnas_tensor_set(w, TEST_REAL, ones, CHANNELS), 0);
+    ck_assert_int_eq(hnas_tape_create(&tape, ctx), 0);
+    ck_assert_int_eq(hnas_tape_reset(tape, HNAS_TAPE_RUNNING_STATS), 0);
+    ck_assert_int_eq(hnas_func_apply(&y, tape, &f, &x, 1, &shape, &n), 0);
+    ck_assert_int_eq(hnas_conv2d(&z, tape, y, w, &relu), 0);
+    ck_assert_int_eq(hnas_sum(&sum, tape, z), 0);
+    ck_assert_int_eq(hnas_tape_tangent(&t, tape, sum, &x, &dx, 1), 0);
+    ck_assert_int_eq(hnas_tensor_get(t, HNAS_FLOAT64, &value, 1), 0);
+    hnas_tensor_unref(x);
+    hnas_tensor_unref(dx);
+    hnas_tensor_unref(w);
+    hnas_tensor_unref(y);
+    hnas_tensor_unref(z);
+    hnas_tensor_unref(sum);
+    hnas_tensor_unref(t);
+    hnas_tape_destroy(tape);
+    return value;
+}
+
+START_TEST(a_tangent_that_is_left_pending_is_computed)
+{
+    make_doubling();
+    /* 2 * 1 / sqrt(1 + epsilon) + 1 of each */
+    ck_assert_double_eq_tol(tangent_through_a_convolution(),
+                            3 * CHANNELS * PIXELS, 1e-2);
+    hnas_norm_destroy(doubling);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("func");
@@ -294,6 +387,7 @@ int main(void)
     tcase_add_test(t, a_failing_forward_is_named);
     tcase_add_test(t, a_failing_or_missing_backward_is_named);
     tcase_add_test(t, bad_arguments_are_refused);
+    tcase_add_test(t, a_tangent_that_is_left_pending_is_computed);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
