@@ -226,6 +226,7 @@ def rises(sizes):
     return sum(b > a for a, b in zip(sizes, sizes[1:]))
 
 
+# read off the rows of all three seeds; read them again where they change
 TAKEN = """
 
 What the preset takes from it. Hard Gumbel gates: softmax ones leave weights that no single network

@@ -6,10 +6,12 @@
 
 #include "support/check_main.h"
 #include "support/gradcheck.h"
+#include "support/memory.h"
 #include "tape/tape.h"
 
 enum { N = 9, C = 8, H = 8, LAYERS = 3, N_GATES = 2 * LAYERS };
 
+static struct countdown hooks;
 static hnas_context *ctx;
 static hnas_tape *tape;
 static hnas_tensor *x, *gates, *kernel[N_GATES], *weight[N_GATES], *top;
@@ -33,7 +35,10 @@ static hnas_tensor *leaf(int32_t rank, int64_t a, int64_t b, int64_t c)
 
 static void setup(void)
 {
-    ck_assert_int_eq(hnas_context_create(&ctx, NULL), HNAS_OK);
+    hnas_context_opts o;
+
+    countdown_opts(&o, &hooks);
+    ck_assert_int_eq(hnas_context_create(&ctx, &o), HNAS_OK);
     ck_assert_int_eq(hnas_tape_create(&tape, ctx), HNAS_OK);
     ck_assert_int_eq(hnas_norm_create(&norm, ctx, C, 0), HNAS_OK);
     x = leaf(4, N, C, H);
@@ -225,6 +230,31 @@ START_TEST(one_that_somebody_holds_stays)
 }
 END_TEST
 
+START_TEST(without_memory_to_make_them_again_the_sweep_fails)
+{
+    double want[N_GATES], got[N_GATES];
+    hnas_status st = HNAS_E_NOMEM;
+    int n = 0;
+
+    sweep(record(LAYERS, 0), want);
+    for (; st != HNAS_OK; n++) {
+        hnas_tensor *t;
+
+        hnas_tape_destroy(tape); /* a new one has no memory to spare */
+        ok(hnas_tape_create(&tape, ctx));
+        t = record(LAYERS, 0);
+        hooks.left = n;
+        st = hnas_tape_backward(tape, t);
+        hooks.left = -1;
+        ck_assert(st == HNAS_OK || st == HNAS_E_NOMEM);
+        hnas_tensor_unref(t);
+    }
+    ck_assert_int_gt(n, 1);
+    ok(hnas_tensor_get_gradient(gates, HNAS_FLOAT64, got, N_GATES));
+    ck_assert_mem_eq(got, want, sizeof got);
+}
+END_TEST
+
 START_TEST(a_func_recorded_later_that_would_read_one_is_refused)
 {
     hnas_tensor *t = record(1, 0), *second;
@@ -250,6 +280,7 @@ int main(void)
                    they_are_given_back_and_the_gradient_is_that_of_plain_funcs);
     tcase_add_test(t, none_is_left_behind_the_sweep_of_gates_alone);
     tcase_add_test(t, one_that_somebody_holds_stays);
+    tcase_add_test(t, without_memory_to_make_them_again_the_sweep_fails);
     tcase_add_test(t, a_func_recorded_later_that_would_read_one_is_refused);
     suite_add_tcase(s, t);
     return run_suite(s);
