@@ -168,9 +168,9 @@ live() {
     mkdir -p "$log/golden" && $python tests/oracle/golden.py "$log/golden" 7 ||
         return 1
     # in double: ten steps in float drift apart on some numbers
-    for name in op_golden_float op_golden_double bilevel_golden_double \
+    for golden in op_golden_float op_golden_double bilevel_golden_double \
         bilevel_preset_steps_double model_golden_double; do
-        HNAS_GOLDEN="$log/golden" $build/release/tests/test_$name || return 1
+        HNAS_GOLDEN="$log/golden" $build/release/tests/test_$golden || return 1
     done
 }
 one "oracle: live cross-check against PyTorch on other numbers" live

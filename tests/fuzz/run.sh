@@ -18,7 +18,7 @@ build=${HNAS_BUILD:-build/fuzz}
 targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
 programs=$(for t in $targets; do echo "tests/fuzz/fuzz_$t"; done)
 mkdir -p $build/found
-[ -f $build/build.ninja ] || CC="${CC:-clang}" meson setup $build -Dfuzz=true \
+[ -f $build/build.ninja ] || CC=clang meson setup $build -Dfuzz=true \
     -Dexamples=false -Dmpi=disabled -Dblis=disabled -Db_lundef=false \
     -Dbuildtype=debugoptimized -Db_ndebug=false \
     -Db_sanitize=address,undefined >$build/setup.log 2>&1 ||

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
 build=${HNAS_BUILD:-build/msan}
 mkdir -p "$build"
-[ -f "$build/build.ninja" ] || CC="${CC:-clang}" meson setup "$build" \
+[ -f "$build/build.ninja" ] || CC=clang meson setup "$build" \
     -Dexamples=false -Dmpi=disabled -Dblis=disabled -Dbuildtype=debugoptimized \
     -Db_ndebug=false -Db_sanitize=memory -Db_lundef=false >"$build/setup.log" 2>&1 ||
     { tail -5 "$build/setup.log"; exit 1; }

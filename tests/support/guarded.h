@@ -110,6 +110,13 @@ static inline uint64_t count_shapes(uint64_t n)
     return n;
 }
 
+/* One level more, unless the build left it out. */
+static inline int add_level(struct hn_kernels *k, int n, uint32_t flags)
+{
+    hn_kernels_init(&k[n], flags);
+    return n + (strcmp(k[n].level, "c") != 0);
+}
+
 /* Plain C and every overlay this CPU can run; returns how many. */
 static inline int all_levels(struct hn_kernels *k)
 {
@@ -118,12 +125,12 @@ static inline int all_levels(struct hn_kernels *k)
     hn_kernels_init(&k[n++], 0);
 #if defined(__x86_64__) && !defined(HN_REAL_DOUBLE)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        hn_kernels_init(&k[n++], HN_CPU_AVX2);
+        n = add_level(k, n, HN_CPU_AVX2);
     if (__builtin_cpu_supports("avx512f") &&
         __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
-        hn_kernels_init(&k[n++], HN_CPU_AVX512);
+        n = add_level(k, n, HN_CPU_AVX512);
 #endif
     return n;
 }
