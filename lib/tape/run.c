@@ -109,15 +109,19 @@ static void run_chunk(void *user, int64_t index, int32_t worker_index)
     const int64_t first = index * run->chunk;
     int64_t last = first + run->chunk;
     struct hn_worker *worker = hn_worker_get(run->tape, worker_index);
+    int is_stopped = 0;
 
     last = last < run->n_images ? last : run->n_images;
     worker->chunk = index;
     hn_ahead_begin(worker, run->tape, first, last);
-    for (int64_t n = first;
-         n < last && !hn_is_stopped(worker->ctx, worker_index); n++) {
+    for (int64_t n = first; n < last && !is_stopped; n++) {
         for (int64_t i = 0; i < run->n_nodes; i++) {
             if (n >= run->node[i]->n_images)
                 continue;
+            /* one image of a whole stage may touch new pages for long */
+            is_stopped = hn_is_stopped(worker->ctx, worker_index);
+            if (is_stopped)
+                break;
             hn_ahead_reach(worker, run->node[i], n);
             run->node[i]->rule->forward_image(run->node[i], n, worker);
         }

@@ -128,17 +128,20 @@ static void chunk_task(void *user, int64_t index, int32_t worker_index)
     const int64_t first = index * s->chunk;
     int64_t last = first + s->chunk;
     struct hn_worker *worker = hn_worker_get(s->tape, worker_index);
+    int is_stopped = 0;
 
     last = last < s->n_images ? last : s->n_images;
     worker->chunk = index;
     hn_ahead_begin(worker, s->tape, first, last);
     for (int64_t i = 0; i < s->n_nodes; i++)
         clear_partials(s->node[i], index);
-    for (int64_t n = first;
-         n < last && !hn_is_stopped(worker->ctx, worker_index); n++) {
+    for (int64_t n = first; n < last && !is_stopped; n++) {
         for (int64_t i = 0; i < s->n_nodes; i++) {
             if (!s->node[i]->bimage || n >= s->node[i]->n_images)
                 continue;
+            is_stopped = hn_is_stopped(worker->ctx, worker_index);
+            if (is_stopped)
+                break;
             hn_ahead_reach(worker, s->node[i], n);
             s->node[i]->rule->backward_image(s->node[i], n, worker);
         }
