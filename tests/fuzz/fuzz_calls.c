@@ -341,7 +341,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, data + size};
     struct world w = {.ctx = fuzz_context()};
 
-    fuzz_bound(2 << 20); /* a thousand cells fail soon */
+    fuzz_bound(512 << 10); /* a thousand cells fail soon */
     fuzz_begin();
     fuzz_batch(&w.batch, w.ctx, image, 2, 2);
     for (int n = 0; n < MOST_CALLS && in.p < in.end; n++)
