@@ -151,15 +151,16 @@ static void find_root(struct duel *d, const struct value *p,
         d->unsure = at;
 }
 
-/* Where D is as small as its error all over, halving would never end: there
- * and on the smallest stretches the sign stays unknown. */
+/* Where D is as small as its error all over, or parameters are so large that
+ * nothing is known of it, not even a number, halving would never end: there and
+ * on the smallest stretches the sign stays unknown. */
 static int is_hopeless(const struct value *p, const struct value *q,
                        double least, double most, double margin)
 {
     const double width = q->s - p->s;
     const double middle = p->s + width / 2;
 
-    return (least >= -8 * margin && most <= 8 * margin) || width <= 0x1p-60 ||
+    return !(least < -8 * margin || most > 8 * margin) || width <= 0x1p-60 ||
            width <= 4 * U * fmax(fabs(p->s), fabs(q->s)) || middle <= p->s ||
            middle >= q->s;
 }
