@@ -362,6 +362,26 @@ START_TEST(softmax_roots_are_where_weights_meet)
 }
 END_TEST
 
+START_TEST(softmax_of_parameters_beyond_exp_ends)
+{
+    hnas_path_piece last;
+    hnas_path *path;
+
+    make(HNAS_HYPER_LINEAR, HNAS_SCALE_LOG);
+    fill(0);
+    for (int64_t i = 0; i < hnas_params_get_count(&hyper->params); i++) {
+        hnas_tensor *t = hnas_params_get_tensor(&hyper->params, i);
+
+        for (int64_t j = 0; j < hnas_tensor_get_count(t); j++)
+            hn_real(t)[j] *= (real)1e38;
+    }
+    path = path_of(HNAS_RULE_TOP2);
+    hnas_path_get_piece(path, hnas_path_get_count(path) - 1, &last);
+    ck_assert(last.hi == hyper->scale.hi);
+    hnas_path_destroy(path);
+}
+END_TEST
+
 START_TEST(budget_is_the_largest_that_fits)
 {
     hnas_path *path;
@@ -549,6 +569,7 @@ int main(void)
                    equal_rows_go_to_the_cheaper_edge_then_to_the_lower_source);
     tcase_add_test(c, threshold_drops_an_edge_where_its_sigmoid_falls_below);
     tcase_add_test(c, softmax_roots_are_where_weights_meet);
+    tcase_add_test(c, softmax_of_parameters_beyond_exp_ends);
     tcase_add_test(c, budget_is_the_largest_that_fits);
     tcase_add_test(c, pareto_lists_what_nothing_beats);
     tcase_add_test(c, a_change_is_told_as_text);
