@@ -5,18 +5,19 @@
 # 5000000x, of each.  Needs clang.
 # What is found stays in build/fuzz/found, new inputs in build/fuzz/corpus.
 # Of a campaign, RUNSx, executions and findings go to docs/reliability.json, and
-# onto the page.
+# onto the page.  It may end early (SIGUSR1 to the target) and be started again:
+# executions since the last finding count, as noted in build/fuzz/runs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 [ $# -ge 1 ] || { echo "usage: run.sh SECONDS|RUNSx [TARGET...]" >&2; exit 2; }
 case $1 in
-*x) length=-runs=${1%x} is_campaign=1 ;;
+*x) most_runs=${1%x} is_campaign=1 ;;
 *) length=-max_total_time=$1 is_campaign=0 ;;
 esac
 shift
 build=${HNAS_BUILD:-build/fuzz}
 targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
-mkdir -p $build/found
+mkdir -p $build/found $build/runs
 
 # build DIR TARGET [SETUP...]: DIR's program of a target
 build() {
@@ -34,10 +35,15 @@ build() {
 failed=0
 for t in $targets; do
     mkdir -p $build/corpus/$t
+    before=0
+    if [ $is_campaign = 1 ]; then
+        [ ! -f $build/runs/$t ] || before=$(cat $build/runs/$t)
+        length=-runs=$((before < most_runs ? most_runs - before : 1))
+    fi
     dir=$build most=20000 setup=
     # a byte is a call or one of few values: longer sequences, and what the
     # code compares with, tell little and take long
-    [ "$t" != calls ] || dir=$build/calls most=256 \
+    [ "$t" != calls ] || dir=$build/calls most=96 \
         setup=-Dc_args=-fno-sanitize-coverage=trace-cmp
     build $dir $t $setup || exit 1
     ASAN_OPTIONS=malloc_context_size=8:quarantine_size_mb=8 \
@@ -58,6 +64,8 @@ for t in $targets; do
     [ $status = 0 ] || { failed=1; grep -E 'SUMMARY|not as expected|^ *#[0-9]+ .* in (hn|hnas)_' $build/$t.log | head -8; }
     echo "$t: $runs executions, $findings findings"
     [ $is_campaign = 1 ] || continue
+    runs=$((before + runs))
+    [ $findings = 0 ] && echo $runs >$build/runs/$t || rm -f $build/runs/$t
     "${PYTHON:-/usr/bin/python3}" tests/reliability/page.py put "fuzz.$t" \
         "$runs executions, $findings findings" || failed=1
 done
