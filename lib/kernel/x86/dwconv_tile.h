@@ -85,7 +85,7 @@ INLINE void rows_taps(vec *sum, const float *src, const int64_t pix,
             const int at = j - x * d;
 
             if (at >= 0 && at % s == 0 && at / s < P)
-                sum[at / s] = fma_(in, tap[x], sum[at / s]);
+                fma_to(&sum[at / s], in, tap[x]);
         }
     }
 }
@@ -123,9 +123,9 @@ INLINE void pair_taps(vec *near, vec *far, const float *src, const int64_t pix,
             const int at = j - x * d;
 
             if (at >= 0 && at < P && low)
-                near[at] = fma_(in, low[x], near[at]);
+                fma_to(&near[at], in, low[x]);
             if (at >= 0 && at < P && high)
-                far[at] = fma_(in, high[x], far[at]);
+                fma_to(&far[at], in, high[x]);
         }
     }
 }
@@ -335,9 +335,9 @@ INLINE void wgrad_run(vec (*sum)[MAX_SUMS], const float *g, int64_t grow,
                 if (at < 0 || at % stride != 0 || q >= Q)
                     continue;
                 if (y < n_rows)
-                    sum[0][t] = fma_(gv[0][q], in, sum[0][t]);
+                    fma_to(&sum[0][t], gv[0][q], in);
                 if (R == 2 && y > 0)
-                    sum[1][t - k] = fma_(gv[1][q], in, sum[1][t - k]);
+                    fma_to(&sum[1][t - k], gv[1][q], in);
             }
         }
     }

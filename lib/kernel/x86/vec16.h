@@ -73,6 +73,17 @@ INLINE vec fma_(vec a, vec b, vec c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+/* *sum += a * b, without leaving its register: of many sums in an unrolled
+ * loop, gcc copies one for every few products. */
+INLINE void fma_to(vec *sum, vec a, vec b)
+{
+#ifdef __clang__
+    *sum = fma_(a, b, *sum);
+#else
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#endif
+}
+
 /* a > b ? a : b, which is b where one is NaN */
 INLINE vec max_(vec a, vec b)
 {
