@@ -250,7 +250,8 @@ HNAS_API const hnas_params *hnas_op_get_params(const hnas_op *op);
  * Tell its cost on one image.
  *
  * Shapes     op, cost: not NULL.
- * Units      height, width: of the input, pixels.
+ * Units      height, width: of the input, pixels; each cost: what the operation
+ *            says, at least 0 and at most 2^50.
  * Ownership  none.
  * Gradient   none.
  * Threads    one context, one thread at a time.

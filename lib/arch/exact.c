@@ -130,12 +130,45 @@ static int is_nearest(double q, double rest, double size)
     return gap / 2 - fabs(rest) > 0x1p-98 * size && gap >= 0x1p-1000;
 }
 
-/* Where the approximation lies next to a midpoint, walk until the crossing
- * lies between the midpoints around q; a midpoint itself goes to the even
- * neighbour. */
+/* Doubles in order as integers, and back. */
+static int64_t rank_of(double x)
+{
+    int64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits < 0 ? INT64_MIN - bits : bits;
+}
+
+static double of_rank(int64_t rank)
+{
+    const int64_t bits = rank < 0 ? INT64_MIN - rank : rank;
+    double x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* On which side of q, and of the midpoints around it, the crossing lies; a
+ * midpoint itself goes to the even neighbour. */
+static int side_of(struct hn_line a, double low, struct hn_line b,
+                   const struct hn_hyper_frame *f, double q)
+{
+    const double up = (nextafter(q, INFINITY) - q) / 2;
+    const double down = (nextafter(q, -INFINITY) - q) / 2;
+    const int above = compare_crossing(a, low, b, f, q, up);
+    const int below = compare_crossing(a, low, b, f, q, down);
+
+    if (above > 0 || (above == 0 && is_odd(q)))
+        return 1;
+    return below < 0 || (below == 0 && is_odd(q)) ? -1 : 0;
+}
+
+/* Where the approximation lies next to a midpoint, or all its digits are
+ * lost, bisect the doubles within its error. */
 static double crossing(struct hn_line a, double low, struct hn_line b,
                        const struct hn_hyper_frame *frame)
 {
+    int64_t first, last;
     double q, size;
     const double rest = approximate(&q, &size, a, low, b, frame);
 
@@ -143,19 +176,20 @@ static double crossing(struct hn_line a, double low, struct hn_line b,
         return frame->origin;
     if (is_nearest(q, rest, size))
         return q;
-    for (;;) {
-        const double up = nextafter(q, INFINITY);
-        const double down = nextafter(q, -INFINITY);
-        const int above = compare_crossing(a, low, b, frame, q, (up - q) / 2);
-        const int below = compare_crossing(a, low, b, frame, q, (down - q) / 2);
+    first = rank_of(q - 0x1p-96 * size) - 1;
+    last = rank_of(q + 0x1p-96 * size) + 1;
+    while (first <= last) {
+        const int side = side_of(a, low, b, frame, q);
 
-        if (above > 0 || (above == 0 && is_odd(q)))
-            q = up;
-        else if (below < 0 || (below == 0 && is_odd(q)))
-            q = down;
-        else
+        if (side == 0)
             return q;
+        if (side > 0)
+            first = rank_of(q) + 1;
+        else
+            last = rank_of(q) - 1;
+        q = of_rank(first + (last - first) / 2);
     }
+    return q; /* between denormal numbers */
 }
 
 double hn_line_crossing(struct hn_line a, struct hn_line b,

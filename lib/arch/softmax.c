@@ -20,6 +20,9 @@
 
 static const double U = 0x1p-53;
 
+/* Evaluations of a stretch after which twice as much counts as small. */
+enum { PATIENCE = 256 };
+
 /* One edge's exponents beside its best operation: slope[o], offset[o]. */
 struct excess {
     double *slope, *offset;
@@ -30,6 +33,7 @@ struct duel {
     int32_t a, b, n_ops;
     struct excess edge[2]; /* a, b */
     double unsure;         /* since where the sign is unknown, or NaN */
+    int32_t n_evaluated;   /* of this stretch */
 };
 
 /* D and what is known of it at one s. */
@@ -66,7 +70,7 @@ static void add_edge(struct value *v, const struct duel *d, int which, double t,
         2 * (lost_slope / sum + (lost + (d->n_ops + 8) * U) * (size / sum));
 }
 
-static struct value evaluate(const struct duel *d, double s)
+static struct value evaluate(struct duel *d, double s)
 {
     const struct hn_hyper_frame *f = &d->race->segment.frame;
     const double t = (s - f->origin) / f->width;
@@ -80,6 +84,7 @@ static struct value evaluate(const struct duel *d, double s)
     v.growth[1] /= f->width;
     v.growth_error = v.growth_error / fabs(f->width) * (1 + 8 * U);
     lead = v.level[1] - v.level[0];
+    d->n_evaluated++;
     v.sign = lead > v.error ? 1 : lead < -v.error ? -1 : 0;
     return v;
 }
@@ -151,16 +156,19 @@ static void find_root(struct duel *d, const struct value *p,
         d->unsure = at;
 }
 
-/* Where D is as small as its error all over, or parameters are so large that
+/* Where D is as small as its error all over (or not much above it, the longer
+ * one has looked: edges may all but tie), or parameters are so large that
  * nothing is known of it, not even a number, halving would never end: there and
  * on the smallest stretches the sign stays unknown. */
-static int is_hopeless(const struct value *p, const struct value *q,
-                       double least, double most, double margin)
+static int is_hopeless(const struct duel *d, const struct value *p,
+                       const struct value *q, double least, double most,
+                       double margin)
 {
     const double width = q->s - p->s;
     const double middle = p->s + width / 2;
+    const double small = ldexp(8 * margin, d->n_evaluated / PATIENCE);
 
-    return !(least < -8 * margin || most > 8 * margin) || width <= 0x1p-60 ||
+    return !(least < -small || most > small) || width <= 0x1p-60 ||
            width <= 4 * U * fmax(fabs(p->s), fabs(q->s)) || middle <= p->s ||
            middle >= q->s;
 }
@@ -178,7 +186,7 @@ static void search(struct duel *d, const struct value *p, const struct value *q)
         lead(d, p->s, -1);
     } else if (slope) {
         find_root(d, p, q, slope);
-    } else if (is_hopeless(p, q, least, most, margin)) {
+    } else if (is_hopeless(d, p, q, least, most, margin)) {
         if (isnan(d->unsure))
             d->unsure = p->s;
     } else {
@@ -241,6 +249,7 @@ static void run_stretch(struct duel *d, double from, double to, int32_t best_a,
                  : 1);
         return;
     }
+    d->n_evaluated = 0;
     p = evaluate(d, from);
     q = evaluate(d, to);
     search(d, &p, &q);
@@ -269,7 +278,8 @@ void hn_compete_softmax(struct hn_race *r, int32_t a, int32_t b)
         b,
         n,
         {{r->room, r->room + n}, {r->room + 2 * n, r->room + 3 * n}},
-        NAN};
+        NAN,
+        0};
     double s = r->begin;
 
     do {

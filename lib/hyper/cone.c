@@ -216,6 +216,17 @@ static void project_knots(const struct hn_hyper_table *t, int64_t e,
     }
 }
 
+/* Whether sums and differences of a table's knots are finite. */
+static int has_room(const struct hn_hyper_table *t)
+{
+    const int64_t n = hnas_tensor_get_count(t->knots);
+    double most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)hn_real(t->knots)[i]));
+    return most <= (double)HN_REAL_MAX / 4 / t->n_knots;
+}
+
 hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
                                const double *cost, const int32_t *zero_ops,
                                int32_t clip)
@@ -239,6 +250,11 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
     st = check_cost(hyper, t, cost, zero_ops, clip);
     if (st < 0)
         return st;
+    if (t->knots && !has_room(t))
+        return hn_fail(hyper->ctx, HNAS_E_RANGE,
+                       "table %.100s: knots so large that their differences "
+                       "leave the range",
+                       t->name);
     for (int64_t e = 0; e < t->rows; e++)
         (t->b1 ? project_b1 : project_knots)(t, e, &cone);
     return HNAS_OK;

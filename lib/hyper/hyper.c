@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "hyper/hyper.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +42,9 @@ static hnas_status check_tables(struct hnas_context *ctx,
                            "table %.100s: %lld x %lld, want 1..2^31-1 each",
                            o->names[i], (long long)o->rows[i],
                            (long long)o->cols[i]);
-        for (int64_t r = 0; o->predecessors[i] && r < o->rows[i]; r++)
+        /* a vector, rows = 0, is one row to start from */
+        for (int64_t r = 0;
+             o->predecessors[i] && r < (o->rows[i] ? o->rows[i] : 1); r++)
             if (o->predecessors[i][r] < 1)
                 return hn_fail(ctx, HNAS_E_RANGE,
                                "table %.100s: %lld predecessors of row %lld, "
@@ -70,6 +73,21 @@ static hnas_status count_knots(struct hnas_context *ctx, hnas_hyper_opts *o)
     return HNAS_OK;
 }
 
+/* Knots of a narrow range far from 0 would coincide. */
+static hnas_status check_knots(struct hnas_context *ctx,
+                               const hnas_hyper_opts *o)
+{
+    const double most = fmax(fabs(o->lambda_lo), fabs(o->lambda_hi));
+
+    if (o->scale == HNAS_SCALE_RAW &&
+        !((o->lambda_hi - o->lambda_lo) / o->knots > 8 * DBL_EPSILON * most))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "knots: %d between lambda = %g and %g can't be told "
+                       "apart",
+                       (int)o->knots, o->lambda_lo, o->lambda_hi);
+    return HNAS_OK;
+}
+
 static hnas_status check_opts(struct hnas_context *ctx,
                               const hnas_hyper_opts *o)
 {
@@ -78,9 +96,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
     if (!hn_generator_find(o->kind))
         return hn_fail(ctx, HNAS_E_RANGE, "kind: %d, want HNAS_HYPER_",
                        (int)o->kind);
-    if (!(o->init_std >= 0) || isinf(o->init_std))
-        return hn_fail(ctx, HNAS_E_RANGE, "init_std: %g, want >= 0",
-                       o->init_std);
+    if (!(o->init_std >= 0 && o->init_std <= HN_REAL_MAX / 16))
+        return hn_fail(ctx, HNAS_E_RANGE, "init_std: %g, want 0..%g",
+                       o->init_std, (double)HN_REAL_MAX / 16);
     if (o->kind == HNAS_HYPER_PIECEWISE && (o->knots < 2 || o->knots > 64))
         return hn_fail(ctx, HNAS_E_RANGE, "knots: %d, want 2..64",
                        (int)o->knots);
@@ -96,9 +114,9 @@ static hnas_status check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE, "start: %d, want HNAS_START_",
                        (int)o->start);
     st = hn_scale_check(ctx, o->scale, o->lambda_lo, o->lambda_hi);
-    if (st < 0)
-        return st;
-    return check_tables(ctx, o);
+    if (st == HNAS_OK && o->kind == HNAS_HYPER_PIECEWISE)
+        st = check_knots(ctx, o);
+    return st == HNAS_OK ? check_tables(ctx, o) : st;
 }
 
 hnas_status hn_hyper_add_param(struct hnas_tensor **out,
@@ -166,7 +184,7 @@ void hn_hyper_start_table(struct hnas_tensor *param,
     for (int64_t i = 0; i < hnas_tensor_get_count(param); i++) {
         const int64_t row = i / table->cols % table->rows;
         const int64_t n = table->predecessors ? table->predecessors[row] : 1;
-        const double bound = 1 / sqrt((double)(table->cols * n));
+        const double bound = 1 / sqrt((double)table->cols * (double)n);
 
         hn_real(param)[i] =
             (real)(bound * (2 * hn_random_uniform(&rng, (uint64_t)i) - 1));

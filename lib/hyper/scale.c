@@ -15,6 +15,10 @@
  * a decimal text or of exp(log(x)) is not refused. */
 static const double SLACK = 1e-12;
 
+/* A raw lambda times any parameter, and a quotient of two such products, stay
+ * in range. */
+static const double MOST_RAW = 1e100;
+
 /* ln(a / b), where the quotient leaves the doubles too. */
 static double log_quotient(double a, double b)
 {
@@ -33,6 +37,12 @@ hnas_status hn_scale_check(struct hnas_context *ctx, int32_t kind, double lo,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "lambda_lo, lambda_hi: %g, %g, want finite and lo < hi",
                        lo, hi);
+    if (kind == HNAS_SCALE_RAW &&
+        !(fmax(fabs(lo), fabs(hi)) <= MOST_RAW && hi - lo >= 1 / MOST_RAW))
+        return hn_fail(ctx, HNAS_E_RANGE,
+                       "lambda_lo, lambda_hi: %g, %g, want at most %g in size "
+                       "and %g apart in raw scale",
+                       lo, hi, MOST_RAW, 1 / MOST_RAW);
     if (kind == HNAS_SCALE_LOG && !(isnormal(lo) && lo > 0))
         return hn_fail(ctx, HNAS_E_RANGE,
                        "lambda_lo: %g, want > 0 in log scale", lo);

@@ -30,6 +30,11 @@ void hn_fields_write(struct hn_json_writer *w, const struct hn_field *f,
     }
 }
 
+int hn_is_count(int64_t n)
+{
+    return n >= 0 && n <= INT64_C(1) << 53;
+}
+
 hnas_status hn_fields_bad(struct hnas_context *ctx, const char *path,
                           const char *name)
 {

@@ -27,6 +27,9 @@ hnas_status hn_fields_read(struct hnas_context *ctx, const char *path,
                            const char *section, const struct hn_field *fields,
                            void *opts);
 
+/* Whether a file's count of steps is one that can still be counted on. */
+int hn_is_count(int64_t n);
+
 /* HNAS_E_FORMAT about a setting of a file. */
 hnas_status hn_fields_bad(struct hnas_context *ctx, const char *path,
                           const char *name);

@@ -162,7 +162,9 @@ static hnas_status read_settings(struct loading *r)
     if (!seed || seed->type != HN_JSON_STRING ||
         sscanf(seed->text, "%" SCNu64, &r->seed) != 1)
         return bad(r, "seed");
-    return r->counters.steps < 0 ? bad(r, "steps") : HNAS_OK;
+    if (!hn_is_count(r->counters.steps))
+        return bad(r, "steps");
+    return HNAS_OK;
 }
 
 static hnas_status begin_training(struct hnas_model *m, const struct loading *r)
@@ -179,6 +181,8 @@ static hnas_status begin_training(struct hnas_model *m, const struct loading *r)
         st = hnas_model_train(m, &o);
     if (st < 0)
         return st;
+    if (r->counters.is_swapped && !m->training->average)
+        return bad(r, "is_swapped");
     m->training->step = r->counters.steps;
     m->training->is_swapped = r->counters.is_swapped;
     hn_optim_set_steps(m->training->sgd, r->counters.steps);

@@ -292,7 +292,8 @@ static hnas_status read_counters(struct hn_settings *s, const char *path)
     if (!seed || seed->type != HN_JSON_STRING ||
         sscanf(seed->text, "%" SCNu64, &s->seed) != 1)
         return bad(s, path, "seed");
-    if (s->steps < 0 || s->w_steps < 0 || s->u_steps < 0)
+    if (!hn_is_count(s->steps) || !hn_is_count(s->w_steps) ||
+        !hn_is_count(s->u_steps))
         return bad(s, path, "steps");
     return HNAS_OK;
 }
@@ -307,9 +308,9 @@ static hnas_status read_nan(struct hn_settings *s, const char *path)
     st = read_fields(s, path, "nan", nan_fields, nan);
     if (st < 0)
         return st;
-    if (nan->n_skipped < 0 || nan->n_rolled_back < 0 || nan->tries < 0 ||
-        nan->tries > HN_NAN_TRIES || nan->kept_w_steps < 0 ||
-        nan->kept_u_steps < 0 ||
+    if (!hn_is_count(nan->n_skipped) || !hn_is_count(nan->n_rolled_back) ||
+        nan->tries < 0 || nan->tries > HN_NAN_TRIES ||
+        !hn_is_count(nan->kept_w_steps) || !hn_is_count(nan->kept_u_steps) ||
         (nan->has_kept && s->search.on_nan != HNAS_NAN_ROLLBACK))
         return bad(s, path, "nan");
     return HNAS_OK;
@@ -319,7 +320,7 @@ static hnas_status read_nan(struct hn_settings *s, const char *path)
 static void name_tables(struct hn_settings *s)
 {
     static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
-    const int64_t edges = (int64_t)s->net.nodes * (s->net.nodes + 3) / 2;
+    const int64_t edges = s->net.nodes * ((int64_t)s->net.nodes + 3) / 2;
     const int normals = s->net.cells > 2 || s->net.cells < 1;
 
     s->hyper.n_tables = 0;

@@ -120,6 +120,23 @@ hnas_status hn_tensors_write(const struct hn_tensors *l, const char *path,
     return st;
 }
 
+/* Variances and Adam's mean squares go into a square root. */
+static hnas_status check_squares(const struct hn_tensors *l, int64_t i,
+                                 const char *path, const real *value, int64_t n)
+{
+    const char *name = l->item[i].name;
+
+    if (!strstr(name, "running_var") &&
+        strncmp(name, "optim.u.v.", strlen("optim.u.v.")) != 0)
+        return HNAS_OK;
+    for (int64_t k = 0; k < n; k++)
+        if (value[k] < 0)
+            return hn_fail(l->ctx, HNAS_E_FORMAT,
+                           "%.200s: array \"%.150s\" holds %g, want >= 0", path,
+                           name, (double)value[k]);
+    return HNAS_OK;
+}
+
 hnas_status hn_tensors_load(const struct hn_tensors *l,
                             const struct hn_st_file *file)
 {
@@ -132,6 +149,9 @@ hnas_status hn_tensors_load(const struct hn_tensors *l,
         if (st == HNAS_OK)
             st = check_finite(l, i, hn_st_path(file), hn_real(t),
                               hn_tensor_extent(t));
+        if (st == HNAS_OK)
+            st = check_squares(l, i, hn_st_path(file), hn_real(t),
+                               hn_tensor_extent(t));
     }
     return st;
 }

@@ -32,7 +32,8 @@ static struct hn_macro macro_of(const hnas_model_opts *o)
                          o->nodes,
                          o->stem_multiplier,
                          o->affine,
-                         o->auxiliary ? (int32_t)(INT64_C(2) * o->cells / 3) : -1,
+                         o->auxiliary ? (int32_t)(INT64_C(2) * o->cells / 3)
+                                      : -1,
                          {0, 0, 0, 0, 0, 0, 0}};
 
     return m;

@@ -39,8 +39,8 @@ static hnas_status check(struct hnas_context *ctx, const hnas_cell_desc *d)
     if (d->size < sizeof *d || !d->edges || !d->outputs)
         return hn_fail(ctx, HNAS_E_ARG,
                        "cell: size, edges and outputs must be set");
-    if (d->n_inputs < 1 || d->n_nodes < 1 ||
-        d->n_inputs + d->n_nodes > MOST_NODES || d->n_edges < 0 ||
+    if (d->n_inputs < 1 || d->n_nodes < 1 || d->n_inputs > MOST_NODES ||
+        d->n_nodes > MOST_NODES - d->n_inputs || d->n_edges < 0 ||
         d->n_outputs < 1)
         return hn_fail(ctx, HNAS_E_RANGE,
                        "cell: %d inputs, %d nodes, %d edges, %d outputs, want "

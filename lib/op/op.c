@@ -146,9 +146,20 @@ const hnas_params *hnas_op_get_params(const hnas_op *op)
     return &op->parts.params;
 }
 
+/* A host may say anything; sums over a network stay in range. */
+static int64_t bounded(int64_t cost)
+{
+    const int64_t most = INT64_C(1) << 50;
+
+    return cost < 0 ? 0 : cost > most ? most : cost;
+}
+
 void hnas_op_get_cost(const hnas_op *op, int64_t height, int64_t width,
                       hnas_cost *cost)
 {
     memset(cost, 0, sizeof *cost);
     op->table->cost(op->state, height, width, cost);
+    cost->params = bounded(cost->params);
+    cost->macs = bounded(cost->macs);
+    cost->bytes = bounded(cost->bytes);
 }

@@ -83,6 +83,22 @@ START_TEST(crossing_at_a_midpoint_goes_to_the_even_neighbour)
 }
 END_TEST
 
+/* The segment's ends are decimal numbers, its crossing their weighted sum:
+ * nothing is left of it but what rounding them left. */
+START_TEST(crossing_whose_digits_cancel_is_found)
+{
+    const double lo = -0.007, hi = 0.006, width = hi - lo, part = hi - width;
+    const struct hn_hyper_frame f = {lo, width,
+                                     (part - lo) + ((hi - part) - width)};
+    const struct hn_line a = {0, 7}, b = {13, 0};
+
+    if (sizeof(long double) == sizeof(double))
+        return;
+    ck_assert(hn_line_crossing(a, b, &f) ==
+              (double)((6 * (long double)lo + 7 * (long double)hi) / 13));
+}
+END_TEST
+
 START_TEST(three_lines_through_a_point_hide_the_middle_one)
 {
     /* all meet at s = 3, alpha = 5 */
@@ -150,6 +166,7 @@ int main(void)
     tcase_add_test(c, crossing_is_correctly_rounded_for_integers);
     tcase_add_test(c, crossing_is_correctly_rounded_where_differences_are_not);
     tcase_add_test(c, crossing_at_a_midpoint_goes_to_the_even_neighbour);
+    tcase_add_test(c, crossing_whose_digits_cancel_is_found);
     tcase_add_test(c, three_lines_through_a_point_hide_the_middle_one);
     tcase_add_test(c, envelope_is_the_largest_line_everywhere);
     suite_add_tcase(suite, c);

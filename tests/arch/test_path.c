@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "arch/dd.h"
 #include "arch/path.h"
@@ -382,6 +383,33 @@ START_TEST(softmax_of_parameters_beyond_exp_ends)
 }
 END_TEST
 
+/* Rows alike but for an operation that hardly weighs: their softmax weights
+ * differ by less than rounding, and are not told apart for long. */
+START_TEST(softmax_of_edges_that_all_but_tie_ends)
+{
+    clock_t begin;
+    hnas_path *path;
+
+    test_space_init(&net, ctx, 4, 3, 1);
+    make(HNAS_HYPER_LINEAR, HNAS_SCALE_LOG);
+    for (int32_t t = 0; t < hyper->opts.n_tables; t++)
+        for (int64_t e = 0; e < hyper->table[t].rows; e++) {
+            real *slope = hn_real(hyper->table[t].b1) + 3 * e;
+            real *offset = hn_real(hyper->table[t].b2) + 3 * e;
+
+            slope[0] = 0;
+            slope[1] = 50;
+            slope[2] = -50;
+            offset[0] = (real)(-60 - 1e-3 * (double)e);
+            offset[1] = offset[2] = 0;
+        }
+    begin = clock();
+    path = path_of(HNAS_RULE_TOP2);
+    ck_assert((double)(clock() - begin) / CLOCKS_PER_SEC < 20);
+    hnas_path_destroy(path);
+}
+END_TEST
+
 START_TEST(budget_is_the_largest_that_fits)
 {
     hnas_path *path;
@@ -570,6 +598,7 @@ int main(void)
     tcase_add_test(c, threshold_drops_an_edge_where_its_sigmoid_falls_below);
     tcase_add_test(c, softmax_roots_are_where_weights_meet);
     tcase_add_test(c, softmax_of_parameters_beyond_exp_ends);
+    tcase_add_test(c, softmax_of_edges_that_all_but_tie_ends);
     tcase_add_test(c, budget_is_the_largest_that_fits);
     tcase_add_test(c, pareto_lists_what_nothing_beats);
     tcase_add_test(c, a_change_is_told_as_text);

@@ -297,6 +297,20 @@ static void make_pair(int32_t kind)
     ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
 }
 
+START_TEST(knots_whose_differences_leave_the_range_are_refused)
+{
+    const double cost[2] = {0, 1};
+    const int32_t zero[2] = {0, 0};
+    real *knot;
+
+    make_pair(HNAS_HYPER_PIECEWISE);
+    knot = hn_real(hyper->table[0].knots);
+    knot[0] = HN_REAL_MAX / 2;
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 0), HNAS_E_RANGE);
+    ck_assert(knot[0] == HN_REAL_MAX / 2);
+}
+END_TEST
+
 /* A curve has no slope that costs could order. */
 START_TEST(project_refuses_a_kind_without_a_cone)
 {
@@ -399,6 +413,7 @@ int main(void)
     tcase_add_test(c, clip_pulls_the_free_operation_down_too);
     tcase_add_test(c, project_treats_each_row_by_its_own_cost);
     tcase_add_test(c, project_refuses_bad_numbers_and_changes_nothing);
+    tcase_add_test(c, knots_whose_differences_leave_the_range_are_refused);
     tcase_add_test(c, project_refuses_a_kind_without_a_cone);
     tcase_add_test(c, project_of_a_constant_has_nothing_to_do);
     tcase_add_test(c, every_increment_of_knots_is_projected);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <check.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,13 +263,15 @@ static size_t idle_bytes(void)
 
 START_TEST(create_refuses_contradictory_settings)
 {
-    hnas_hyper_opts o[9];
-    const hnas_status want[9] = {HNAS_E_RANGE, HNAS_E_RANGE, HNAS_E_RANGE,
-                                 HNAS_E_RANGE, HNAS_E_NAME,  HNAS_E_NAME,
-                                 HNAS_E_NAME,  HNAS_E_SHAPE, HNAS_E_ARG};
+    hnas_hyper_opts o[12];
+    const hnas_status want[12] = {HNAS_E_RANGE, HNAS_E_RANGE, HNAS_E_RANGE,
+                                  HNAS_E_RANGE, HNAS_E_NAME,  HNAS_E_NAME,
+                                  HNAS_E_NAME,  HNAS_E_SHAPE, HNAS_E_ARG,
+                                  HNAS_E_RANGE, HNAS_E_RANGE, HNAS_E_RANGE};
+    const int64_t none = 0;
     const size_t before = idle_bytes();
 
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < 12; i++)
         o[i] = two_tables(HNAS_HYPER_LINEAR);
     o[0].kind = 99;
     o[1].init_std = NAN;
@@ -279,7 +282,17 @@ START_TEST(create_refuses_contradictory_settings)
     o[6].names[1] = "normal"; /* doubled */
     o[7].rows[0] = 0;
     o[8].size = 0;
-    for (int i = 0; i < 9; i++) {
+    o[9].init_std = DBL_MAX;
+    o[10].weights = 1; /* a vector starts from a row of its own */
+    o[10].rows[0] = 0;
+    o[10].start = HNAS_START_UNIFORM;
+    o[10].predecessors[0] = &none;
+    o[11].kind = HNAS_HYPER_PIECEWISE;
+    o[11].scale = HNAS_SCALE_RAW;
+    o[11].lambda_lo = 1;
+    o[11].lambda_hi = 1 + 4 * DBL_EPSILON;
+    o[11].knots = 64;
+    for (int i = 0; i < 12; i++) {
         hnas_hyper *h = (hnas_hyper *)&h;
 
         ck_assert_int_eq(hnas_hyper_create(&h, ctx, &o[i]), want[i]);

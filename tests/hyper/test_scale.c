@@ -263,7 +263,9 @@ START_TEST(create_refuses_a_range_that_its_scale_cannot_take)
                {HNAS_SCALE_LOG, 1, 1},          {HNAS_SCALE_LOG, 2, 1},
                {HNAS_SCALE_RAW, 2, 1},          {HNAS_SCALE_RAW, NAN, 1},
                {HNAS_SCALE_LOG, 1, NAN},        {HNAS_SCALE_RAW, 0, INFINITY},
-               {HNAS_SCALE_LOG, 1e-300, 1e300}, {7, 1, 2}};
+               {HNAS_SCALE_LOG, 1e-300, 1e300}, {7, 1, 2},
+               {HNAS_SCALE_RAW, -1e308, 1e308}, {HNAS_SCALE_RAW, 0, 1e290},
+               {HNAS_SCALE_RAW, 0, 1e-310}};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         hnas_hyper *h = (hnas_hyper *)&h;

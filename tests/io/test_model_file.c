@@ -198,6 +198,30 @@ static void check_odd_files(void)
                    "stem.conv.weight");
 }
 
+static void check_negative_variance(void)
+{
+    const char *path = fixture_path("a");
+    hnas_model *m = make_model(0);
+    hnas_tensor *var;
+
+    ck_assert_int_eq(
+        hnas_params_find(&var, hnas_model_get_params(m), "stem.bn.running_var"),
+        HNAS_OK);
+    hn_real(var)[0] = -1;
+    ck_assert_int_eq(hnas_model_save(m, path, NULL), HNAS_OK);
+    hnas_model_destroy(m);
+    expect_failure(hnas_model_load(&m, ctx, path), HNAS_E_FORMAT,
+                   "stem.bn.running_var");
+    ck_assert_ptr_null(m);
+}
+
+START_TEST(a_variance_below_zero_is_refused)
+{
+    fixture_register_ops();
+    check_negative_variance();
+}
+END_TEST
+
 START_TEST(odd_files_are_named)
 {
     fixture_register_ops();
@@ -310,6 +334,7 @@ int main(void)
     tcase_add_test(t, a_training_that_was_saved_goes_on_bit_for_bit);
     tcase_add_test(t, a_network_that_does_not_train_predicts_the_same);
     tcase_add_test(t, odd_files_are_named);
+    tcase_add_test(t, a_variance_below_zero_is_refused);
     tcase_add_test(t, without_memory_files_are_left_alone);
     tcase_add_test(t, a_damaged_network_leads_to_the_one_kept_before);
     return fixture_run(t);

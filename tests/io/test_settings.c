@@ -81,6 +81,7 @@ static const struct {
     {"\"seed\"", "\"sead\"", HNAS_E_FORMAT, "seed"},
     {"\"steps\": 0", "\"steps\": -1", HNAS_E_FORMAT, "steps"},
     {"\"w_steps\": 0", "\"w_steps\": -1", HNAS_E_FORMAT, "steps"},
+    {"\"steps\": 0", "\"steps\": 9223372036854775807", HNAS_E_FORMAT, "steps"},
     {"\"u_steps\": 0", "\"u_steps\": 0.5", HNAS_E_FORMAT, "u_steps"},
     {"\"relax\"", "\"relay\"", HNAS_E_FORMAT, "relax"},
     {"\"relax\": 4", "\"relax\": \"4\"", HNAS_E_FORMAT, "relax"},

@@ -138,6 +138,19 @@ static void refuse(const hnas_edge *edges, int32_t n_edges, int64_t channels,
     ck_assert_int_gt((int)strlen(hnas_context_message(ctx)), 0);
 }
 
+START_TEST(more_nodes_than_can_be_counted_are_refused)
+{
+    const hnas_edge good[1] = {{0, 1, 1, 1, skip_only}};
+    const int32_t last = 1;
+    const hnas_cell_desc desc = {sizeof desc, INT32_MAX, INT32_MAX, C,
+                                 1,           good,      1,         &last};
+    hnas_cell *cell;
+
+    ck_assert_int_eq(hnas_cell_create(&cell, ctx, &desc), HNAS_E_RANGE);
+    ck_assert_ptr_null(cell);
+}
+END_TEST
+
 START_TEST(graphs_that_are_none_are_refused)
 {
     static const char *const unknown[] = {"sep_conv_4x4"};
@@ -167,6 +180,7 @@ int main(void)
     tcase_add_test(t, a_chain_of_identities_scales_by_its_gates);
     tcase_add_test(t, a_node_without_input_is_zeros_in_the_output);
     tcase_add_test(t, drawn_only_gives_the_value_of_all_paths);
+    tcase_add_test(t, more_nodes_than_can_be_counted_are_refused);
     tcase_add_test(t, graphs_that_are_none_are_refused);
     suite_add_tcase(s, t);
     return run_suite(s);
