@@ -91,8 +91,9 @@ typedef struct hnas_hyper hnas_hyper;
  *            EMBEDDING: z [rows / tile, embedding], w [tile * embedding,
  *            embedding], b and with embed_s v [tile * embedding], w_out
  *            [cols, embedding], b_out [cols].  Without [rows] where rows is 0.
- * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0.
- *            init_std >= 0.  knots 2..64, or 0: round(log10(hi / lo)) + 1 in
+ * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0,
+ *            with HNAS_SCALE_RAW at most 1e100 in size and 1e-100 apart, and
+ *            knots as far apart as rounding can tell.  init_std >= 0.  knots 2..64, or 0: round(log10(hi / lo)) + 1 in
  *            that range, lambda_lo > 0.  hidden 1..1024, embedding 1..256,
  *            tile >= 1 divides rows.  predecessors >= 1.
  *            names: not empty, each once.  rows, cols 1..2^31-1, with weights
@@ -253,10 +254,10 @@ HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
  * Ownership  cost and zero_ops are read.  CONSTANT: nothing to do.
  * Gradient   b1 is moved in place, not differentiated.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_RANGE table, cost, or with clip a zero
- *            operation that costs; E_NAN b1 or knots not finite;
- *            E_UNSUPPORTED MLP, EMBEDDING.  On error b1
- *            is unchanged.
+ * Errors     E_ARG NULL argument; E_RANGE table, cost, with clip a zero
+ *            operation that costs, or knots whose differences leave the range;
+ *            E_NAN b1 or knots not finite; E_UNSUPPORTED MLP, EMBEDDING.  On
+ *            error nothing is changed.
  * Source     pooling adjacent violators; docs/math.md.
  * Since      0.1
  */
