@@ -189,13 +189,19 @@ def final(run, lam):
     return None
 
 
+def seconds(row):
+    """Of a search that may have been run in parts: its log has them all."""
+    logged = sum(float(line["seconds"]) for line in row.get("log", []))
+    return max(logged, row.get("result", {}).get("seconds", 0))
+
+
 def budget(rows):
     ours = rows.get("budget/default")
     if not ours:
         return None
     passes = PASSES["default"] * ours["result"]["steps"]
     lines = [["one search", lam, e["params"], percent(e["inherited_precision"]),
-              f"{passes} in all", f"{ours['result']['seconds']:.0f} in all"]
+              f"{passes} in all", f"{seconds(ours):.0f} in all"]
              for lam in LAMBDAS for e in [final(ours, lam)]]
     for name in ("quarter", "whole"):
         for lam in LAMBDAS:
@@ -205,7 +211,7 @@ def budget(rows):
                 lines.append([f"DARTS + L1, {name}", lam, e["params"],
                               percent(e["inherited_precision"]),
                               PASSES["darts_l1"] * row["result"]["steps"],
-                              f"{row['result']['seconds']:.0f}"])
+                              f"{seconds(row):.0f}"])
     return "\n## Equal budget\n\n" + table(
         ["method", "lambda", "parameters", "precision, inherited", "passes", "seconds"], lines)
 
@@ -273,8 +279,12 @@ def replica(rows):
               percent(e["inherited_precision"])]
              for lam in LAMBDAS for e in [final(row, lam)]]
     pieces = len(row["path"]["end"]["pieces"])
+    low, high = row["alpha"][LAMBDAS[0]], row["alpha"][LAMBDAS[-1]]
+    moved = sorted(abs(b - a) for a, b in zip(low, high))
     return (f"\n## A replica of the seed\n\nIts preset, raw scale: {pieces} architecture(s) "
-            "between 1e-4 and 1e-1.\n\n") + table(
+            "between 1e-4 and 1e-1. Between these two an alpha moves by "
+            f"{moved[len(moved) // 2]:.4f} in the median and {moved[-1]:.4f} at most, while alphas "
+            f"lie between {min(low):.2f} and {max(low):.2f}.\n\n") + table(
         ["lambda", "parameters", "precision, relaxed", "precision, inherited"], lines)
 
 
@@ -301,9 +311,7 @@ def missing(rows):
     for name, row in rows.items():
         group = name.split("/")[0], row.get("cores", 2)
         n, sum_ = hours.get(group, (0, 0.0))
-        # a search may have been run in parts: its log has them all
-        logged = sum(float(line["seconds"]) for line in row.get("log", []))
-        hours[group] = n + 1, sum_ + max(logged, row.get("seconds_here", 0)) / 3600
+        hours[group] = n + 1, sum_ + max(seconds(row), row.get("seconds_here", 0)) / 3600
     text = "\n## Time, and what is missing\n\nOn 16 cores as many rows were run side by side, each on one thread.\n\n" + table(
         ["rows", "cores of the machine, shared", "number", "hours"],
         [[g, cores, n, f"{h:.2f}"] for (g, cores), (n, h) in sorted(hours.items()) if h])

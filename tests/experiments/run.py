@@ -15,6 +15,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -100,6 +101,8 @@ class Runner:
             str(mark): self.program("hnas-query", self.file(job.name, mark), "--path")
             for mark in (*job.marks, "end")
         }
+        if job.group == "replica":
+            row["alpha"] = alpha(self.file(job.name, "end"))
         if job.pieces:
             row["pieces"] = self.pieces(job, row["path"]["end"]["pieces"])
         return row
@@ -187,6 +190,22 @@ class Runner:
 def weights(kernel, double):
     """Of a separable (double) or dilated convolution at C channels: times C, times C^2."""
     return (2 * kernel**2, 2) if double else (kernel**2, 1)
+
+
+def alpha(search):
+    """What lambda b1 + b2 of a search in raw scale holds at all four lambda."""
+    with open(search, "rb") as file:
+        head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        start = file.tell()
+
+        def read(name):
+            first, last = head[name]["data_offsets"]
+            file.seek(start + first)
+            return struct.unpack(f"<{(last - first) // 4}f", file.read(last - first))
+
+        b1, b2 = ([x for kind in ("normal", "reduce") for x in read(f"hyper.{kind}.{b}")]
+                  for b in ("b1", "b2"))
+    return {lam: [float(lam) * x + y for x, y in zip(b1, b2)] for lam in LAMBDAS}
 
 
 def middle(piece):
