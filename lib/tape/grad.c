@@ -102,7 +102,7 @@ static real *dense_grad(struct hnas_tensor *x, int64_t image, int *flags)
         *flags = r->grad_set[image] & 1 ? HN_ACCUMULATE : 0;
         r->grad_set[image] |= 1;
     }
-    return x->grad + image * x->stride[0];
+    return x->grad + hn_image_start(x, image);
 }
 
 /* Whether a rectifier's accumulator holds a part of x's gradient. */
@@ -259,11 +259,11 @@ static void add_record(struct list *l, const struct hnas_tensor *t,
     const struct hn_record *r = t->record;
 
     if (t->grad && r->grad_set && (r->grad_set[image] & 1))
-        add(l, t->grad + image * t->stride[0], scale, 1);
+        add(l, t->grad + hn_image_start(t, image), scale, 1);
     if (r->grad_set && (r->grad_set[image] & 2))
         return; /* the terms are folded in */
     for (const struct hn_term *term = r->terms; term; term = term->next)
-        add(l, term->base->grad + image * term->base->stride[0], scale,
+        add(l, term->base->grad + hn_image_start(term->base, image), scale,
             term->gate[image * term->gate_step]);
 }
 
@@ -313,10 +313,10 @@ const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
 
     hn_view_grad(&view, w, t, image);
     if (view.terms.n_terms == 1 && !view.b && t->grad &&
-        view.terms.z[0] == t->grad + image * t->stride[0])
+        view.terms.z[0] == t->grad + hn_image_start(t, image))
         return view.terms.z[0];
     if (!scratch) {
-        dst.p = t->grad + image * t->stride[0];
+        dst.p = t->grad + hn_image_start(t, image);
         r->grad_set[image] |= 3;
     }
     w->ctx->k.bn_grad_rows(dst, view.terms, view.z, view.b, view.k, h, wd,

@@ -113,12 +113,12 @@ const real *hn_image_at(const struct hnas_tensor *t, int64_t image)
 {
     const struct hnas_tensor *d = dense_of(t);
 
-    return hn_real(d) + image * d->stride[0];
+    return hn_real(d) + hn_image_start(d, image);
 }
 
 real *hn_image_rw(struct hnas_tensor *t, int64_t image)
 {
-    return hn_real(t) + image * t->stride[0];
+    return hn_real(t) + hn_image_start(t, image);
 }
 
 int hn_is_half(const struct hnas_tensor *t)
@@ -130,7 +130,7 @@ int hn_is_half(const struct hnas_tensor *t)
 
 static uint16_t *half_at(const struct hnas_tensor *t, int64_t image)
 {
-    return (uint16_t *)t->data + image * t->stride[0];
+    return (uint16_t *)t->data + hn_image_start(t, image);
 }
 
 const real *hn_read_image(struct hn_worker *w, const struct hnas_tensor *t,

@@ -57,6 +57,20 @@ void hn_need_max(struct hn_need *a, const struct hn_need *b);
 /* Reals of a padded image. */
 int64_t hn_padded_reals(const struct hnas_tensor *t, int64_t pad);
 
+/* Reals between the images of a batch, in units of an image.  tests/bench
+ * measures what memory costs by a build where all lie where the first one does:
+ * wrong results of as much arithmetic, in cache. */
+#ifdef HN_IMAGES_IN_PLACE
+enum { HN_IMAGES_APART = 0 };
+#else
+enum { HN_IMAGES_APART = 1 };
+#endif
+
+static inline int64_t hn_image_start(const struct hnas_tensor *t, int64_t image)
+{
+    return HN_IMAGES_APART * image * t->stride[0];
+}
+
 /* The dense pixels of an image, pending map not applied; not of one in half
  * precision. */
 const real *hn_image_at(const struct hnas_tensor *t, int64_t image);

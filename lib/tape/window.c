@@ -145,7 +145,7 @@ int hn_stream_flag(const struct hnas_tensor *t)
 
     if (t->record && t->record->is_moved)
         return 0; /* its tangent reads it next */
-    return bytes > STREAM_BYTES ? HN_STREAM : 0;
+    return HN_IMAGES_APART && bytes > STREAM_BYTES ? HN_STREAM : 0;
 }
 
 real *hn_open_sums(const struct hn_node *node, int64_t image)

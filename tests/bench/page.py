@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page of results from what compare.py has kept."""
 
-from rows import LAYOUTS, MEMORY, ROWS, TABLES, WIDE_THREADS
+from rows import IN_PLACE, LAYOUTS, MEMORY, ROWS, TABLES, WIDE_THREADS
 
 HEAD = """# Performance
 
@@ -171,6 +171,27 @@ leaves, the next one finds in memory. The last column is their sum over the meas
     return text + "\n".join(lines)
 
 
+def cached_table(row, result):
+    """Steps as they are, and with all images of a tensor in one image's memory."""
+    text = f"""## {row.title}
+
+The same steps on one thread, beside a build in which every image of a batch lies where the first
+one does (`HN_IMAGES_IN_PLACE`): wrong results of as much arithmetic, all of it in cache. What is
+left is what the kernels take, those below at the rates given there; what it saves is what memory
+costs beyond them.
+
+| step | measured, ms | images in cache, ms | that part |
+|---|---|---|---|
+"""
+    lines = []
+    for label in row.labels[::2]:
+        name = label.split()[1]
+        whole, part = (result["values"][f"{p} {name}"] for p in ("hnas-bench", IN_PLACE))
+        cells = [name, number(whole), number(part), f"{100 * part / whole:.0f} %"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return text + "\n".join(lines)
+
+
 def rates(entry):
     """A cell of the table of kernels."""
     share = f"{100 * entry['roofline']:.0f} %"
@@ -198,6 +219,7 @@ def table(row, result):
         "scale": scale_table,
         "wide": wide_line,
         "limits": limit_table,
+        "cached": cached_table,
         "kernels": kernel_table,
         "products": product_table,
     }
@@ -267,6 +289,6 @@ def page(results):
         text += "\n" + WIDE.format(threads=WIDE_THREADS, machines=machines(wide))
         text += "\n".join(lines) + "\n"
     for r, result in rows:
-        if r.kind in ("limits", "kernels", "products"):
+        if r.kind in ("limits", "cached", "kernels", "products"):
             text += "\n" + table(r, result) + "\n"
     return text + "\n" + COMMANDS + "".join(commands(results))

@@ -11,6 +11,7 @@ LAYOUTS = ("channels_last", "nchw")
 ARCH = "examples/archs/darts-cc-fmnist-0.json"
 SMALL = "examples/archs/mnist-small.json"
 STEP = "step --preset darts_cc --order first"
+IN_PLACE = "images-in-place"  # hnas-bench of a build in which a batch takes an image's memory
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Row:
     "value": the only contestant's number, at most the target. A table has no target:
     "scale": one contestant a size, whose units are their labels' counts; "kernels": the
     rates of every kernel, "products" those of matrix products; "limits": what steps need at
-    least, from the machine's peaks; "wide": a row of the table of a machine with many cores
+    least, from the machine's peaks; "cached": the same steps with all images in cache; "wide": a row of the table of a machine with many cores
     and a GPU.
     """
 
@@ -44,7 +45,7 @@ class Row:
     def command(self, label, repeats=None):
         """The words of a contestant."""
         words, repeat = self.contestants[label]
-        end = ["--json"] if "hnas-bench" in words else []
+        end = ["--json"] if {"hnas-bench", IN_PLACE} & set(words) else []
         count = ["--repeat", str(repeats or repeat)] if repeat else []
         return [*words, *count, *end]
 
@@ -287,6 +288,22 @@ def _limit_rows():
     yield Row("limits", "What holds a step", "limits", words, key="limits")
 
 
+def _cached_rows():
+    """On one thread: two would write to the same lines."""
+    small = " ".join(shape(threads=1))
+    steps = {
+        "first": f"{STEP} {small}",
+        "default": f"step --preset default {small}",
+        "discrete": f"train-step --arch {ARCH} " + " ".join(shape(batch=96, threads=1)),
+    }
+    words = {
+        f"{program} {name}": ([program, *line.split()], 3 if name == "first" else 15)
+        for name, line in steps.items()
+        for program in ("hnas-bench", IN_PLACE)
+    }
+    yield Row("cached", "What memory costs", "cached", words)
+
+
 WIDE_THREADS = 16
 
 
@@ -326,10 +343,11 @@ _PARTS = (
     _scale_rows,
     _wide_rows,
     _limit_rows,
+    _cached_rows,
     _kernel_rows,
 )
 ROWS = {row.name: row for part in _PARTS for row in part()}
-TABLES = ("scale", "wide", "limits", "kernels", "products")
+TABLES = ("scale", "wide", "limits", "cached", "kernels", "products")
 
 # (title, row, the library's bytes: target, floor)
 MEMORY = [
