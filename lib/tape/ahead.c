@@ -55,10 +55,11 @@ void hn_reads_close(struct hnas_tape *tape, int64_t n_images)
 void hn_ahead_begin(struct hn_worker *w, const struct hnas_tape *tape,
                     int64_t first, int64_t last)
 {
-    w->reading = (struct hn_reading){.tape = tape->n_reads && HN_IMAGES_APART ? tape : NULL,
-                                     .image = first,
-                                     .next_image = first,
-                                     .last = last};
+    w->reading = (struct hn_reading){
+        .tape = tape->n_reads && HN_IMAGES_APART ? tape : NULL,
+        .image = first,
+        .next_image = first,
+        .last = last};
     w->ahead = (struct hn_ahead){.halves = FASTEST};
 }
 
