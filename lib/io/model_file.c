@@ -196,6 +196,8 @@ static hnas_status build(hnas_model **out, struct loading *r,
     hnas_status st = read_settings(r);
 
     if (st == HNAS_OK)
+        st = hn_state_holds(r->ctx, file, &r->opts);
+    if (st == HNAS_OK)
         st = hn_model_make(out, r->ctx, r->kind, &r->opts);
     if (st != HNAS_OK)
         return st;

@@ -184,6 +184,8 @@ static hnas_status build(hnas_set **out, struct loading *r,
     int32_t n = 0;
 
     if (st == HNAS_OK)
+        st = hn_state_holds(r->ctx, file, &r->opts);
+    if (st == HNAS_OK)
         st = hn_set_make(out, r->ctx, (int32_t)r->members->count);
     if (st < 0)
         return st;

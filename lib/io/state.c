@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Weights of a network that need no look at what a file holds. */
+static const double SMALL_NET = 1 << 20;
+
 static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
 
 const struct hn_field hn_model_fields[] = {
@@ -61,6 +64,33 @@ hnas_status hn_state_settings(struct hn_json **out, struct hnas_context *ctx,
 
     return settings ? hn_json_parse(out, ctx, path, settings, strlen(settings))
                     : hn_fields_bad(ctx, path, "settings");
+}
+
+/* A cell's two convolutions before its nodes alone have `channels` squared. */
+hnas_status hn_state_holds(struct hnas_context *ctx,
+                           const struct hn_st_file *file,
+                           const hnas_model_opts *o)
+{
+    const double least = (double)o->cells * o->channels * o->channels;
+    double count = 0;
+
+    if (o->cells < 1 || o->channels < 1 || least <= SMALL_NET)
+        return HNAS_OK; /* or refused for what it is */
+    for (int64_t i = 0; i < hn_st_count(file); i++) {
+        const struct hn_st_entry *e = hn_st_get(file, i);
+        double n = 1;
+
+        for (int32_t d = 0; d < e->rank; d++)
+            n *= (double)e->dims[d];
+        count += n;
+    }
+    if (count < least)
+        return hn_fail(ctx, HNAS_E_FORMAT,
+                       "%.200s: %d cells of %d channels and more, but %.0f "
+                       "numbers",
+                       hn_st_path(file), (int)o->cells, (int)o->channels,
+                       count);
+    return HNAS_OK;
 }
 
 hnas_status hn_state_text(char **out, struct hnas_context *ctx,

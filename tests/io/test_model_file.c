@@ -198,6 +198,28 @@ static void check_odd_files(void)
                    "stem.conv.weight");
 }
 
+static void check_claims(void)
+{
+    const char *large =
+        "{\"model\": {\"image_channels\": 1, \"image_height\": 8, "
+        "\"image_width\": 8, \"classes\": 3, \"channels\": 4096, "
+        "\"cells\": 1000, \"nodes\": 1, \"stem_multiplier\": 1, "
+        "\"affine\": 0, \"auxiliary\": 0}, \"steps\": 0, "
+        "\"is_swapped\": 0, \"seed\": \"0\", \"train\": null, \"rule\": "
+        "\"argmax\", \"normal\": [], \"reduce\": []}";
+    const size_t before = ctx->alloc.peak_bytes;
+
+    expect_refused("hnas-model-1", large, HNAS_E_FORMAT, "0 numbers");
+    ck_assert_uint_lt(ctx->alloc.peak_bytes - before, 1 << 20);
+}
+
+START_TEST(a_small_file_that_claims_a_large_network_is_refused)
+{
+    fixture_register_ops();
+    check_claims();
+}
+END_TEST
+
 static void check_negative_variance(void)
 {
     const char *path = fixture_path("a");
@@ -334,6 +356,7 @@ int main(void)
     tcase_add_test(t, a_training_that_was_saved_goes_on_bit_for_bit);
     tcase_add_test(t, a_network_that_does_not_train_predicts_the_same);
     tcase_add_test(t, odd_files_are_named);
+    tcase_add_test(t, a_small_file_that_claims_a_large_network_is_refused);
     tcase_add_test(t, a_variance_below_zero_is_refused);
     tcase_add_test(t, without_memory_files_are_left_alone);
     tcase_add_test(t, a_damaged_network_leads_to_the_one_kept_before);
