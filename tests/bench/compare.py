@@ -109,8 +109,8 @@ def measure(row, build, rounds):
             peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
             level = result.get("level", result.get("kernels", level))
             gpu = result.get("gpu") or gpu
-            shown = f"{result[row.key]:.6g}" if row.key in result else ""
-            shown = "done" if row.key == "kernels" else shown
+            value = result.get(row.key)
+            shown = "done" if value is None or isinstance(value, list) else f"{value:.6g}"
             text = f"{row.name}: round {number + 1}/{rounds}, {label}: {shown}"
             print(text, file=sys.stderr, flush=True)
     return {
