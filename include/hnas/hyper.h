@@ -93,9 +93,10 @@ typedef struct hnas_hyper hnas_hyper;
  *            [cols, embedding], b_out [cols].  Without [rows] where rows is 0.
  * Units      lambda_lo < lambda_hi, finite; with HNAS_SCALE_LOG lambda_lo > 0,
  *            with HNAS_SCALE_RAW at most 1e100 in size and 1e-100 apart, and
- *            knots as far apart as rounding can tell.  init_std >= 0.
- * knots 2..64, or 0: round(log10(hi / lo)) + 1 in that range, lambda_lo > 0.
- * hidden 1..1024, embedding 1..256, tile >= 1 divides rows.  predecessors >= 1.
+ *            knots as far apart as rounding can tell.  init_std 0..2.1e37.
+ *            knots 2..64, or 0: round(log10(hi / lo)) + 1 in that range,
+ *            lambda_lo > 0.  hidden 1..1024, embedding 1..256, tile >= 1
+ *            divides rows.  predecessors >= 1.
  *            names: not empty, each once.  rows, cols 1..2^31-1, with weights
  *            rows may be 0.  Random numbers: from the context's seed.
  * Ownership  *out: the caller's, released with hnas_hyper_destroy.  opts and

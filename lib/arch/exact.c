@@ -187,7 +187,7 @@ static double crossing(struct hn_line a, double low, struct hn_line b,
             first = rank_of(q) + 1;
         else
             last = rank_of(q) - 1;
-        q = of_rank(first + (last - first) / 2);
+        q = of_rank(first + (int64_t)(((uint64_t)last - (uint64_t)first) / 2));
     }
     return q; /* between denormal numbers */
 }

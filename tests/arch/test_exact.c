@@ -87,15 +87,20 @@ END_TEST
  * nothing is left of it but what rounding them left. */
 START_TEST(crossing_whose_digits_cancel_is_found)
 {
-    const double lo = -0.007, hi = 0.006, width = hi - lo, part = hi - width;
-    const struct hn_hyper_frame f = {lo, width,
-                                     (part - lo) + ((hi - part) - width)};
+    const double low[] = {-0.007, -7e99}, high[] = {0.006, 6e99};
     const struct hn_line a = {0, 7}, b = {13, 0};
 
     if (sizeof(long double) == sizeof(double))
         return;
-    ck_assert(hn_line_crossing(a, b, &f) ==
-              (double)((6 * (long double)lo + 7 * (long double)hi) / 13));
+    for (int i = 0; i < 2; i++) {
+        const double lo = low[i], hi = high[i], width = hi - lo;
+        const double part = hi - width;
+        const struct hn_hyper_frame f = {lo, width,
+                                         (part - lo) + ((hi - part) - width)};
+        const long double want = (6 * (long double)lo + 7 * (long double)hi);
+
+        ck_assert(hn_line_crossing(a, b, &f) == (double)(want / 13));
+    }
 }
 END_TEST
 

@@ -19,8 +19,8 @@ build=${HNAS_BUILD:-build/fuzz}
 targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's,.*/fuzz_,,; s,\.c$,,')}
 mkdir -p $build/found $build/runs
 
-# build DIR TARGET [SETUP...]: DIR's program of a target
-build() {
+# make_target DIR TARGET [SETUP...]: DIR's program of a target
+make_target() {
     dir=$1 program=tests/fuzz/fuzz_$2
     shift 2
     [ -f $dir/build.ninja ] || CC=clang meson setup $dir -Dfuzz=true \
@@ -45,7 +45,7 @@ for t in $targets; do
     # code compares with, tell little and take long
     [ "$t" != calls ] || dir=$build/calls most=96 \
         setup=-Dc_args=-fno-sanitize-coverage=trace-cmp
-    build $dir $t $setup || exit 1
+    make_target $dir $t $setup || exit 1
     ASAN_OPTIONS=malloc_context_size=8:quarantine_size_mb=8 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         $dir/tests/fuzz/fuzz_$t "$length" -entropic=0 -timeout=25 \
