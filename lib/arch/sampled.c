@@ -5,7 +5,10 @@
 
 #include "arch/path.h"
 
-enum { SAMPLES = 1024 }; /* steps of s over the range */
+/* Steps of s over the range; a fuzzer, which makes many paths, takes fewer. */
+#ifndef HN_PATH_SAMPLES
+#define HN_PATH_SAMPLES 1024
+#endif
 
 /* Turn kept edges back into an operation for each edge. */
 static void list_ops(int32_t *op, const struct hnas_path *path,
@@ -59,10 +62,11 @@ hnas_status hn_path_sample(hnas_path *path, const hnas_hyper *hyper,
 {
     const double s_lo = hn_scale_s(&hyper->scale, path->lo);
     const double s_hi = hn_scale_s(&hyper->scale, path->hi);
-    hnas_status st = hn_path_alloc(path, SAMPLES);
+    hnas_status st = hn_path_alloc(path, HN_PATH_SAMPLES);
 
     path->is_sampled = 1;
-    for (int i = 0; i < SAMPLES && st >= 0; i++)
-        st = add_sample(path, hyper, s_lo + (s_hi - s_lo) * i / SAMPLES, theta);
+    for (int i = 0; i < HN_PATH_SAMPLES && st >= 0; i++)
+        st = add_sample(path, hyper, s_lo + (s_hi - s_lo) * i / HN_PATH_SAMPLES,
+                        theta);
     return st < 0 ? st : HNAS_OK;
 }

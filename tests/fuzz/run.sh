@@ -41,11 +41,11 @@ for t in $targets; do
         length=-runs=$((before < most_runs ? most_runs - before : 1))
     fi
     dir=$build most=20000 setup=
-    # a byte is a call or one of few values: longer sequences, and what the
-    # code compares with, tell little and take long
+    # a byte is a call or one of few values: longer sequences, what the code
+    # compares with and many samples of a path tell little and take long
     [ "$t" != calls ] || dir=$build/calls most=96 \
-        setup=-Dc_args=-fno-sanitize-coverage=trace-cmp
-    make_target $dir $t $setup || exit 1
+        setup="-Dc_args=-fno-sanitize-coverage=trace-cmp -DHN_PATH_SAMPLES=32"
+    make_target $dir $t ${setup:+"$setup"} || exit 1
     ASAN_OPTIONS=malloc_context_size=8:quarantine_size_mb=8 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         $dir/tests/fuzz/fuzz_$t "$length" -entropic=0 -timeout=25 \
