@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tensor/params.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -77,8 +76,9 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
                           const char *name, int32_t kind,
                           struct hnas_tensor *tensor)
 {
-    const size_t bytes = strlen(prefix) + strlen(name) + 1;
-    char *full;
+    const size_t before = strlen(prefix), behind = strlen(name) + 1;
+    struct hn_param e = {.kind = kind};
+    int64_t *slot;
 
     if (params->n == params->capacity) {
         hnas_status st = grow(params);
@@ -86,22 +86,23 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
         if (st < 0)
             return st;
     }
-    full = hn_alloc(&params->ctx->alloc, bytes);
-    if (!full)
+    e.name = hn_alloc(&params->ctx->alloc, before + behind);
+    if (!e.name)
         return hn_fail_nomem(params->ctx, "name of a parameter");
-    snprintf(full, bytes, "%s%s", prefix, name);
-    if (hn_params_find(params, full)) {
+    memcpy(e.name, prefix, before);
+    memcpy(e.name + before, name, behind);
+    slot = find_slot(params, e.name);
+    if (*slot) {
         hnas_status st = hn_fail(params->ctx, HNAS_E_NAME,
-                                 "parameter %s: exists already", full);
+                                 "parameter %s: exists already", e.name);
 
-        hn_free(&params->ctx->alloc, full);
+        hn_free(&params->ctx->alloc, e.name);
         return st;
     }
+    e.tensor = hnas_tensor_ref(tensor);
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): room was made */
-    params->entry[params->n].name = full;
-    params->entry[params->n].kind = kind;
-    params->entry[params->n].tensor = hnas_tensor_ref(tensor);
-    *find_slot(params, full) = ++params->n;
+    params->entry[params->n] = e;
+    *slot = ++params->n;
     return HNAS_OK;
 }
 
