@@ -76,7 +76,7 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
                           const char *name, int32_t kind,
                           struct hnas_tensor *tensor)
 {
-    const size_t before = strlen(prefix), behind = strlen(name) + 1;
+    const size_t before = strlen(prefix), bytes = before + strlen(name) + 1;
     struct hn_param e = {.kind = kind};
     int64_t *slot;
 
@@ -86,11 +86,11 @@ hnas_status hn_params_add(struct hnas_params *params, const char *prefix,
         if (st < 0)
             return st;
     }
-    e.name = hn_alloc(&params->ctx->alloc, before + behind);
+    e.name = hn_alloc(&params->ctx->alloc, bytes);
     if (!e.name)
         return hn_fail_nomem(params->ctx, "name of a parameter");
     memcpy(e.name, prefix, before);
-    memcpy(e.name + before, name, behind);
+    memcpy(e.name + before, name, bytes - before);
     slot = find_slot(params, e.name);
     if (*slot) {
         hnas_status st = hn_fail(params->ctx, HNAS_E_NAME,
