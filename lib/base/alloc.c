@@ -29,6 +29,8 @@ void hn_allocator_init(struct hn_allocator *a)
     a->free = c_free;
     a->user = NULL;
     a->now_bytes = a->peak_bytes = 0;
+    a->most_bytes = SIZE_MAX;
+    a->is_over = 0;
 }
 
 int hn_size_mul(size_t *out, size_t a, size_t b)
@@ -49,6 +51,10 @@ void *hn_alloc(struct hn_allocator *a, size_t size_bytes)
     if (hn_size_add(&total, size_bytes, 2 * HN_ALIGN - 1))
         return NULL;
     total -= total % HN_ALIGN;
+    if (total > a->most_bytes || a->now_bytes > a->most_bytes - total) {
+        a->is_over = 1;
+        return NULL;
+    }
     block = a->alloc(a->user, total, HN_ALIGN);
     if (!block)
         return NULL;

@@ -14,6 +14,8 @@ struct hn_allocator {
     hnas_free_fn free;
     void *user;
     size_t now_bytes, peak_bytes;
+    size_t most_bytes; /* more fails, as if there were no memory … */
+    int is_over;       /* … and leaves this set */
 };
 
 /* Start with the C library's allocator. */

@@ -196,8 +196,6 @@ static hnas_status build(hnas_model **out, struct loading *r,
     hnas_status st = read_settings(r);
 
     if (st == HNAS_OK)
-        st = hn_state_holds(r->ctx, file, &r->opts);
-    if (st == HNAS_OK)
         st = hn_model_make(out, r->ctx, r->kind, &r->opts);
     if (st != HNAS_OK)
         return st;
@@ -222,7 +220,8 @@ static hnas_status load(hnas_model **out, struct hnas_context *ctx,
     if (st < 0)
         return st;
     r.root = json->root;
-    st = build(out, &r, file);
+    hn_state_bound(ctx, file);
+    st = hn_state_unbound(ctx, file, build(out, &r, file));
     hn_edges_free(r.kind, ctx);
     hn_json_destroy(json);
     return st;

@@ -178,7 +178,8 @@ hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
     st = hn_state_open(&file, ctx, path, format, "a search");
     if (st < 0)
         return st;
-    st = load(out, ctx, path, file);
+    hn_state_bound(ctx, file);
+    st = hn_state_unbound(ctx, file, load(out, ctx, path, file));
     hn_st_close(file);
     if (st < 0) {
         hnas_search_destroy(*out);

@@ -176,22 +176,32 @@ static hnas_status read_member(struct hnas_set *s, int32_t index,
     return HNAS_OK;
 }
 
+/* Members live in a context of the set's own. */
+static hnas_status read_members(struct hnas_set *set, const struct loading *r)
+{
+    struct hnas_context *ctx = set->frozen->ctx;
+    hnas_status st = HNAS_OK, bounded;
+    int32_t n = 0;
+
+    hn_state_bound(ctx, r->file);
+    for (const struct hn_json_value *v = r->members->first; v && st == HNAS_OK;
+         v = v->next)
+        st = read_member(set, n++, r, v);
+    bounded = hn_state_unbound(ctx, r->file, st);
+    return bounded == st ? st : hn_fail(r->ctx, bounded, "%s", ctx->message);
+}
+
 static hnas_status build(hnas_set **out, struct loading *r,
                          const struct hn_st_file *file)
 {
     struct hn_tensors l = {NULL, NULL, 0, 0};
     hnas_status st = read_settings(r);
-    int32_t n = 0;
 
-    if (st == HNAS_OK)
-        st = hn_state_holds(r->ctx, file, &r->opts);
     if (st == HNAS_OK)
         st = hn_set_make(out, r->ctx, (int32_t)r->members->count);
     if (st < 0)
         return st;
-    for (const struct hn_json_value *v = r->members->first; v && st == HNAS_OK;
-         v = v->next)
-        st = read_member(*out, n++, r, v);
+    st = read_members(*out, r);
     if (st == HNAS_OK)
         st = list_all(&l, *out);
     if (st == HNAS_OK)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io/state.h"
 
+#include <stdint.h>
 #include <string.h>
 
-/* Weights of a network that need no look at what a file holds. */
-static const double SMALL_NET = 1 << 20;
+/* Memory for what a file describes: so much in any case, and beside that for
+ * each array and each number: names, copies, padded channels. */
+static const size_t ROOM = 16 << 20, ARRAY_ROOM = 8 << 10, NUMBER_ROOM = 64;
 
 static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
 
@@ -66,31 +68,36 @@ hnas_status hn_state_settings(struct hn_json **out, struct hnas_context *ctx,
                     : hn_fields_bad(ctx, path, "settings");
 }
 
-/* A cell's two convolutions before its nodes alone have `channels` squared. */
-hnas_status hn_state_holds(struct hnas_context *ctx,
-                           const struct hn_st_file *file,
-                           const hnas_model_opts *o)
+void hn_state_bound(struct hnas_context *ctx, const struct hn_st_file *file)
 {
-    const double least = (double)o->cells * o->channels * o->channels;
-    double count = 0;
+    size_t room = ROOM, more;
 
-    if (o->cells < 1 || o->channels < 1 || least <= SMALL_NET)
-        return HNAS_OK; /* or refused for what it is */
     for (int64_t i = 0; i < hn_st_count(file); i++) {
         const struct hn_st_entry *e = hn_st_get(file, i);
-        double n = 1;
 
+        /* what the file has fits into memory, so nothing of it overflows */
+        more = NUMBER_ROOM;
         for (int32_t d = 0; d < e->rank; d++)
-            n *= (double)e->dims[d];
-        count += n;
+            more *= (size_t)e->dims[d];
+        room += ARRAY_ROOM + more;
     }
-    if (count < least)
-        return hn_fail(ctx, HNAS_E_FORMAT,
-                       "%.200s: %d cells of %d channels and more, but %.0f "
-                       "numbers",
-                       hn_st_path(file), (int)o->cells, (int)o->channels,
-                       count);
-    return HNAS_OK;
+    if (!hn_size_add(&more, ctx->alloc.now_bytes, room))
+        ctx->alloc.most_bytes = more;
+    ctx->alloc.is_over = 0;
+}
+
+hnas_status hn_state_unbound(struct hnas_context *ctx,
+                             const struct hn_st_file *file, hnas_status st)
+{
+    const int is_over = ctx->alloc.is_over;
+
+    ctx->alloc.most_bytes = SIZE_MAX;
+    ctx->alloc.is_over = 0;
+    if (st != HNAS_E_NOMEM || !is_over)
+        return st;
+    return hn_fail(ctx, HNAS_E_FORMAT,
+                   "%.200s: describes more than its %lld arrays hold",
+                   hn_st_path(file), (long long)hn_st_count(file));
 }
 
 hnas_status hn_state_text(char **out, struct hnas_context *ctx,

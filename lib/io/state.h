@@ -23,11 +23,12 @@ hnas_status hn_state_open(struct hn_st_file **out, struct hnas_context *ctx,
 hnas_status hn_state_settings(struct hn_json **out, struct hnas_context *ctx,
                               const char *path, const struct hn_st_file *file);
 
-/* Refuse a file that claims a large network and holds few numbers, before any
- * memory is taken for it. */
-hnas_status hn_state_holds(struct hnas_context *ctx,
-                           const struct hn_st_file *file,
-                           const hnas_model_opts *o);
+/* Give a context no more memory than what a file holds can need, and all of it
+ * again: a small file that describes a large network is refused, whatever it
+ * is that is large, with HNAS_E_FORMAT instead of HNAS_E_NOMEM. */
+void hn_state_bound(struct hnas_context *ctx, const struct hn_st_file *file);
+hnas_status hn_state_unbound(struct hnas_context *ctx,
+                             const struct hn_st_file *file, hnas_status st);
 
 /* A copy of the host's text in a file, "" where it has none. */
 hnas_status hn_state_text(char **out, struct hnas_context *ctx,

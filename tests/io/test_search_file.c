@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/context.h"
 #include "hnas/hnas.h"
+#include "io/safetensors.h"
 #include "support/check_main.h"
 
 static char folder[] = "/tmp/hnas-test-XXXXXX";
@@ -197,6 +199,50 @@ START_TEST(a_file_that_is_no_search_is_named)
 }
 END_TEST
 
+/* The settings of a small search with other channels, and no array. */
+static void write_claims(hnas_context *ctx)
+{
+    struct hn_st_pair pairs[2] = {{"format", NULL}, {"settings", NULL}};
+    struct hn_st_file *file;
+    const char *settings, *channels;
+    char text[8192];
+
+    ck_assert_int_eq(hn_st_open(&file, ctx, path[0]), HNAS_OK);
+    settings = hn_st_meta(file, "settings");
+    channels = strstr(settings, "\"channels\":");
+    ck_assert_ptr_nonnull(channels);
+    channels += strlen("\"channels\":");
+    ck_assert_int_lt(snprintf(text, sizeof text, "%.*s 16384%s",
+                              (int)(channels - settings), settings,
+                              channels + strcspn(channels, ",}")),
+                     (int)sizeof text);
+    pairs[0].value = hn_st_meta(file, "format");
+    pairs[1].value = text;
+    ck_assert_int_eq(hn_st_write(ctx, path[1], NULL, 0, pairs, 2), HNAS_OK);
+    hn_st_close(file);
+}
+
+START_TEST(a_small_file_that_claims_a_large_search_is_refused)
+{
+    struct world w;
+    hnas_search *s;
+    size_t before;
+
+    for (kernels = 0; kernels < 3; kernels++) {
+        begin(&w, "default", 1);
+        ck_assert_int_eq(hnas_search_save(w.search, path[0], NULL), 0);
+        write_claims(w.ctx);
+        before = w.ctx->alloc.peak_bytes;
+        ck_assert_int_eq(hnas_search_load(&s, w.ctx, path[1]), HNAS_E_FORMAT);
+        ck_assert_ptr_null(s);
+        ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "0 arrays"));
+        ck_assert_uint_lt(w.ctx->alloc.peak_bytes - before, 17 << 20);
+        end(&w);
+    }
+    kernels = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("io");
@@ -211,6 +257,7 @@ int main(void)
     tcase_add_test(t, a_resumed_search_is_the_unbroken_one);
     tcase_add_test(t, a_calibrated_search_saves_its_own_statistics);
     tcase_add_test(t, a_file_that_is_no_search_is_named);
+    tcase_add_test(t, a_small_file_that_claims_a_large_search_is_refused);
     suite_add_tcase(s, t);
     status = run_suite(s);
     unlink(path[0]);

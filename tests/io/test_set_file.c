@@ -241,6 +241,29 @@ START_TEST(odd_files_are_named)
 }
 END_TEST
 
+static void check_claims(void)
+{
+    const size_t before = ctx->alloc.peak_bytes;
+
+    expect_refused("hnas-set-1",
+                   "{\"model\": {\"image_channels\": 1, \"image_height\": 8, "
+                   "\"image_width\": 8, \"classes\": 3, \"channels\": 4096, "
+                   "\"cells\": 1000, \"nodes\": 1, \"stem_multiplier\": 1, "
+                   "\"affine\": 0, \"auxiliary\": 0}, \"rule\": \"argmax\", "
+                   "\"members\": [{\"lo\": 1, \"hi\": 2, \"latency_us\": null, "
+                   "\"normal\": [[\"none\", 1, 0, 2], [\"skip_connect\", 1, 1, "
+                   "2]], \"reduce\": []}]}",
+                   HNAS_E_FORMAT, "0 arrays");
+    ck_assert_uint_lt(ctx->alloc.peak_bytes - before, 17 << 20);
+}
+
+START_TEST(a_small_file_that_claims_large_networks_is_refused)
+{
+    fixture_register_ops();
+    check_claims();
+}
+END_TEST
+
 static void check_memory(void)
 {
     const char *a = fixture_path("a"), *b = fixture_path("b");
@@ -288,6 +311,7 @@ int main(void)
     tcase_add_test(t, a_loaded_set_is_the_saved_one);
     tcase_add_test(t, a_loaded_set_has_its_members_own_weights);
     tcase_add_test(t, odd_files_are_named);
+    tcase_add_test(t, a_small_file_that_claims_large_networks_is_refused);
     tcase_add_test(t, without_memory_files_are_left_alone);
     return fixture_run(t);
 }
