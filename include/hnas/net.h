@@ -38,7 +38,8 @@ typedef struct hnas_cell hnas_cell;
 /**
  * Create a cell with its operations and weights.
  *
- * Shapes     desc: size, edges and outputs set; at most 64 nodes.
+ * Shapes     desc: size, edges and outputs set; at most 64 nodes, and 256
+ *            operations on an edge.
  * Units      weights start from the context's seed, numbered from 0: two cells
  *            of one desc start alike.
  * Ownership  *out: the caller's, released with hnas_cell_destroy.  desc is

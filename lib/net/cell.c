@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_NODES = 64, PREFIX_BYTES = 128 };
+enum { MOST_NODES = 64, MOST_OPS = 256, PREFIX_BYTES = 128 };
 
 static hnas_status check_edges(struct hnas_context *ctx,
                                const hnas_cell_desc *d)
@@ -21,6 +21,10 @@ static hnas_status check_edges(struct hnas_context *ctx,
                            "cell: edge %d from node %d to %d, want an earlier "
                            "node to an intermediate one",
                            (int)e, (int)g->from, (int)g->to);
+        if (g->n_ops > MOST_OPS)
+            return hn_fail(ctx, HNAS_E_RANGE,
+                           "cell: edge %d has %d operations, want at most %d",
+                           (int)e, (int)g->n_ops, MOST_OPS);
         if (g->n_ops < 1 || !g->ops || (g->stride != 1 && g->stride != 2))
             return hn_fail(ctx, HNAS_E_ARG,
                            "cell: edge %d has %d operations and stride %d",

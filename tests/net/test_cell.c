@@ -158,6 +158,7 @@ START_TEST(graphs_that_are_none_are_refused)
     const hnas_edge outside[1] = {{0, 5, 1, 1, skip_only}};
     const hnas_edge stride[1] = {{0, 1, 3, 1, skip_only}};
     const hnas_edge name[1] = {{0, 1, 1, 1, unknown}};
+    const hnas_edge many[1] = {{0, 1, 1, INT32_MAX, skip_only}};
     const hnas_edge twice[2] = {{0, 1, 1, 1, skip_only},
                                 {0, 1, 1, 1, skip_only}};
     const hnas_edge good[1] = {{0, 1, 1, 1, skip_only}};
@@ -166,6 +167,7 @@ START_TEST(graphs_that_are_none_are_refused)
     refuse(outside, 1, C, HNAS_E_RANGE);
     refuse(stride, 1, C, HNAS_E_ARG);
     refuse(name, 1, C, HNAS_E_NAME);
+    refuse(many, 1, C, HNAS_E_RANGE);
     refuse(twice, 2, C, HNAS_E_ARG);
     refuse(good, 1, 0, HNAS_E_RANGE);
 }
