@@ -32,6 +32,7 @@ struct hnas_context {
     void *poll_user;
     int32_t poll_ms;
     int64_t polled_ms;       /* when it was asked last */
+    uint32_t n_nodes;        /* image phases that worker 0 looked up from */
     _Atomic int32_t stopped; /* what it answered, until the stage's end */
 
     /* One scratch area a worker, grown before a stage starts, zero-filled

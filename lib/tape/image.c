@@ -16,7 +16,7 @@ static int64_t area(int64_t reals)
 
 static size_t need_bytes(const struct hn_need *n)
 {
-    const int64_t reals = area(n->relu) + area(n->plain) + area(n->low) +
+    const int64_t reals = 2 * area(n->relu) + area(n->plain) + area(n->low) +
                           area(n->dz) + area(n->acc) + area(n->masked) +
                           area(n->dz2) + area(n->wide) + area(n->result) +
                           area(n->tangent_acc) + 2 * area(n->rows) +
@@ -62,6 +62,7 @@ static void lay_out(struct hn_worker *w, const struct hn_need *need)
     memset(w, 0, sizeof *w);
     w->laid = *need;
     w->relu.memory = lay(&at, need->relu);
+    w->other_relu.memory = lay(&at, need->relu);
     w->plain.memory = lay(&at, need->plain);
     w->low.memory = lay(&at, need->low);
     w->dz[0].memory = lay(&at, need->dz);
@@ -93,6 +94,7 @@ struct hn_worker *hn_worker_get(struct hnas_tape *tape, int32_t index)
         lay_out(w, &tape->need);
     w->ctx = tape->ctx;
     w->relu.tensor = w->plain.tensor = w->low.tensor = NULL;
+    w->other_relu.tensor = NULL;
     w->masked.tensor = NULL;
     w->reading.tape = NULL;
     w->acc.tensor = w->tangent_acc.tensor = NULL;
@@ -208,6 +210,13 @@ static void put_border(real *p, int64_t n, real border)
             p[i] = border;
 }
 
+static int has_geometry(const struct hn_padded *p, int64_t h, int64_t w,
+                        int64_t cp, int64_t pad, real border)
+{
+    return p->h == h && p->w == w && p->cp == cp && p->pad == pad &&
+           p->border == border;
+}
+
 /* Give the area a geometry; its border is filled only when that changes.  The
  * right end of a row and the left one of the next lie side by side. */
 static struct hn_plane open_padded(struct hn_padded *p, int64_t h, int64_t w,
@@ -216,8 +225,7 @@ static struct hn_plane open_padded(struct hn_padded *p, int64_t h, int64_t w,
     const int64_t row = (w + 2 * pad) * cp, side = pad * cp;
     const struct hn_plane inside = {p->memory + pad * row + side, row, cp};
 
-    if (p->h != h || p->w != w || p->cp != cp || p->pad != pad ||
-        p->border != border) {
+    if (!has_geometry(p, h, w, cp, pad, border)) {
         put_border(p->memory, pad * row + side, border);
         for (int64_t y = 1; y < h; y++)
             put_border(p->memory + (pad + y) * row - side, 2 * side, border);
@@ -272,6 +280,13 @@ struct hn_cplane hn_read_relu(struct hn_worker *w, struct hnas_tensor *x,
     /* the mask of a waiting gradient is what would be overwritten */
     if (w->relu.tensor != x || w->relu.image != image || w->relu.pad != pad)
         hn_flush_relu_grad(w);
+    /* a reduction's inputs and nodes take turns */
+    if (!has_geometry(&w->relu, x->dim[2], x->dim[3], x->cp, pad, 0)) {
+        const struct hn_padded other = w->other_relu;
+
+        w->other_relu = w->relu;
+        w->relu = other;
+    }
     return fill(w, &w->relu, x, image, pad, 0, 1);
 }
 

@@ -21,6 +21,7 @@ struct hn_worker {
     struct hn_need laid; /* what the areas below were laid for */
     int64_t chunk;       /* whose partial sums to add to */
     struct hn_padded relu, plain, low, masked, dz[2];
+    struct hn_padded other_relu; /* of another geometry, for a reader to come */
     /* Gradients behind the rectifier of relu.tensor: of that tensor, and of
      * its tangent, which the same mask lets through. */
     struct hn_masked_grad {

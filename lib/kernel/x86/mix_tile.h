@@ -5,8 +5,8 @@
 
 #include "kernel/kernel.h"
 
-/* Reals that a stream from memory is fetched ahead of its use, and reals of a
- * sum that stay in L1 while all its terms pass. */
+/* Reals that a stream from memory, or to it, is fetched ahead of its use, and
+ * reals of a sum that stay in L1 while all its terms pass. */
 enum { AHEAD = 512, MIX_REALS = 1792 };
 
 /* P pixels, one channel block at c: acc[q] += sum_t scale[t] * z[t]. */
@@ -41,6 +41,8 @@ INLINE void mix_pass(float *y, const struct hn_terms *terms, int64_t t,
     for (int64_t at = p * cp; at < (p + n) * cp; at += cp) {
         vec acc = t ? load(y + at + c, lanes) : begin;
 
+        if (!t)
+            fetch(y + at + AHEAD);
         UNROLL
         for (int i = 0; i < T; i++) {
             acc = fma_(a[i], load(z[i] + at, lanes), acc);

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "kernel/kernel.h"
+#include "kernel/x86/mix_tile.h"
 
 struct pool_shape {
     int64_t h, w, cp, stride;
@@ -29,6 +29,7 @@ INLINE void max_block(float *dst, struct hn_cplane src, struct pool_shape n,
 
         for (int64_t x = 0; x < n.w; x += n.stride, dst += n.cp) {
             right = max_column(s + 2 * src.pix, src.row, lanes);
+            fetch(dst + AHEAD);
             store(dst, max_(max_(left, mid), right), lanes);
             s += n.stride * src.pix;
             left = n.stride == 1 ? mid : right;
@@ -195,6 +196,7 @@ INLINE void avg_block(float *dst, struct hn_cplane src, struct pool_shape n,
             }
             right =
                 x + 1 < n.w ? column(at + src.pix, src.row, m, lanes) : zero();
+            fetch(dst + AHEAD);
             store(dst, mul(splat(share), add(add(left, mid), right)), lanes);
             left = mid;
             mid = right;
