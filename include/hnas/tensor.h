@@ -134,7 +134,8 @@ HNAS_API void hnas_tensor_unref(hnas_tensor *tensor);
  * Shapes     array: written whole, its size too; release is NULL.
  * Units      strides in elements.
  * Ownership  data: the tensor's; of a recorded one valid until the tape's
- *            reset.
+ *            reset; NULL while a predictor is being made, whose operations
+ *            are recorded before there is memory for values.
  * Gradient   none.  A value that a tape holds back is computed first.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_STATE the tape was reset; what

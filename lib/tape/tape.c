@@ -188,10 +188,12 @@ static hnas_status settle(struct hnas_tensor *t)
     struct hn_record *r = t->record;
     const size_t bytes = (size_t)hn_tensor_extent(t) * sizeof(real);
     const size_t image_bytes = (size_t)t->stride[0] * sizeof(real);
-    hnas_status st = hn_tape_compute(r->tape);
+    hnas_status st = r->tape->late ? HN_LATE : hn_tape_compute(r->tape);
     const int is_ready = r->scale ? r->data_bytes != 0 : !r->half;
     real *dense, *wide;
 
+    if (st == HN_LATE)
+        return st;
     if (st == HNAS_OK && r->joined)
         return hn_unjoin(t);
     if (st < 0 || is_ready || !t->data)

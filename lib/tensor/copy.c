@@ -125,7 +125,7 @@ hnas_status hnas_tensor_get_array(hnas_tensor *tensor, hnas_array *array)
         return st;
     memset(array, 0, sizeof *array);
     array->size = sizeof *array;
-    array->data = tensor->data;
+    array->data = st == HN_LATE ? NULL : tensor->data;
     array->dtype = tensor->dtype;
     array->rank = tensor->rank;
     memcpy(array->dims, tensor->dim, sizeof array->dims);
@@ -140,6 +140,9 @@ hnas_status hnas_tensor_get(hnas_tensor *tensor, int32_t dtype, void *dst,
 
     if (st == HNAS_OK)
         st = settle(tensor);
+    if (st == HN_LATE)
+        st = hn_fail(tensor->ctx, HNAS_E_STATE,
+                     "tensor: no value yet, a predictor is being made");
     if (st == HNAS_OK)
         hn_copy_out(dst, dtype, tensor->data, tensor->dtype, tensor->dim,
                     tensor->stride);

@@ -49,6 +49,9 @@ struct hnas_tensor {
     hnas_status (*settle)(struct hnas_tensor *t);
 };
 
+/* What settle answers of a value whose memory comes when all is recorded. */
+enum { HN_LATE = 1000 };
+
 /* A zero-filled leaf of HN_REAL in a layout.  IMAGE and KERNEL: rank 4. */
 hnas_status hn_tensor_new(struct hnas_tensor **out, struct hnas_context *ctx,
                           enum hn_layout layout, int32_t rank,
