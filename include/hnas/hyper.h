@@ -244,7 +244,7 @@ HNAS_API hnas_status hnas_hyper_eval(double *alpha, int64_t count,
  * Project b1 of one table onto the monotone cone.
  *
  *     min sum (b1' - b1)^2   so that on every row b1' falls as cost rises,
- *                            zero operations first
+ *                            zero operations first among equal costs
  *
  * PIECEWISE: the same for each increment knots[k + 1] - knots[k], with the mean
  * of the knots kept.

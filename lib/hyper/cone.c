@@ -5,8 +5,8 @@
  *     over x_i >= x_j  for every i on a cheaper level than j,
  *          x_o <= 0    where cost_o > 0, with `clip`.
  *
- * Levels are the zero operations, then each distinct cost; nothing is asked
- * inside a level.
+ * A level is a distinct cost, of which zero operations are one of their own
+ * before the others; nothing is asked inside a level.
  *
  * Why sorting a level by b1 makes it a chain.  At the optimum let l be the
  * largest x of the dearer levels and u the smallest of the cheaper ones (and
@@ -83,10 +83,10 @@ static int comes_before(int32_t a, int32_t b, const double *slope,
 {
     const int zero_a = zero_ops[a] != 0, zero_b = zero_ops[b] != 0;
 
+    if (cost[a] != cost[b])
+        return cost[a] < cost[b];
     if (zero_a != zero_b)
         return zero_a;
-    if (!zero_a && cost[a] != cost[b])
-        return cost[a] < cost[b];
     return slope[a] > slope[b];
 }
 
@@ -173,6 +173,27 @@ static real to_grid(double x, double quantum)
     return (real)(floor(x / quantum + 0.5) * quantum);
 }
 
+/* Whether no increment of a row moves: then neither do the knots. */
+static int is_in_cone(const struct hn_hyper_table *t, int64_t e,
+                      const struct cone *c)
+{
+    const int64_t n = t->cols, size = t->rows * n;
+    const real *row = hn_real(t->knots) + e * n;
+    double *slope = t->work + 2 * n;
+
+    for (int64_t k = 1; k < t->n_knots; k++) {
+        const real *step = row + k * size;
+
+        for (int64_t o = 0; o < n; o++)
+            slope[o] = (double)step[o] - (double)step[o - size];
+        project_slopes(slope, t, e, c);
+        for (int64_t o = 0; o < n; o++)
+            if (slope[o] != (double)step[o] - (double)step[o - size])
+                return 0;
+    }
+    return 1;
+}
+
 /* The knots of a row: each increment between them is projected, and they are
  * put together again around the mean of each operation.
  *
@@ -194,7 +215,7 @@ static void project_knots(const struct hn_hyper_table *t, int64_t e,
             most = fmax(most, fabs((double)row[k * size + o]));
         }
     }
-    if (most == 0)
+    if (most == 0 || is_in_cone(t, e, c))
         return;
     quantum = ldexp(1, ilogb(most) + ilogb((double)n_knots) + 3 - DIGITS);
     for (int64_t k = n_knots - 1; k > 0; k--) { /* increments, in place */

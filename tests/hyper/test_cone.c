@@ -216,6 +216,47 @@ START_TEST(project_puts_the_zero_operation_before_a_free_one)
 }
 END_TEST
 
+START_TEST(project_puts_a_zero_operation_that_costs_where_its_cost_is)
+{
+    const double cost[2] = {10, 1}, b1[2] = {1, -1};
+    const int32_t zero[2] = {1, 0};
+    double got[2];
+
+    make(1, 2);
+    set(b1, 2);
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 0), HNAS_OK);
+    get(got, 2);
+    ck_assert(got[0] == 0 && got[1] == 0);
+}
+END_TEST
+
+/* However fine: a step is not lost to a grid. */
+START_TEST(project_leaves_knots_inside_the_cone_alone)
+{
+    enum { K = 64, O = 3 };
+    const double cost[O] = {0, 1, 2};
+    const int32_t zero[O] = {1, 0, 0};
+    hnas_hyper_opts o;
+    real *knots, before[K * O];
+
+    hnas_hyper_opts_init(&o, sizeof o);
+    o.kind = HNAS_HYPER_PIECEWISE;
+    o.knots = K;
+    o.n_tables = 1;
+    o.names[0] = "normal";
+    o.rows[0] = 1;
+    o.cols[0] = O;
+    ck_assert_int_eq(hnas_hyper_create(&hyper, ctx, &o), HNAS_OK);
+    knots = hn_real(hyper->table[0].knots);
+    for (int k = 0; k < K; k++)
+        for (int i = 0; i < O; i++)
+            before[k * O + i] = knots[k * O + i] =
+                (real)(0.37 - 0.01 * i * k + 1e-6 * (k == K - 1 && i == 0));
+    ck_assert_int_eq(hnas_hyper_project(hyper, 0, cost, zero, 0), HNAS_OK);
+    ck_assert_mem_eq(knots, before, sizeof before);
+}
+END_TEST
+
 START_TEST(project_leaves_equal_costs_unordered)
 {
     const double cost[3] = {1, 1, 1}, b1[3] = {-1, 3, 0.5};
@@ -409,6 +450,9 @@ int main(void)
     tcase_add_test(c, project_makes_slopes_fall_as_cost_rises);
     tcase_add_test(c, project_averages_two_that_violate);
     tcase_add_test(c, project_puts_the_zero_operation_before_a_free_one);
+    tcase_add_test(c,
+                   project_puts_a_zero_operation_that_costs_where_its_cost_is);
+    tcase_add_test(c, project_leaves_knots_inside_the_cone_alone);
     tcase_add_test(c, project_leaves_equal_costs_unordered);
     tcase_add_test(c, clip_pulls_the_free_operation_down_too);
     tcase_add_test(c, project_treats_each_row_by_its_own_cost);
