@@ -79,7 +79,7 @@ HNAS_API hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
 /**
  * Release a model.
  *
- * Shapes     model NULL: nothing is done.
+ * Shapes     model NULL, or one whose call is running: nothing is done.
  * Units      none.
  * Ownership  its tensors lose its references.
  * Gradient   none.
@@ -96,12 +96,13 @@ HNAS_API void hnas_model_destroy(hnas_model *model);
  * Shapes     every tensor of the model but the auxiliary head's and those of
  *            affine batch-norm is in `from` with the same shape; those are
  *            taken over where they are.
- * Units      none.
+ * Units      an average of the weights begins anew.
  * Ownership  from is read.
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_NAME a tensor is missing; E_SHAPE it has
- *            another shape; E_TYPE another type.  On error nothing has changed.
+ *            another shape; E_TYPE another type; E_STATE called from a
+ *            callback.  On error nothing has changed.
  * Source     own.
  * Since      0.1
  */
@@ -215,8 +216,9 @@ HNAS_API void hnas_train_opts_init(hnas_train_opts *opts, size_t size);
  * Ownership  opts is copied.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL model or opts->size not set; E_RANGE a field; E_NOMEM.
- *            On error an earlier training goes on.
+ * Errors     E_ARG NULL model or opts->size not set; E_RANGE a field; E_STATE
+ *            the weights are swapped with their average, or called from a
+ *            callback; E_NOMEM.  On error an earlier training goes on.
  * Source     own.
  * Since      0.1
  */
@@ -280,7 +282,8 @@ HNAS_API int64_t hnas_model_get_steps(const hnas_model *model);
  * Ownership  none.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL model; E_STATE no average is kept.
+ * Errors     E_ARG NULL model; E_STATE no average is kept, or called from a
+ *            callback.
  * Source     Polyak and Juditsky, 1992.
  * Since      0.1
  */
@@ -298,7 +301,7 @@ HNAS_API hnas_status hnas_model_swap_average(hnas_model *model);
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_TYPE, E_SHAPE, E_STATE images; E_OP;
- *            E_NOMEM.  On error no statistics have changed.
+ *            E_NAN a statistic; E_NOMEM.  On error no statistics have changed.
  * Source     own.
  * Since      0.1
  */

@@ -58,7 +58,7 @@ typedef struct hnas_search_opts {
     int32_t relax;             /**< HNAS_RELAX_ */
     int32_t gumbel_per_image;  /**< with GUMBEL: a draw an image */
     double tau;                /**< at step 0 */
-    double tau_last;           /**< at the last step */
+    double tau_last;           /**< behind the last step */
     int32_t tau_schedule;      /**< HNAS_TAU_ */
     int32_t tau_steps;         /**< steps between changes of tau; default 1 */
     int32_t metric;            /**< HNAS_COST_ of the penalty and the cone */
@@ -106,15 +106,18 @@ typedef struct hnas_search hnas_search;
  * Units      opts NULL: the defaults.  tau, tau_last 1e-4..1e4; draws 1..64,
  *            even for ANTITHETIC, >= 2 for SANDWICH; cost_weight, l1, l2,
  *            zero_one, beta_decay, tau_fall >= 0; norm_momentum 0..1;
- *            alpha_paths 0 or 2..64.
+ *            alpha_paths 0 or 2..64; 0 < theta < 1; lambda finite; tau_steps
+ *            >= 0.
  * Ownership  *out: the caller's, released with hnas_search_destroy.  net and
  *            hyper are borrowed and must outlive it.  opts is copied.
  * Gradient   its steps set what weights and architecture parameters want.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field;
- *            E_MISMATCH tables that are not the net's, or a range outside that
- *            of its generated weights; E_STATE metric TABLE and no table set;
- *            as hnas_bilevel_create; E_NOMEM.  On error *out is NULL.
+ * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field,
+ *            or monotone with SIGMOID and a zero operation that costs;
+ *            E_UNSUPPORTED monotone with MLP or EMBEDDING; E_MISMATCH tables
+ *            that are not the net's, or a range outside that of its generated
+ *            weights; E_STATE metric TABLE and no table set; as
+ *            hnas_bilevel_create; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -160,8 +163,8 @@ HNAS_API void hnas_search_set_progress(hnas_search *search,
  *
  * Shapes     images [N, C, H, W], labels [N] int32; lambda NULL: drawn as the
  *            settings say, else [n_lambda].  info NULL: not wanted.
- * Units      lambda inside the stored range, >= 0 with a cost weight; n_lambda
- *            1..1024.
+ * Units      lambda inside the stored range, >= 0 with a cost weight or
+ *            l1_lambda; n_lambda 1..1024.
  * Ownership  the batches are read; info is the caller's.
  * Gradient   as hnas_bilevel_step.
  * Threads    one context, one thread at a time; hnas_search_cancel from any.
@@ -345,7 +348,8 @@ HNAS_API double hnas_search_get_tau(const hnas_search *search);
  *            hnas_search_calibrate left, else the search's own.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument but arch; E_TYPE, E_STATE images; E_SHAPE
- *            images or count; E_RANGE draw or lambda; E_OP; E_NOMEM.
+ *            images or count; E_RANGE draw or lambda; E_MISMATCH an
+ *            edge or operation of arch that the net has not; E_OP; E_NOMEM.
  * Source     own.
  * Since      0.1
  */
@@ -357,7 +361,8 @@ HNAS_API hnas_status hnas_search_predict(hnas_search *search,
 /**
  * Compute batch-norm's statistics for lambda or an architecture.
  *
- *     running = mean over the calls since `first` of the batch's statistics
+ *     running = mean of the batch's statistics over the calls since `first`
+ *               that computed them (hard gates leave operations out)
  *
  * Shapes     images [N, C, H, W].
  * Units      first != 0 begins anew; arch, lambda and draw as
@@ -366,7 +371,8 @@ HNAS_API hnas_status hnas_search_predict(hnas_search *search,
  *            hnas_search_restore_norms.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     as hnas_search_predict.  On error no statistics have changed.
+ * Errors     as hnas_search_predict; E_NAN a statistic.  On error no
+ *            statistics have changed.
  * Source     own.
  * Since      0.1
  */
@@ -376,7 +382,8 @@ HNAS_API hnas_status hnas_search_calibrate(hnas_search *search,
                                            int32_t first);
 
 /**
- * Return to the search's own running statistics, as every step does.
+ * Return to the search's own running statistics, as every step does, even one
+ * that fails.
  *
  * Shapes     search: not NULL.
  * Units      none.

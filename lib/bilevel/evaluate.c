@@ -6,6 +6,18 @@
 #include "bilevel/search.h"
 #include "net/supernet.h"
 
+/* The row of an edge, or n_edges. */
+static int32_t edge_of(const struct hn_space_kind *space,
+                       const hnas_arch_edge *edge)
+{
+    int32_t e = 0;
+
+    while (e < space->n_edges &&
+           (space->from[e] != edge->from || space->to[e] != edge->to))
+        e++;
+    return e;
+}
+
 /* One-hot gates of an architecture. */
 static hnas_status arch_gates(struct hnas_search *s, const hnas_arch *arch,
                               hnas_tensor *gates[2])
@@ -30,11 +42,16 @@ static hnas_status arch_gates(struct hnas_search *s, const hnas_arch *arch,
         st = hn_tensor_new(&gates[k], s->ctx, HN_STRIDED, 2, dims);
         if (st < 0)
             return st;
-        for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, k); i++)
-            for (int32_t e = 0; e < space->n_edges; e++)
-                if (space->from[e] == kept[i].from &&
-                    space->to[e] == kept[i].to)
-                    hn_real(gates[k])[e * kind->n_ops + kept[i].op] = 1;
+        for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, k); i++) {
+            const int32_t e = edge_of(space, &kept[i]);
+
+            if (e == space->n_edges)
+                return hn_fail(s->ctx, HNAS_E_MISMATCH,
+                               "architecture: edge %d -> %d is not in this "
+                               "supernet",
+                               (int)kept[i].from, (int)kept[i].to);
+            hn_real(gates[k])[e * kind->n_ops + kept[i].op] = 1;
+        }
     }
     return HNAS_OK;
 }
@@ -116,8 +133,7 @@ static void begin_calibration(hnas_search *s)
     if (!s->calibrating)
         hn_copies_keep(&s->own, s->buffer);
     s->calibrating = 1;
-    s->n_calibrated = 0;
-    hn_norms_reset(hnas_supernet_get_params(s->net));
+    hn_network_reset_norms(&s->net->network);
 }
 
 hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
@@ -132,13 +148,14 @@ hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
     st = check(search, images, draw);
     if (st == HNAS_OK)
         st = forward(search, arch, lambda, images, draw, 0, &out);
+    if (st == HNAS_OK)
+        st = hn_network_check_norms(&search->net->network, 1, "calibrate");
     hnas_tensor_unref(out);
     if (st < 0)
         return st;
     if (first || !search->calibrating)
         begin_calibration(search);
-    search->n_calibrated++;
-    hnas_supernet_update_norms(search->net, 1.0 / (double)search->n_calibrated);
+    hn_network_calibrate_norms(&search->net->network);
     return HNAS_OK;
 }
 

@@ -273,7 +273,6 @@ hnas_status hnas_search_hessian(double *largest, hnas_search *search,
     st = hn_search_check(search, valid, lambda);
     if (st < 0)
         return st;
-    hnas_search_restore_norms(search);
     mode = hn_fp_enter();
     st = hn_hessian_open(&h, search, valid, lambda);
     if (st == HNAS_OK)

@@ -30,7 +30,9 @@ hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
             return hn_fail(s->ctx, HNAS_E_RANGE,
                            "step: lambda %g lies outside the stored range",
                            lambda[i]);
-        if (s->opts.cost_weight > 0 && lambda[i] < 0)
+        if ((s->opts.cost_weight > 0 ||
+             (s->opts.l1 > 0 && s->opts.l1_lambda)) &&
+            lambda[i] < 0)
             return hn_fail(s->ctx, HNAS_E_RANGE,
                            "step: lambda %g, the penalty wants >= 0",
                            lambda[i]);
@@ -141,7 +143,6 @@ hnas_status hnas_search_loss(double *value, hnas_search *search,
     request.loss = kind;
     request.lambda = lambda;
     request.step = search->bilevel->step;
-    hnas_search_restore_norms(search);
     clear(search);
     st = hnas_tape_reset(search->tape, 0);
     if (st == HNAS_OK)

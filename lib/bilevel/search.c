@@ -57,6 +57,27 @@ static hnas_status make_kind(struct hnas_search *s, int k, int32_t table)
     return st;
 }
 
+/* With sigmoid the cone bounds the slopes of what costs something. */
+static hnas_status check_zeros(const struct hnas_search *s, int k)
+{
+    const struct hn_space *space = hn_supernet_space(s->net);
+    const double *cost = space->kind[k].cost[s->opts.metric];
+
+    if (!s->opts.monotone || s->opts.relax != HNAS_RELAX_SIGMOID)
+        return HNAS_OK;
+    for (int32_t e = 0; e < space->kind[k].n_edges; e++, cost += space->n_ops)
+        for (int32_t o = 0; o < space->n_ops; o++)
+            if ((space->op_flags[o] & HNAS_OP_ZERO) && cost[o] > 0)
+                return hn_fail(s->ctx, HNAS_E_RANGE,
+                               "monotone: on with sigmoid, but %s of %s edge "
+                               "%d -> %d costs %g, want 0",
+                               space->op_names[o],
+                               k == HNAS_NORMAL ? "normal" : "reduce",
+                               (int)space->kind[k].from[e],
+                               (int)space->kind[k].to[e], cost[o]);
+    return HNAS_OK;
+}
+
 static hnas_status make_kinds(struct hnas_search *s)
 {
     const struct hn_space *space = hn_supernet_space(s->net);
@@ -88,7 +109,9 @@ static hnas_status make_kinds(struct hnas_search *s)
                            "%d",
                            (int)table, names[k], (int)space->kind[k].n_edges,
                            (int)space->n_ops);
-        st = make_kind(s, k, table++);
+        st = check_zeros(s, k);
+        if (st == HNAS_OK)
+            st = make_kind(s, k, table++);
         if (st < 0)
             return st;
     }
@@ -278,33 +301,15 @@ static hnas_status after_u(void *user)
     return st;
 }
 
-static const char *bad_buffer(const struct hnas_search *s)
-{
-    const hnas_params *net = hnas_supernet_get_params(s->net);
-    int64_t i = 0;
-
-    while (net->entry[i].kind != HNAS_PARAM_BUFFER ||
-           hn_nan_is_finite(&net->entry[i].tensor, 1))
-        i++;
-    return net->entry[i].name;
-}
-
 /* A batch's variance may be too large for a statistic while the loss, of what
  * is divided by its root, is finite. */
 static hnas_status check_w(void *user)
 {
-    struct hnas_search *s = user;
-    const char *name = NULL;
+    const struct hnas_search *s = user;
+    char who[HN_STEP_BYTES];
 
-    hn_copies_keep(&s->own, s->buffer);
-    hnas_supernet_update_norms(s->net, s->opts.norm_momentum);
-    if (!hn_nan_is_finite(s->buffer, s->n_buffers))
-        name = bad_buffer(s);
-    hn_copies_bring_back(&s->own, s->buffer);
-    return name ? hn_fail(s->ctx, HNAS_E_NAN,
-                          "step %lld: %s would not be finite",
-                          (long long)s->bilevel->step, name)
-                : HNAS_OK;
+    return hn_network_check_norms(&s->net->network, s->opts.norm_momentum,
+                                  hn_step_text(who, s->bilevel->step));
 }
 
 static void after_w(void *user)
@@ -373,7 +378,6 @@ hnas_status hnas_search_gradient(hnas_search *search, const hnas_batch *train,
         st = hn_search_check(search, valid, lambda);
     if (st < 0)
         return st;
-    hnas_search_restore_norms(search);
     search->train = train;
     search->valid = valid;
     st = hnas_bilevel_gradient(search->bilevel, lambda);

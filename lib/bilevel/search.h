@@ -45,7 +45,6 @@ struct hnas_search {
     int64_t n_buffers;
     struct hn_copies own;
     int32_t calibrating;
-    int64_t n_calibrated;
 };
 
 /* Record gates of both kinds at lambda.  draw < 0: those of the step. */

@@ -143,6 +143,21 @@ void hn_auxiliary_clear_norms(const struct hn_auxiliary *aux)
         hn_norm_clear(aux->bn[i]);
 }
 
+hnas_status hn_auxiliary_check_norms(const struct hn_auxiliary *aux,
+                                     double momentum, const char *who)
+{
+    for (int i = 0; i < 2 && aux->bn[0]; i++) {
+        const struct hnas_tensor *bad = hn_norm_find_bad(aux->bn[i], momentum);
+
+        if (bad)
+            return hn_fail(bad->ctx, HNAS_E_NAN,
+                           "%s: auxiliary.bn%d.%s would not be finite", who, i,
+                           bad == aux->bn[i]->mean ? "running_mean"
+                                                   : "running_var");
+    }
+    return HNAS_OK;
+}
+
 void hn_auxiliary_update_norms(const struct hn_auxiliary *aux, double momentum)
 {
     for (int i = 0; i < 2 && aux->bn[0]; i++)

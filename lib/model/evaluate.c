@@ -5,7 +5,8 @@
 #include "base/fpmode.h"
 #include "model/model.h"
 
-/* Logits; *out's value lives until the tape's next reset. */
+/* Logits; *out's value lives until the tape's next reset.  *out NULL: it has
+ * not begun; else end it. */
 static hnas_status forward(hnas_tensor **out, struct hnas_model *m,
                            hnas_tensor *images, int32_t mode)
 {
@@ -20,10 +21,21 @@ static hnas_status forward(hnas_tensor **out, struct hnas_model *m,
         st = hnas_tape_reset(m->tape, mode | HNAS_TAPE_NO_GRADIENT);
     if (st < 0)
         return st;
+    m->runs = 1;
     saved = hn_fp_enter();
     st = hn_network_apply(out, m->tape, &m->net, images, &pass);
     hn_fp_leave(saved);
+    if (st < 0)
+        m->runs = 0;
     return st;
+}
+
+static void end(struct hnas_model *m, hnas_tensor *out)
+{
+    if (!out)
+        return;
+    hnas_tensor_unref(out);
+    m->runs = 0;
 }
 
 hnas_status hnas_model_calibrate(hnas_model *model, hnas_tensor *images,
@@ -35,14 +47,15 @@ hnas_status hnas_model_calibrate(hnas_model *model, hnas_tensor *images,
     if (!model || !images)
         return HNAS_E_ARG;
     st = forward(&out, model, images, 0);
-    hnas_tensor_unref(out);
+    if (st == HNAS_OK)
+        st = hn_network_check_norms(&model->net, 1, "calibrate");
+    end(model, out);
     if (st < 0)
         return st;
-    if (first)
-        model->n_calibrated = 0;
-    if (!model->n_calibrated++)
-        hn_norms_reset(&model->net.params);
-    hn_network_update_norms(&model->net, 1.0 / (double)model->n_calibrated);
+    if (first || !model->is_calibrated)
+        hn_network_reset_norms(&model->net);
+    model->is_calibrated = 1;
+    hn_network_calibrate_norms(&model->net);
     return HNAS_OK;
 }
 
@@ -57,7 +70,7 @@ hnas_status hnas_model_predict(hnas_model *model, hnas_tensor *images,
     st = forward(&out, model, images, HNAS_TAPE_RUNNING_STATS);
     if (st == HNAS_OK)
         st = hnas_tensor_get(out, HNAS_FLOAT32, logits, count);
-    hnas_tensor_unref(out);
+    end(model, out);
     return st;
 }
 
@@ -93,7 +106,7 @@ static int64_t best_of(const real *row, int64_t n)
     int64_t best = 0;
 
     for (int64_t k = 1; k < n; k++)
-        if (row[k] > row[best])
+        if (row[k] > row[best] || (isnan(row[best]) && !isnan(row[k])))
             best = k;
     return best;
 }
@@ -133,7 +146,7 @@ hnas_status hnas_model_evaluate(hnas_model *model, const hnas_batch *batch,
     st = forward(&out, model, batch->images, HNAS_TAPE_RUNNING_STATS);
     if (st == HNAS_OK)
         count(confusion, out, batch->labels);
-    hnas_tensor_unref(out);
+    end(model, out);
     return st;
 }
 

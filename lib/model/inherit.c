@@ -49,10 +49,11 @@ static void copy(hnas_tensor *to, const hnas_tensor *from)
 
 hnas_status hnas_model_inherit(hnas_model *model, const hnas_params *from)
 {
-    hnas_status st = HNAS_OK;
+    hnas_status st;
 
     if (!model || !from)
         return HNAS_E_ARG;
+    st = hn_expect_idle(model->ctx, "hnas_model_inherit");
     for (int64_t i = 0; i < model->params.n && st == HNAS_OK; i++)
         st = check(&model->params.entry[i], from);
     if (st < 0)
@@ -64,6 +65,7 @@ hnas_status hnas_model_inherit(hnas_model *model, const hnas_params *from)
         if (source)
             copy(e->tensor, source->tensor);
     }
-    model->n_calibrated = 0;
+    hn_training_average_anew(model);
+    model->is_calibrated = 0;
     return HNAS_OK;
 }

@@ -262,6 +262,10 @@ void hnas_model_destroy(hnas_model *model)
 {
     if (!model)
         return;
+    if (model->runs) {
+        (void)hn_expect_idle(model->ctx, "hnas_model_destroy");
+        return;
+    }
     hn_training_destroy(model);
     hnas_tape_destroy(model->tape);
     hn_model_forget_paths(model);

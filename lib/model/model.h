@@ -50,7 +50,8 @@ struct hnas_model {
     hnas_cost total, fixed;
     hnas_tape *tape;
     struct hn_training *training; /* NULL: not begun */
-    int64_t n_calibrated;         /* 0: the next call begins anew */
+    int32_t is_calibrated;        /* 0: the next calibration begins anew */
+    int32_t runs;                 /* whether a call of it computes */
 };
 
 /* The listed edges of an architecture, borrowed. */
@@ -68,6 +69,8 @@ void hn_auxiliary_finish(struct hn_auxiliary *aux);
 hnas_status hn_auxiliary_apply(hnas_tensor **out, hnas_tape *tape,
                                const struct hn_auxiliary *aux, hnas_tensor *x);
 void hn_auxiliary_clear_norms(const struct hn_auxiliary *aux);
+hnas_status hn_auxiliary_check_norms(const struct hn_auxiliary *aux,
+                                     double momentum, const char *who);
 void hn_auxiliary_update_norms(const struct hn_auxiliary *aux, double momentum);
 
 /* drop_path.c: draw gates of images first .. first + n_images - 1 of a step's
@@ -78,5 +81,6 @@ void hn_model_forget_paths(struct hnas_model *m);
 
 /* train.c */
 void hn_training_destroy(struct hnas_model *m);
+void hn_training_average_anew(struct hnas_model *m);
 
 #endif

@@ -89,6 +89,18 @@ static hnas_status make_optimizer(struct hn_training *t, struct hnas_model *m)
 }
 
 /* An average that starts at the weights. */
+/* The average of weights that came from elsewhere is these. */
+void hn_training_average_anew(struct hnas_model *m)
+{
+    struct hn_training *t = m->training;
+
+    for (int64_t i = 0; t && t->average && i < t->sgd->n; i++)
+        memcpy(t->average[i]->data, t->sgd->param[i]->data,
+               (size_t)hn_tensor_extent(t->average[i]) * sizeof(real));
+    if (t)
+        t->is_swapped = 0;
+}
+
 static hnas_status make_average(struct hn_training *t, struct hnas_context *ctx)
 {
     hnas_status st = HNAS_OK;
@@ -119,6 +131,12 @@ hnas_status hnas_model_train(hnas_model *model, const hnas_train_opts *opts)
 
     if (!model)
         return HNAS_E_ARG;
+    st = hn_expect_idle(model->ctx, "hnas_model_train");
+    if (st == HNAS_OK && model->training && model->training->is_swapped)
+        st = hn_fail(model->ctx, HNAS_E_STATE,
+                     "train: the weights are swapped with their average");
+    if (st < 0)
+        return st;
     hnas_train_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
@@ -267,9 +285,13 @@ static void move_average(struct hn_training *t)
 hnas_status hnas_model_swap_average(hnas_model *model)
 {
     struct hn_training *t;
+    hnas_status st;
 
     if (!model)
         return HNAS_E_ARG;
+    st = hn_expect_idle(model->ctx, "hnas_model_swap_average");
+    if (st < 0)
+        return st;
     t = model->training;
     if (!t || !t->average)
         return hn_fail(model->ctx, HNAS_E_STATE,
@@ -285,7 +307,7 @@ hnas_status hnas_model_swap_average(hnas_model *model)
         }
     }
     t->is_swapped = !t->is_swapped;
-    model->n_calibrated = 0;
+    model->is_calibrated = 0;
     return HNAS_OK;
 }
 
@@ -293,11 +315,17 @@ static hnas_status do_step(struct hnas_model *m, const hnas_batch *batch,
                            hnas_train_info *info)
 {
     struct hn_training *t = m->training;
+    char who[HN_STEP_BYTES];
     hnas_status st;
 
+    hn_step_text(who, t->step);
     info->rate = rate_of(t);
     info->drop_path = drop_path_of(t);
     st = find_gradient(m, batch, info);
+    if (st == HNAS_OK)
+        st = hn_network_check_norms(&m->net, t->opts.norm_momentum, who);
+    if (st == HNAS_OK)
+        st = hn_auxiliary_check_norms(&m->aux, t->opts.norm_momentum, who);
     if (st == HNAS_OK)
         st = hnas_optim_step(t->sgd, info->rate);
     if (st < 0)
@@ -306,7 +334,7 @@ static hnas_status do_step(struct hnas_model *m, const hnas_batch *batch,
     hn_network_update_norms(&m->net, t->opts.norm_momentum);
     hn_auxiliary_update_norms(&m->aux, t->opts.norm_momentum);
     move_average(t);
-    m->n_calibrated = 0;
+    m->is_calibrated = 0;
     info->step = ++t->step;
     return HNAS_OK;
 }
@@ -332,7 +360,9 @@ hnas_status hnas_model_step(hnas_model *model, const hnas_batch *batch,
         return hn_fail(model->ctx, HNAS_E_STATE,
                        "step: the weights are swapped with their average");
     mode = hn_fp_enter();
+    model->runs = 1;
     st = do_step(model, batch, &done);
+    model->runs = 0;
     hn_fp_leave(mode);
     if (st == HNAS_OK && info)
         *info = done;

@@ -217,14 +217,14 @@ const hnas_params *hnas_cell_get_params(const hnas_cell *cell)
 }
 
 void hn_cell_each_norm(struct hnas_cell *cell,
-                       void (*visit)(struct hnas_norm *norm, double value),
-                       double value)
+                       void (*visit)(struct hnas_norm *norm, void *user),
+                       void *user)
 {
     for (int32_t e = 0; e < cell->n_edges; e++)
         for (int32_t o = 0; o < cell->edge[e].n_ops; o++) {
             const struct hnas_op_builder *p = &cell->edge[e].op[o]->parts;
 
             for (int32_t i = 0; cell->edge[e].owned[o] && i < p->n_norms; i++)
-                visit(p->norm[i], value);
+                visit(p->norm[i], user);
         }
 }

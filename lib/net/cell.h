@@ -37,7 +37,7 @@ hnas_status hn_cell_apply(struct hnas_tensor **out, struct hnas_tape *tape,
 
 /* Visit the norms of its operations, each once. */
 void hn_cell_each_norm(struct hnas_cell *cell,
-                       void (*visit)(struct hnas_norm *norm, double value),
-                       double value);
+                       void (*visit)(struct hnas_norm *norm, void *user),
+                       void *user);
 
 #endif

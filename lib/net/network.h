@@ -99,8 +99,18 @@ hnas_status hn_network_check_images(const struct hn_network *net,
 
 void hn_network_update_norms(struct hn_network *net, double momentum);
 
-/* Set all running statistics of a list to those of no image. */
-void hn_norms_reset(const struct hnas_params *params);
+/* Running statistics of no image, and, of each norm that computed, the mean
+ * over one batch more. */
+void hn_network_reset_norms(struct hn_network *net);
+void hn_network_calibrate_norms(struct hn_network *net);
+
+/* HNAS_E_NAN names what an update would leave not finite: the variance of a
+ * batch may be, while the loss, of what is divided by its root, is finite.
+ * who begins the message; hn_step_text writes "step 3". */
+hnas_status hn_network_check_norms(struct hn_network *net, double momentum,
+                                   const char *who);
+enum { HN_STEP_BYTES = 32 };
+const char *hn_step_text(char text[HN_STEP_BYTES], int64_t step);
 
 /* Add what is not searched: stem, preprocess, node sums, head. */
 void hn_network_fixed_cost(const struct hn_network *net, hnas_cost *total);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A network on the tape. */
+#include <stdio.h>
 #include <string.h>
 
 #include "net/network.h"
@@ -138,40 +139,90 @@ hnas_status hn_network_check_images(const struct hn_network *net,
     return HNAS_OK;
 }
 
-static void clear(struct hnas_norm *norm, double value)
+/* Visit the norms of stem and cells. */
+static void each_norm(struct hn_network *net,
+                      void (*visit)(struct hnas_norm *, void *), void *user)
 {
-    (void)value;
+    visit(net->stem_bn, user);
+    for (int32_t i = 0; i < net->macro.cells; i++) {
+        hn_cell_each_norm(net->cell[i].cell, visit, user);
+        visit(net->cell[i].preprocess[0].bn, user);
+        visit(net->cell[i].preprocess[1].bn, user);
+    }
+}
+
+static void clear(struct hnas_norm *norm, void *user)
+{
+    (void)user;
     hn_norm_clear(norm);
 }
 
-/* Visit the norms of stem and cells. */
-static void each_norm(struct hn_network *net,
-                      void (*visit)(struct hnas_norm *, double), double value)
+static void update(struct hnas_norm *norm, void *user)
 {
-    visit(net->stem_bn, value);
-    for (int32_t i = 0; i < net->macro.cells; i++) {
-        hn_cell_each_norm(net->cell[i].cell, visit, value);
-        visit(net->cell[i].preprocess[0].bn, value);
-        visit(net->cell[i].preprocess[1].bn, value);
-    }
+    const double *momentum = user;
+
+    hnas_norm_update(norm, *momentum);
+}
+
+static void reset(struct hnas_norm *norm, void *user)
+{
+    (void)user;
+    hn_norm_reset(norm);
+}
+
+static void calibrate(struct hnas_norm *norm, void *user)
+{
+    (void)user;
+    hn_norm_calibrate(norm);
+}
+
+struct finding {
+    double momentum;
+    const struct hnas_tensor *bad; /* the first one, or NULL */
+};
+
+static void find_bad(struct hnas_norm *norm, void *user)
+{
+    struct finding *f = user;
+
+    if (!f->bad)
+        f->bad = hn_norm_find_bad(norm, f->momentum);
 }
 
 void hn_network_update_norms(struct hn_network *net, double momentum)
 {
-    each_norm(net, hnas_norm_update, momentum);
+    each_norm(net, update, &momentum);
 }
 
-void hn_norms_reset(const struct hnas_params *params)
+void hn_network_reset_norms(struct hn_network *net)
 {
-    for (int64_t i = 0; i < params->n; i++) {
-        const struct hn_param *e = &params->entry[i];
-        const int variance = strstr(e->name, "running_var") != NULL;
+    each_norm(net, reset, NULL);
+}
 
-        if (e->kind != HNAS_PARAM_BUFFER)
-            continue;
-        for (int64_t c = 0; c < hn_tensor_extent(e->tensor); c++)
-            hn_real(e->tensor)[c] = variance;
-    }
+void hn_network_calibrate_norms(struct hn_network *net)
+{
+    each_norm(net, calibrate, NULL);
+}
+
+const char *hn_step_text(char text[HN_STEP_BYTES], int64_t step)
+{
+    snprintf(text, HN_STEP_BYTES, "step %lld", (long long)step);
+    return text;
+}
+
+hnas_status hn_network_check_norms(struct hn_network *net, double momentum,
+                                   const char *who)
+{
+    struct finding f = {momentum, NULL};
+    int64_t i = 0;
+
+    each_norm(net, find_bad, &f);
+    if (!f.bad)
+        return HNAS_OK;
+    while (net->params.entry[i].tensor != f.bad)
+        i++;
+    return hn_fail(net->ctx, HNAS_E_NAN, "%s: %.200s would not be finite", who,
+                   net->params.entry[i].name);
 }
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,
@@ -203,7 +254,7 @@ hnas_status hn_network_apply(hnas_tensor **out, hnas_tape *tape,
 
     *out = pass->tapped = NULL;
     if (!(tape->mode & HNAS_TAPE_RUNNING_STATS))
-        each_norm(net, clear, 0); /* others may read the network meanwhile */
+        each_norm(net, clear, NULL); /* others may read the network meanwhile */
     if (pass->flags & HNAS_CELL_HARD)
         st = hnas_tape_run(tape); /* hard gates decide what is recorded */
     hnas_tape_defer(tape);

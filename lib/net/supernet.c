@@ -3,6 +3,7 @@
 #include "net/supernet.h"
 
 #include "base/fpmode.h"
+#include "hyper/hyper.h"
 
 #include <math.h>
 #include <string.h>
@@ -149,6 +150,8 @@ static hnas_status create_supernet(hnas_supernet **out, hnas_context *ctx,
         return hn_fail(ctx, st, "supernet: opts.size is not set");
     macro = macro_of(&o);
     st = hn_macro_check(ctx, &macro);
+    if (st == HNAS_OK)
+        st = hn_scale_check(ctx, o.scale, o.lambda_lo, o.lambda_hi);
     if (st == HNAS_OK)
         st = check_ops(ctx, &o);
     if (st < 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tensor/norm.h"
 
+#include <math.h>
+
 static void fill(struct hnas_tensor *t, real value)
 {
     for (int64_t i = 0; i < t->dim[0]; i++)
@@ -89,6 +91,11 @@ void hn_norm_clear(struct hnas_norm *norm)
     norm->has_batch = 0;
 }
 
+static real moved(real running, double batch, double momentum)
+{
+    return (real)((1 - momentum) * running + momentum * batch);
+}
+
 void hnas_norm_update(hnas_norm *norm, double momentum)
 {
     real *mean = hn_real(norm->mean), *variance = hn_real(norm->variance);
@@ -96,9 +103,36 @@ void hnas_norm_update(hnas_norm *norm, double momentum)
     if (!norm->has_batch)
         return;
     for (int64_t c = 0; c < norm->channels; c++) {
-        mean[c] =
-            (real)((1 - momentum) * mean[c] + momentum * norm->batch_mean[c]);
-        variance[c] = (real)((1 - momentum) * variance[c] +
-                             momentum * norm->batch_variance[c]);
+        mean[c] = moved(mean[c], norm->batch_mean[c], momentum);
+        variance[c] = moved(variance[c], norm->batch_variance[c], momentum);
     }
+}
+
+void hn_norm_reset(struct hnas_norm *norm)
+{
+    fill(norm->mean, 0);
+    fill(norm->variance, 1);
+    norm->n_calibrated = 0;
+}
+
+void hn_norm_calibrate(struct hnas_norm *norm)
+{
+    if (norm->has_batch)
+        hnas_norm_update(norm, 1.0 / (double)++norm->n_calibrated);
+}
+
+const struct hnas_tensor *hn_norm_find_bad(const struct hnas_norm *norm,
+                                           double momentum)
+{
+    const real *mean = hn_real(norm->mean), *var = hn_real(norm->variance);
+
+    if (!norm->has_batch)
+        return NULL;
+    for (int64_t c = 0; c < norm->channels; c++) {
+        if (!isfinite(moved(mean[c], norm->batch_mean[c], momentum)))
+            return norm->mean;
+        if (!isfinite(moved(var[c], norm->batch_variance[c], momentum)))
+            return norm->variance;
+    }
+    return NULL;
 }

@@ -2,8 +2,10 @@
 /* Settings of a search: what is refused, and by which name. */
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "hnas/diagnose.h"
 #include "support/check_main.h"
 #include "world.h"
 
@@ -43,6 +45,14 @@ static const struct refusal refusals[] = {
     REAL("tau", tau, NAN),
     REAL("tau", tau_last, 0),
     REAL("tau", tau_last, INFINITY),
+    INT("rule", rule, -1),
+    INT("rule", rule, 99),
+    REAL("theta", theta, 0),
+    REAL("theta", theta, 1),
+    REAL("theta", theta, NAN),
+    REAL("lambda", lambda, NAN),
+    REAL("lambda", lambda, INFINITY),
+    INT("tau_steps", tau_steps, -1),
     INT("on_nan", on_nan, -1),
     INT("on_nan", on_nan, HNAS_NAN_ROLLBACK + 1),
     REAL("beta_decay", beta_decay, -1),
@@ -102,6 +112,143 @@ START_TEST(settings_out_of_range_are_refused_by_name)
             memcpy((char *)&o + r->offset, &value, sizeof value);
         expect_refused(&o, HNAS_E_RANGE, r->word);
     }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_supernets_range_is_checked_though_weights_are_stored)
+{
+    hnas_supernet_opts o;
+    hnas_supernet *net;
+
+    world_open(&w, "default", 1);
+    hnas_supernet_get_opts(w.net, &o, sizeof o);
+    o.lambda_lo = NAN;
+    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), HNAS_E_RANGE);
+    ck_assert_ptr_null(net);
+    hnas_supernet_get_opts(w.net, &o, sizeof o);
+    o.scale = 7;
+    ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), HNAS_E_RANGE);
+    world_close(&w);
+}
+END_TEST
+
+enum { DRAWS = 4, LOGITS = WORLD_IMAGES * WORLD_CLASSES };
+
+static int64_t n_buffers(void)
+{
+    return hnas_params_get_elements(hnas_supernet_get_params(w.net),
+                                    HNAS_PARAM_BUFFER);
+}
+
+/* Calibrate by draws [from, to): all running statistics, as a new array. */
+static double *calibrated(int64_t from, int64_t to)
+{
+    const hnas_params *p = hnas_supernet_get_params(w.net);
+    double *v = calloc((size_t)n_buffers(), sizeof *v), *at = v;
+
+    for (int64_t d = from; d < to; d++)
+        ck_assert_int_eq(hnas_search_calibrate(w.search, NULL, 1e-2,
+                                               w.valid.images, d, d == from),
+                         0);
+    for (int64_t i = 0; i < hnas_params_get_count(p); i++) {
+        hnas_tensor *t = hnas_params_get_tensor(p, i);
+
+        if (hnas_params_get_kind(p, i) != HNAS_PARAM_BUFFER)
+            continue;
+        hnas_tensor_get(t, HNAS_FLOAT64, at, hnas_tensor_get_count(t));
+        at += hnas_tensor_get_count(t);
+    }
+    return v;
+}
+
+/* Hard gates compute some operations in some draws only. */
+START_TEST(statistics_are_the_mean_over_the_draws_that_computed_them)
+{
+    double *all, *one[DRAWS];
+    int n_partial = 0;
+
+    world_open(&w, "default", 1);
+    world_search(&w);
+    for (int d = 0; d < DRAWS; d++)
+        one[d] = calibrated(d, d + 1);
+    all = calibrated(0, DRAWS);
+    for (int64_t i = 0; i < n_buffers(); i++) {
+        double sum = 0;
+        int n = 0;
+
+        for (int d = 0; d < DRAWS; d++)
+            if (one[d][i] != 0 && one[d][i] != 1) {
+                sum += one[d][i];
+                n++;
+            }
+        if (n)
+            ck_assert_double_eq_tol(all[i], sum / n, 1e-5);
+        n_partial += n > 0 && n < DRAWS;
+    }
+    ck_assert_int_gt(n_partial, 0);
+    for (int d = 0; d < DRAWS; d++)
+        free(one[d]);
+    free(all);
+    world_close(&w);
+}
+END_TEST
+
+static void predict(float v[LOGITS])
+{
+    ck_assert_int_eq(
+        hnas_search_predict(w.search, NULL, 1e-2, w.valid.images, 0, v, LOGITS),
+        0);
+}
+
+START_TEST(a_calibration_outlives_what_moves_nothing)
+{
+    float before[LOGITS], after[LOGITS];
+    double value;
+
+    world_open(&w, "default", 1);
+    world_search(&w);
+    free(calibrated(0, 1));
+    predict(before);
+    ck_assert_int_eq(hnas_search_loss(&value, w.search, &w.valid, 1e-2, NULL,
+                                      HNAS_LOSS_VALID),
+                     0);
+    ck_assert_int_eq(hnas_search_gradient(w.search, &w.train, &w.valid, 1e-2),
+                     0);
+    ck_assert_int_eq(hnas_search_hessian(&value, w.search, &w.valid, 1e-2, 2),
+                     0);
+    predict(after);
+    ck_assert_mem_eq(after, before, sizeof after);
+    world_close(&w);
+}
+END_TEST
+
+/* An edge that is not there was left out without a word. */
+START_TEST(an_architecture_of_another_net_is_refused)
+{
+    hnas_supernet_opts o;
+    hnas_supernet *other;
+    hnas_hyper_opts h;
+    hnas_hyper *hyper;
+    hnas_arch *arch;
+    float v[LOGITS];
+
+    world_open(&w, "default", 1);
+    world_search(&w);
+    hnas_supernet_get_opts(w.net, &o, sizeof o);
+    o.nodes++;
+    ck_assert_int_eq(hnas_supernet_create(&other, w.ctx, &o), 0);
+    hnas_hyper_opts_init(&h, sizeof h);
+    hnas_supernet_fit_hyper(other, &h);
+    ck_assert_int_eq(hnas_hyper_create(&hyper, w.ctx, &h), 0);
+    ck_assert_int_eq(hnas_arch_derive(&arch, other, hyper, 1e-2, 0), 0);
+    ck_assert_int_eq(
+        hnas_search_predict(w.search, arch, 1e-2, w.valid.images, 0, v, LOGITS),
+        HNAS_E_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "edge"));
+    hnas_arch_destroy(arch);
+    hnas_hyper_destroy(hyper);
+    hnas_supernet_destroy(other);
     world_close(&w);
 }
 END_TEST
@@ -187,6 +334,11 @@ int main(void)
 
     tcase_set_timeout(t, 120);
     tcase_add_test(t, settings_out_of_range_are_refused_by_name);
+    tcase_add_test(t,
+                   statistics_are_the_mean_over_the_draws_that_computed_them);
+    tcase_add_test(t, a_calibration_outlives_what_moves_nothing);
+    tcase_add_test(t, an_architecture_of_another_net_is_refused);
+    tcase_add_test(t, a_supernets_range_is_checked_though_weights_are_stored);
     tcase_add_test(t, steps_of_a_schedule_are_not_negative);
     tcase_add_test(t, a_metric_without_its_table_is_refused);
     tcase_add_test(t, tables_that_are_not_the_nets_are_refused);

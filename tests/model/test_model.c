@@ -229,6 +229,24 @@ START_TEST(predictions_are_counted_by_class)
 }
 END_TEST
 
+START_TEST(a_logit_that_is_no_number_is_never_the_largest)
+{
+    hnas_arch *arch = world_random_arch(&w, HNAS_RULE_TOP2);
+    hnas_model *m = world_model(&w, arch);
+    const float bias[3] = {NAN, 1, 2};
+    int64_t confusion[9] = {0};
+    hnas_tensor *t;
+
+    hnas_params_find(&t, hnas_model_get_params(m), "head.bias");
+    ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT32, bias, 3), 0);
+    ck_assert_int_eq(hnas_model_evaluate(m, &w.batch, confusion, 9), 0);
+    for (int label = 0; label < 3; label++)
+        ck_assert_int_eq(confusion[3 * label], 0);
+    hnas_model_destroy(m);
+    hnas_arch_destroy(arch);
+}
+END_TEST
+
 START_TEST(measures_of_a_confusion)
 {
     const int64_t c[9] = {2, 0, 0, 1, 3, 0, 1, 1, 0};
@@ -324,6 +342,7 @@ int main(void)
     tcase_add_test(t, what_nothing_reads_is_neither_built_nor_computed);
     tcase_add_test(t, calibration_is_the_mean_over_its_batches);
     tcase_add_test(t, predictions_are_counted_by_class);
+    tcase_add_test(t, a_logit_that_is_no_number_is_never_the_largest);
     tcase_add_test(t, measures_of_a_confusion);
     tcase_add_test(t, another_shape_is_named);
     tcase_add_test(

@@ -156,6 +156,17 @@ START_TEST(a_failed_step_leaves_no_trace)
         hnas_tensor_set(other.labels, HNAS_INT32, good, WORLD_IMAGES), 0);
     ck_assert_int_eq(hnas_model_step(m, &other, &info), HNAS_E_NAN);
     expect_same(before, n, m);
+    /* of which variances are too large, although the loss is finite */
+    for (int64_t i = 0; i < count; i++)
+        v[i] = (float)(i % 7 - 3) * 1e19F;
+    hnas_tensor_set(other.images, HNAS_FLOAT32, v, count);
+    if (sizeof(real) == sizeof(float)) {
+        ck_assert_int_eq(hnas_model_step(m, &other, &info), HNAS_E_NAN);
+        ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "running_"));
+        expect_same(before, n, m);
+        ck_assert_int_eq(hnas_model_calibrate(m, other.images, 1), HNAS_E_NAN);
+        expect_same(before, n, m);
+    }
     hnas_tensor_unref(other.labels);
     ck_assert_int_eq(
         hnas_tensor_create(&other.labels, w.ctx, HNAS_INT32, 1, &one), 0);
@@ -168,6 +179,38 @@ START_TEST(a_failed_step_leaves_no_trace)
     ck_assert_int_eq(info.step, -1);
     free(before);
     batch_drop(&other);
+    hnas_model_destroy(m);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(the_average_of_inherited_weights_is_those)
+{
+    const float other[3] = {1, 2, 3};
+    hnas_train_opts o = everything();
+    struct random again; /* draws the same architecture */
+    hnas_model *m, *from;
+    hnas_tensor *t;
+    float got[3];
+
+    world_open(&w, 1);
+    again = w.random;
+    m = full_model();
+    w.random = again;
+    from = full_model();
+    o.average = 0.5;
+    ck_assert_int_eq(hnas_model_train(m, &o), 0);
+    ck_assert_int_eq(hnas_model_step(m, &w.batch, NULL), 0);
+    hnas_params_find(&t, hnas_model_get_params(from), "head.bias");
+    ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT32, other, 3), 0);
+    ck_assert_int_eq(hnas_model_inherit(m, hnas_model_get_params(from)), 0);
+    ck_assert_int_eq(hnas_model_swap_average(m), 0);
+    hnas_params_find(&t, hnas_model_get_params(m), "head.bias");
+    ck_assert_int_eq(hnas_tensor_get(t, HNAS_FLOAT32, got, 3), 0);
+    ck_assert_mem_eq(got, other, sizeof got);
+    /* trained weights that are swapped away are not lost */
+    ck_assert_int_eq(hnas_model_train(m, &o), HNAS_E_STATE);
+    hnas_model_destroy(from);
     hnas_model_destroy(m);
     world_close(&w);
 }
@@ -291,6 +334,7 @@ int main(void)
     tcase_add_test(t, bits_depend_on_no_number_of_threads);
     tcase_add_test(t, a_failed_step_leaves_no_trace);
     tcase_add_test(t, the_average_of_the_weights_moves_and_swaps);
+    tcase_add_test(t, the_average_of_inherited_weights_is_those);
     tcase_add_test(t, settings_are_checked);
     tcase_add_test(t, identities_are_never_dropped);
     suite_add_tcase(s, t);
