@@ -62,21 +62,22 @@ typedef struct hnas_bilevel_opts {
     int32_t virtual_clip; /**< clip in the virtual step; default 0 */
     hnas_sgd_opts w;      /**< of w */
     double w_rate;        /**< at step 0; default 0.025 */
-    double w_rate_last;   /**< at the last step; default 0.001 */
+    double w_rate_last;   /**< behind the last step; default 0.001 */
     hnas_adam_opts u;     /**< of u */
     double u_rate;        /**< default 3e-4 */
     int64_t total_steps;  /**< of the schedules; 0: rates stay */
     int64_t rate_steps;   /**< steps between changes of w's rate (one epoch);
                                default 1 */
-    double warmup;        /**< share of total_steps with u frozen; default 0 */
+    double warmup;        /**< share of total_steps, the first ones, with u
+                               frozen, rounded up; default 0 */
     int32_t half;         /**< 1: passes of HNAS_TAPE_HALF, but those whose
                                differences or tangents are taken; default 0 */
     double u_span;        /**< u_rate is at most u_span / total_steps, so that
                                long runs decide as late as short ones; default
                                0: no bound */
     double cooldown;      /**< share of total_steps, the last ones, with u
-                               frozen again: w settles in what u has chosen;
-                               default 0 */
+                               frozen again, rounded down: w settles in what u
+                               has chosen; default 0 */
 } hnas_bilevel_opts;
 
 /**

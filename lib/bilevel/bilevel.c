@@ -3,6 +3,7 @@
  * the training loss.  A step that fails leaves everything as it was. */
 #include "bilevel/bilevel.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -315,11 +316,14 @@ static hnas_status mean_u_gradient(struct hnas_bilevel *b, const double *lambda,
 static int is_frozen(const struct hnas_bilevel *b)
 {
     const hnas_bilevel_opts *o = &b->opts;
-    const double step = (double)b->step, total = (double)o->total_steps;
+    const double total = (double)o->total_steps;
+    /* a product of whole steps may have been rounded to either side */
+    const double first = ceil(o->warmup * total * (1 - 4 * DBL_EPSILON));
+    const double most = floor(o->cooldown * total * (1 + 4 * DBL_EPSILON));
+    const double step = (double)b->step;
 
-    return step < o->warmup * total ||
-           (o->cooldown > 0 && step >= total - o->cooldown * total &&
-            total > 0);
+    return step < first ||
+           (o->cooldown > 0 && step >= total - most && total > 0);
 }
 
 static double u_rate(const hnas_bilevel_opts *o)

@@ -68,12 +68,18 @@ int32_t hn_search_draw(const struct hnas_search *s,
 
         if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC) {
             t = hn_random_uniform(&rng, (uint64_t)(d / 2));
-            t = d % 2 ? 1 - t : t;
+            t = d % 2 && h.scale == HNAS_SCALE_LOG ? 1 - t : t;
         } else if (s->opts.sample == HNAS_SAMPLE_SANDWICH && d < 2) {
             t = d;
         }
         lambda[d] = s->opts.sample == HNAS_SAMPLE_FIXED ? s->opts.lambda
                                                         : lambda_at(&h, t);
+        /* its partner lies as far from the other end of s, which is lambda */
+        if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC && d % 2 &&
+            h.scale == HNAS_SCALE_RAW)
+            lambda[d] =
+                fmin(fmax(h.lambda_lo + (h.lambda_hi - lambda[d]), h.lambda_lo),
+                     h.lambda_hi);
     }
     return m;
 }

@@ -287,6 +287,33 @@ START_TEST(in_warmup_and_cooldown_u_stays_and_w_moves)
 }
 END_TEST
 
+/* Products that are whole but for their rounding. */
+START_TEST(whole_shares_of_the_steps_freeze_so_many)
+{
+    static const struct {
+        double warmup, cooldown;
+        int frozen;
+    } cases[] = {{0.07, 0, 7},  {0.14, 0, 14}, {0.55, 0, 55}, {0.071, 0, 8},
+                 {0, 0.57, 57}, {0, 0.58, 58}, {0, 0.579, 57}};
+    const double lambda = 0.01;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int frozen = 0;
+
+        freezing(cases[i].warmup, cases[i].cooldown, 100);
+        for (int step = 0; step < 100; step++) {
+            const double before = value_of(a);
+
+            ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, NULL), 0);
+            frozen += value_of(a) == before;
+        }
+        ck_assert_int_eq(frozen, cases[i].frozen);
+        hnas_bilevel_destroy(bilevel);
+        bilevel = NULL;
+    }
+}
+END_TEST
+
 /* All that a step may change. */
 struct state {
     double a, w, m, v, momentum;
@@ -528,6 +555,7 @@ int main(void)
     tcase_add_test(t, a_step_moves_a_then_w);
     tcase_add_test(t, the_rate_of_u_times_all_steps_is_at_most_its_span);
     tcase_add_test(t, in_warmup_and_cooldown_u_stays_and_w_moves);
+    tcase_add_test(t, whole_shares_of_the_steps_freeze_so_many);
     tcase_add_test(t, a_failed_pass_leaves_everything_as_it_was);
     tcase_add_test(t, a_cancelled_step_leaves_everything_as_it_was);
     tcase_add_test(t, a_step_after_a_failed_one_gives_the_same_bits);

@@ -53,6 +53,24 @@ START_TEST(antithetic_draws_come_in_mirrored_pairs)
 }
 END_TEST
 
+START_TEST(antithetic_draws_of_a_raw_scale_mirror_lambda)
+{
+    double lambda[HN_MOST_DRAWS], s[HN_MOST_DRAWS];
+    hnas_hyper_opts h;
+
+    open("seed", HNAS_SAMPLE_ANTITHETIC, 4);
+    hnas_hyper_get_opts(w.hyper, &h, sizeof h);
+    ck_assert_int_eq(h.scale, HNAS_SCALE_RAW);
+    for (int64_t i = 0; i < STEPS; i++) {
+        draw(i, lambda, s, 4);
+        for (int d = 0; d < 4; d += 2)
+            ck_assert_double_eq_tol(lambda[d] + lambda[d + 1],
+                                    h.lambda_lo + h.lambda_hi, 1e-9);
+    }
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(sandwich_draws_hold_both_ends)
 {
     double lambda[HN_MOST_DRAWS], s[HN_MOST_DRAWS];
@@ -271,6 +289,7 @@ int main(void)
 
     tcase_set_timeout(t, 300);
     tcase_add_test(t, antithetic_draws_come_in_mirrored_pairs);
+    tcase_add_test(t, antithetic_draws_of_a_raw_scale_mirror_lambda);
     tcase_add_test(t, sandwich_draws_hold_both_ends);
     tcase_add_test(t, uniform_draws_are_uniform_in_s_over_the_range);
     tcase_add_test(t, fixed_draws_are_the_given_lambda);
