@@ -88,6 +88,7 @@ static void set_defaults(struct config *c)
     memcpy(c->report.value, report, sizeof report);
 }
 
+/* What is no option of its own stays in `base`. */
 static int find_preset(struct config *c)
 {
     hnas_context *ctx;
@@ -99,6 +100,8 @@ static int find_preset(struct config *c)
     st = hnas_preset_find(&c->base, sizeof c->base, ctx, c->preset);
     if (st < 0)
         rc = usage_error("--%s", hnas_context_message(ctx));
+    else
+        hnas_preset_fit(&c->base, (int32_t)c->cells);
     hnas_context_destroy(ctx);
     return rc;
 }
@@ -196,7 +199,6 @@ int config_read(struct config *c, struct command_line *line, int argc,
         rc = find_preset(c);
     if (rc)
         return rc;
-    hnas_preset_fit(&c->base, (int32_t)c->cells);
     take_preset(c);
     c->epochs = 0;
     c->steps = 0;
@@ -265,15 +267,15 @@ static int64_t saved_int(const char *text, const char *key)
 int config_resume(struct config *c, const unsigned char *given,
                   const char *text)
 {
-    for (int i = 0; i < n_search_options; i++) {
-        int rc;
+    int rc = 0;
 
-        if (search_options[i].is_free)
-            continue;
-        rc = take_saved(c, &search_options[i], given[i], text);
-        if (rc)
-            return rc;
-    }
+    for (int i = 0; i < n_search_options && !rc; i++)
+        if (!search_options[i].is_free)
+            rc = take_saved(c, &search_options[i], given[i], text);
+    if (!rc)
+        rc = find_preset(c); /* the saved one, whichever was read before */
+    if (rc)
+        return rc;
     set_metric(c);
     c->schedule_epochs = saved_int(text, "schedule_epochs");
     c->schedule_steps = saved_int(text, "schedule_steps");

@@ -261,6 +261,16 @@ def test_resume_takes_over_what_is_not_given(room):
     assert_same_search(room, "a", "cut")
 
 
+def test_resume_reports_as_the_saved_preset_does(room):
+    """The preset alone says how batch-norm and gates are evaluated."""
+    few = ["--cells", 1, "--epochs", 2, "--json"]
+    for preset in "fair_darts", "darts_cc":
+        out, _ = room.search(preset, "--preset", preset, *few)
+        again, _ = room.run("hnas-search", "--out", room.path(preset),
+                            "--resume", "--json")
+        assert parse(again)["lambda"] == parse(out)["lambda"], preset
+
+
 def test_resume_refuses_other_settings(room):
     changes = [("seed", 1), ("cells", 4), ("nodes", 2), ("cost-weight", 3),
                ("w-lr", "0.1:0"), ("tau", 2), ("relax", "softmax"),
