@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hnas-train: a discrete network, trained and measured. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +19,6 @@ static const char about[] =
 static void put_confusion(struct json *j, const struct train *t,
                           int64_t classes)
 {
-    json_key(j, "confusion");
     json_open(j, '[');
     for (int64_t i = 0; i < classes; i++) {
         json_open(j, '[');
@@ -52,7 +52,11 @@ static void print_json(const struct train *t, int64_t classes,
     json_real(&j, measure[0]);
     json_key(&j, "test_precision");
     json_real(&j, measure[1]);
-    put_confusion(&j, t, classes);
+    json_key(&j, "confusion");
+    if (interrupted)
+        json_raw(&j, "null");
+    else
+        put_confusion(&j, t, classes);
     ranks_put(&j, t->ctx);
     if (t->fell_back[0]) {
         json_key(&j, "fell_back");
@@ -76,11 +80,32 @@ static void print_text(const struct train *t, const double measure[2])
            100 * measure[1]);
 }
 
+/* Of a part of the test set nothing is told. */
+static int tell(const struct train *t, int interrupted)
+{
+    double measure[2] = {NAN, NAN};
+    hnas_model_opts o;
+
+    o.size = sizeof o;
+    hnas_model_get_opts(t->model, &o, sizeof o);
+    if (!interrupted)
+        hnas_confusion_measure(t->confusion, o.classes, &measure[0],
+                               &measure[1]);
+    if (t->s->json)
+        print_json(t, o.classes, measure, interrupted);
+    else if (!interrupted)
+        print_text(t, measure);
+    if (interrupted && t->s->out)
+        fprintf(stderr,
+                "hnas-train: interrupted at step %lld; go on with --resume "
+                "--out %s\n",
+                (long long)hnas_model_get_steps(t->model), t->s->out);
+    return fflush(stdout) ? failure("standard output: can't be written") : 0;
+}
+
 static int train(struct settings *s, const unsigned char *given)
 {
     struct train t;
-    hnas_model_opts o;
-    double measure[2];
     int rc = train_open(&t, s, given, NULL);
 
     t.began_s = now_s();
@@ -90,18 +115,10 @@ static int train(struct settings *s, const unsigned char *given)
     }
     if (!rc)
         rc = train_evaluate(&t);
-    if (!rc || (rc == EXIT_INTERRUPTED && s->json)) {
-        o.size = sizeof o;
-        hnas_model_get_opts(t.model, &o, sizeof o);
-        hnas_confusion_measure(t.confusion, o.classes, &measure[0],
-                               &measure[1]);
-        if (s->json)
-            print_json(&t, o.classes, measure, rc == EXIT_INTERRUPTED);
-        else
-            print_text(&t, measure);
-        if (fflush(stdout) && !rc)
-            rc = failure("standard output: can't be written");
-    }
+    if (!rc)
+        rc = tell(&t, 0);
+    else if (rc == EXIT_INTERRUPTED)
+        tell(&t, 1);
     train_close(&t);
     return rc;
 }

@@ -28,6 +28,10 @@ static char *make_text(const struct train *t)
     json_real(&j, t->mean);
     json_key(&j, "std");
     json_real(&j, t->std);
+    if (!t->is_calibrated && hnas_model_get_steps(t->model) == t->last_step) {
+        json_key(&j, "calibrated"); /* not told of a network that is done */
+        json_bool(&j, 0);
+    }
     json_close(&j, '}');
     return fclose(f) ? NULL : text;
 }
@@ -90,18 +94,6 @@ static int one_step(struct train *t, hnas_train_info *info)
     return st < 0 ? library_failure(t->ctx, st, 0) : 0;
 }
 
-static int stop_when_interrupted(struct train *t)
-{
-    const int rc = save(t);
-
-    if (t->s->out && !t->queue && !rc)
-        fprintf(stderr,
-                "hnas-train: interrupted at step %lld; go on with --resume "
-                "--out %s\n",
-                (long long)hnas_model_get_steps(t->model), t->s->out);
-    return rc ? rc : EXIT_INTERRUPTED;
-}
-
 /* Statistics of this very network, on images that are not changed. */
 static int calibrate(struct train *t)
 {
@@ -128,9 +120,21 @@ static int finish(struct train *t)
     if (st < 0)
         return library_failure(t->ctx, st, 0);
     rc = calibrate(t);
-    if (!rc)
-        rc = save(t);
+    if (rc)
+        return rc;
+    t->is_calibrated = 1;
+    rc = save(t);
     return rc ? rc : keep_files(t, 1);
+}
+
+/* Whether a resumed training was at its end, calibration included. */
+static int is_finished(const struct train *t)
+{
+    char value[8];
+
+    return t->s->resume && hnas_model_get_steps(t->model) == t->last_step &&
+           json_member(hnas_model_get_text(t->model), "calibrated", value,
+                       sizeof value) < 0;
 }
 
 /* Between steps: whether to go on, with the others. */
@@ -151,8 +155,8 @@ int train_run(struct train *t)
     struct progress progress;
     int rc = 0;
 
-    if (t->s->resume && step == t->last_step)
-        return t->has_good ? keep_files(t, 1) : 0; /* it was finished */
+    if (is_finished(t))
+        return t->has_good ? keep_files(t, 1) : 0;
     if (!t->s->resume)
         rc = begin(t); /* a path that can't be written is told at once */
     progress_begin(&progress, step, t->last_step, epochs);
@@ -170,12 +174,14 @@ int train_run(struct train *t)
                       info.rate,
                       step == t->last_step ||
                           (!progress.is_terminal && step % t->per_epoch == 0));
-        if (step % t->per_epoch == 0 && step < t->last_step)
-            rc = save(t);
+        if (step % t->per_epoch == 0)
+            rc = save(t); /* the last one too: calibration may be stopped */
     }
     progress_end(&progress);
-    if ((!rc || rc == EXIT_INTERRUPTED) && step < t->last_step)
-        return stop_when_interrupted(t);
+    if ((!rc || rc == EXIT_INTERRUPTED) && step < t->last_step) {
+        rc = save(t);
+        return rc ? rc : EXIT_INTERRUPTED;
+    }
     return rc ? rc : finish(t);
 }
 

@@ -51,6 +51,7 @@ struct train {
     double began_s;
     int64_t *confusion; /* [classes * classes] */
     int32_t has_good;   /* the file of --out is one to keep */
+    int32_t is_calibrated;
     char fell_back[64]; /* the older one that a resumed training went on from */
 };
 

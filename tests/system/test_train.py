@@ -136,6 +136,44 @@ def test_interrupt_saves_and_resumes(room):
         assert room.read("straight") == room.read("cut")
 
 
+def interrupt_at_save(room, number, net, *args):
+    """Ctrl-C as soon as a file was written so many times: the object and what
+    was said of it."""
+    process = room.start("hnas-train", *args, "--out", net, "--json")
+    seen = set()
+    while len(seen) < number:
+        assert process.poll() is None, process.communicate()
+        if os.path.exists(net):
+            seen.add(os.stat(net).st_mtime_ns)
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (process.returncode, out, err)
+    assert f"--resume --out {net}" in err, err
+    result = parse(out)
+    assert result["interrupted"] is True
+    for key in "test_accuracy", "test_precision", "confusion":
+        assert result[key] is None, result
+    return result
+
+
+def test_interrupt_after_the_last_step_loses_nothing(room):
+    """In calibration, which follows the second save, and in evaluation."""
+    few = ["--arch", ARCH, "--channels", 2, "--cells", 1, "--threads", 1]
+    for epochs, batch, n in (1, 600, 2), (0, 600, 1), (0, 10, 2):
+        args = [*few, "--epochs", epochs, "--batch", batch, "--ema", 0.9]
+        whole, cut = room.path("whole-last"), room.path("cut-last")
+        out, _ = room.run("hnas-train", *args, "--out", whole, "--json")
+        if os.path.exists(cut):
+            os.remove(cut)
+        result = interrupt_at_save(room, n, cut, *args)
+        assert result["epochs"] == epochs, result
+        again, err = room.run("hnas-train", "--resume", "--out", cut, "--json")
+        assert "epoch" not in err, err
+        assert parse(again)["confusion"] == parse(out)["confusion"], n
+        assert room.read("whole-last") == room.read("cut-last"), (epochs, n)
+
+
 def test_a_damaged_checkpoint_gives_way_to_an_older_one(room):
     args = ["--arch", ARCH, "--channels", 2, "--epochs", 6, "--seed", 3, *EXTRA]
     kept = room.path("kept")
