@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "options.h"
 #include "program.h"
 #include "ranks.h"
 
@@ -57,34 +58,6 @@ static int find_file(char *path, size_t size, const char *directory,
     return -1;
 }
 
-/* The first byte that is not part of UTF-8, NULL: all are. */
-static const unsigned char *find_foreign(const char *text)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    const unsigned char *p = (const unsigned char *)text;
-
-    while (*p) {
-        const int n = *p < 0x80           ? 0
-                      : (*p >> 5) == 0x6  ? 1
-                      : (*p >> 4) == 0xe  ? 2
-                      : (*p >> 3) == 0x1e ? 3
-                                          : -1;
-        uint32_t code = n > 0 ? *p & (0x3fu >> n) : *p;
-
-        if (n < 0)
-            return p;
-        for (int i = 1; i <= n; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return p;
-            code = code << 6 | (p[i] & 0x3fu);
-        }
-        if (code < least[n] || code > 0x10ffff || (code >> 11) == 0x1b)
-            return p;
-        p += n + 1;
-    }
-    return NULL;
-}
-
 int data_open(hnas_dataset **out, hnas_context *ctx, const char *name,
               int is_test)
 {
@@ -92,14 +65,11 @@ int data_open(hnas_dataset **out, hnas_context *ctx, const char *name,
         {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
         {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
     char directory[PATH_MAX], path[2][PATH_MAX + 64];
-    const unsigned char *foreign = find_foreign(name);
     hnas_status st;
+    const int rc = option_check_text("data", name);
 
-    if (foreign) /* told before an hour of work can't be saved */
-        return usage_error("--data %.*s: then byte 0x%02x, want UTF-8, as "
-                           "files keep the name",
-                           (int)(foreign - (const unsigned char *)name), name,
-                           *foreign);
+    if (rc)
+        return rc;
     if (is_directory(name))
         snprintf(directory, sizeof directory, "%s", name);
     else if (strchr(name, '/') ||

@@ -229,6 +229,46 @@ int option_set(const struct option *o, void *target, const char *value)
     return usage_error("--%s %.80s: want %s", o->name, value, want);
 }
 
+/* The first byte that is not part of UTF-8, NULL: all are. */
+static const unsigned char *find_foreign(const char *text)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = (const unsigned char *)text;
+
+    while (*p) {
+        const int n = *p < 0x80           ? 0
+                      : (*p >> 5) == 0x6  ? 1
+                      : (*p >> 4) == 0xe  ? 2
+                      : (*p >> 3) == 0x1e ? 3
+                                          : -1;
+        uint32_t code = n > 0 ? *p & (0x3fu >> n) : *p;
+
+        if (n < 0)
+            return p;
+        for (int i = 1; i <= n; i++) {
+            if ((p[i] & 0xc0) != 0x80)
+                return p;
+            code = code << 6 | (p[i] & 0x3fu);
+        }
+        if (code < least[n] || code > 0x10ffff || (code >> 11) == 0x1b)
+            return p;
+        p += n + 1;
+    }
+    return NULL;
+}
+
+int option_check_text(const char *name, const char *text)
+{
+    const unsigned char *foreign = find_foreign(text);
+
+    if (!foreign)
+        return 0;
+    return usage_error("--%s %.*s: then byte 0x%02x, want UTF-8, as files keep "
+                       "the name",
+                       name, (int)(foreign - (const unsigned char *)text), text,
+                       *foreign);
+}
+
 /* ---- reading a command line ---- */
 
 static int find_option(const struct command_line *line, const char *name,

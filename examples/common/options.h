@@ -68,6 +68,10 @@ int options_parse(struct command_line *line, void *target, int argc,
 /* Read one value.  0, or 2 after a message. */
 int option_set(const struct option *option, void *target, const char *value);
 
+/* Refuse a text that a file can't keep, before hours of work that it is to
+ * name.  0, or 2 after a message. */
+int option_check_text(const char *name, const char *text);
+
 /* Write a field as a JSON value. */
 void option_write(const struct option *option, const void *target, char *buffer,
                   size_t size);

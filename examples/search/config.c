@@ -177,6 +177,47 @@ static int check(const struct config *c, const unsigned char *given)
     return 0;
 }
 
+/* What would be refused only after hours of training. */
+static int check_lambdas(const struct config *c)
+{
+    const double lo = c->range[0], hi = c->range[1];
+    const int ends_with_range = c->head == HNAS_HEAD_GENERATED ||
+                                c->kernels == HNAS_KERNELS_GENERATED_LAMBDA;
+
+    if (c->sample == HNAS_SAMPLE_FIXED && !(c->lambda >= lo && c->lambda <= hi))
+        return usage_error("--lambda %g: want %g..%g, the range", c->lambda, lo,
+                           hi);
+    for (int32_t i = 0; i < c->report.n; i++) {
+        const double lambda = c->report.value[i];
+
+        if (c->scale == HNAS_SCALE_LOG && !(lambda > 0))
+            return usage_error("--report-lambda %g: want > 0 in log scale",
+                               lambda);
+        if (ends_with_range && !(lambda >= lo && lambda <= hi))
+            return usage_error("--report-lambda %g: want %g..%g, where weights "
+                               "are generated",
+                               lambda, lo, hi);
+    }
+    return 0;
+}
+
+/* Names that the file of a search keeps. */
+static int check_texts(const struct config *c)
+{
+    int rc = 0;
+
+    for (int i = 0; i < n_search_options && !rc; i++) {
+        const struct option *o = &search_options[i];
+        const char *text;
+
+        if (o->is_free || o->kind != OPTION_TEXT)
+            continue;
+        memcpy(&text, (const char *)c + o->offset, sizeof text);
+        rc = option_check_text(o->name, text);
+    }
+    return rc;
+}
+
 /* How long the schedules are: what the first run was asked for. */
 static void set_schedule(struct config *c, const unsigned char *given)
 {
@@ -212,8 +253,12 @@ int config_read(struct config *c, struct command_line *line, int argc,
     if (!is_given(line->given, "cooldown") && c->cooldown > 1 - c->warmup)
         c->cooldown = 1 - c->warmup; /* the warm-up that was asked for */
     rc = check(c, line->given);
+    if (!rc)
+        rc = check_texts(c);
     if (!rc && !is_given(line->given, "report-lambda"))
         set_report(c);
+    if (!rc && !c->resume) /* the range is then the saved one */
+        rc = check_lambdas(c);
     return rc ? rc : split_ops(c);
 }
 

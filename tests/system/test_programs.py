@@ -462,6 +462,32 @@ def test_log_has_the_hessian_where_asked(room):
         assert key == "step" or rows[2][key] == value, key
 
 
+def test_what_would_end_in_failure_is_refused_first(room):
+    for word, bad in (
+            ("--report-lambda -1", ["--report-lambda", "1e-3,-1"]),
+            ("--report-lambda 0", ["--report-lambda", "0"]),
+            ("--report-lambda 1", ["--preset", "darts_cc", "--report-lambda",
+                                   "1"]),
+            ("--report-lambda 1", ["--kernels", "generated_lambda",
+                                   "--report-lambda", "1e-3,1"]),
+            ("--lambda 3", ["--sample", "fixed", "--draws", 1, "--lambda", 3])):
+        _, err = room.search("refused", "--steps", 1, *bad, status=2)
+        assert f"hnas-search: {word}" in err, err
+        assert not os.path.exists(room.path("refused")), bad
+    table_of(room, os.fsdecode(b"bad\xff.json"))
+    args = ["--data", room.data, "--channels", 2, "--nodes", 3, "--steps", 1,
+            "--batch", 8, "--ops", ",".join(OPS), "--cost",
+            room.path(os.fsdecode(b"bad\xff.json"))]
+    _, err = room.run("hnas-search", *args, "--out", room.path("refused"),
+                      status=2)
+    assert "--cost" in err and "0xff, want UTF-8" in err, err
+    assert not os.path.exists(room.path("refused"))
+    # a saved range counts, not that of the preset the line would bring
+    room.search("raw", "--steps", 1, "--scale", "raw", "--report-lambda", "-1")
+    room.run("hnas-search", "--out", room.path("raw"), "--resume",
+             "--report-lambda", "-1")
+
+
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "third"],
