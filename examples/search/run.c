@@ -338,12 +338,14 @@ static int32_t ask_interrupt(void *user, int64_t step, int32_t pass)
     return was_interrupted_here();
 }
 
-/* Its row, its mark, its checkpoint.  An interrupted row leaves the sums as
- * they are: the next run writes it first. */
+/* Its row, its mark, its checkpoint.  A row that was interrupted or failed
+ * leaves the sums as they are: the next run writes it first. */
 static int end_epoch(struct run *r)
 {
     int rc = log_after_epoch(r);
 
+    if (rc && rc != EXIT_INTERRUPTED)
+        files_save(r);
     if (rc)
         return rc;
     r->train_sum = r->valid_sum = 0;

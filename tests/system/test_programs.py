@@ -488,6 +488,29 @@ def test_what_would_end_in_failure_is_refused_first(room):
              "--report-lambda", "-1")
 
 
+def test_a_row_that_fails_costs_no_steps(room):
+    """The log is full at the end of the first epoch."""
+    few = ["--data", "mnist-sample", "--channels", 4, "--nodes", 1, "--cells",
+           1, "--batch", 100, "--threads", 1, "--epochs", 2, "--steps", 31,
+           "--report-lambda", "1e-3", "--eval-images", 100]
+    log = room.path("full/log.csv")
+    process = room.start("hnas-search", *few, "--out", room.path("full"))
+    while not os.path.exists(log):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    os.symlink("/dev/full", log + ".new")
+    os.rename(log + ".new", log)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "log.csv: No space left" in err, err
+    os.remove(log)
+    room.run("hnas-search", "--out", room.path("full"), "--resume", "--steps",
+             31)
+    room.run("hnas-search", *few, "--out", room.path("fits"))
+    assert room.log("full") == room.log("fits")
+    assert room.read("full", "search.safetensors") == room.read(
+        "fits", "search.safetensors")
+
+
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "third"],
