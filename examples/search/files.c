@@ -2,7 +2,9 @@
 /* What --out DIR holds. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -248,18 +250,48 @@ static int write_config(struct run *r)
     return files_end(f, part, path);
 }
 
+static const char *skip_digits(const char *p)
+{
+    return p + strspn(p, "0123456789");
+}
+
+/* The process that writes a checkpoint under this name, which the library gives
+ * it before it is renamed: search[-EPOCH].safetensors.PID-N.tmp; 0: none. */
+static long writer_of(const char *name)
+{
+    static const char begins[] = "search", ends[] = ".safetensors.";
+    const char *p = name + sizeof begins - 1, *pid;
+
+    if (strncmp(name, begins, sizeof begins - 1))
+        return 0;
+    if (*p == '-' && skip_digits(p + 1) > p + 1)
+        p = skip_digits(p + 1);
+    if (strncmp(p, ends, sizeof ends - 1))
+        return 0;
+    pid = p + sizeof ends - 1;
+    p = skip_digits(pid);
+    if (p == pid || *p != '-' || skip_digits(p + 1) == p + 1 ||
+        strcmp(skip_digits(p + 1), ".tmp"))
+        return 0;
+    return strtol(pid, NULL, 10);
+}
+
+/* Its number may be ours by now: containers begin anew at 1. */
+static int is_gone(long pid)
+{
+    return pid == (long)getpid() || (kill((pid_t)pid, 0) && errno == ESRCH);
+}
+
 /* A killed process may have left a checkpoint it was about to rename. */
 static void remove_unfinished(const char *out)
 {
-    static const char begins[] = "search", ends[] = ".tmp";
     DIR *dir = opendir(out);
     struct dirent *e;
 
     while (dir && (e = readdir(dir))) {
-        const size_t n = strlen(e->d_name), k = sizeof ends - 1;
+        const long pid = writer_of(e->d_name);
 
-        if (n > k && !strncmp(e->d_name, begins, sizeof begins - 1) &&
-            !strcmp(e->d_name + n - k, ends))
+        if (pid > 0 && pid <= INT_MAX && is_gone(pid))
             unlinkat(dirfd(dir), e->d_name, 0);
     }
     if (dir)

@@ -511,6 +511,30 @@ def test_a_row_that_fails_costs_no_steps(room):
         "fits", "search.safetensors")
 
 
+def test_only_what_a_killed_search_left_is_removed(room):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = [f"search.safetensors.{gone.pid}-0.tmp",
+            f"search-12.safetensors.{gone.pid}-10.tmp"]
+    mine = ["search.tmp", "search notes.tmp", "search.safetensors.tmp",
+            f"search.safetensors.{os.getpid()}-0.tmp",
+            f"search-.safetensors.{gone.pid}-0.tmp",
+            f"search-1x.safetensors.{gone.pid}-0.tmp",
+            f"searches.safetensors.{gone.pid}-0.tmp",
+            f"search.safetensors.{gone.pid}-.tmp",
+            f"search.safetensors.{gone.pid}.tmp",
+            f"search.safetensors.{gone.pid}-0.tmp.gz",
+            "search.safetensors.99999999999999999999-0.tmp"]
+    os.mkdir(room.path("killed"))
+    for name in left + mine:
+        with open(room.path("killed/" + name), "w"):
+            pass
+    room.search("killed", "--steps", 1)
+    there = set(os.listdir(room.path("killed")))
+    assert there >= set(mine), set(mine) - there
+    assert not there & set(left), there
+
+
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "third"],
