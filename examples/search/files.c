@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/folder.h"
 #include "common/json.h"
 #include "common/program.h"
 #include "search/run.h"
@@ -307,6 +308,9 @@ int files_prepare(struct run *r)
         return 0;
     if (mkdir(out, 0777) && errno != EEXIST)
         return failure("--out %s: %s", out, strerror(errno));
+    rc = folder_lock(&r->lock, out);
+    if (rc)
+        return rc;
     remove_unfinished(out);
     rc = write_config(r);
     if (!rc && !r->config->resume)

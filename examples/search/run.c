@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/data.h"
+#include "common/folder.h"
 #include "common/latency.h"
 #include "common/program.h"
 #include "common/progress.h"
@@ -212,7 +213,10 @@ int run_open(struct run *r, struct config *c, const unsigned char *given)
 
     memset(r, 0, sizeof *r);
     r->config = c;
-    if (c->resume)
+    r->lock = -1;
+    if (c->out && !ranks_rank())
+        rc = folder_lock(&r->lock, c->out); /* before a file of it is read */
+    if (!rc && c->resume)
         rc = read_saved(r, given);
     if (!rc)
         rc = program_open(&r->ctx, c->threads, c->seed);
@@ -256,6 +260,7 @@ void run_close(struct run *r)
     free(r->step_ms);
     free(r->networks);
     hnas_context_destroy(r->ctx);
+    folder_unlock(&r->lock);
 }
 
 /* ---- steps ---- */

@@ -10,6 +10,7 @@
 
 struct run {
     struct config *config;
+    int lock; /* of --out DIR, as of folder_lock */
     hnas_context *ctx;
     hnas_dataset *data;
     hnas_batches *train, *valid;  /* shuffled, for steps */

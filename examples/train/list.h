@@ -21,6 +21,7 @@ struct task {
 
 struct tasks {
     const struct settings *s;
+    int lock; /* of --out DIR, as of folder_lock */
     int64_t n, n_skipped;
     struct task *task;
     unsigned char *done;

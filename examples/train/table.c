@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/folder.h"
 #include "common/json.h"
 #include "common/program.h"
 #include "common/ranks.h"
@@ -227,18 +228,19 @@ static int read_rows(struct tasks *t)
 int table_open(struct tasks *t)
 {
     const struct settings *s = t->s;
-    int rc;
+    int rc = 0;
 
-    if (s->resume) {
-        rc = read_config(t);
-        return rc ? rc : read_rows(t);
-    }
-    if (ranks_rank())
+    if (!s->resume && ranks_rank())
         return 0;
-    if (mkdir(s->out, 0777) && errno != EEXIST)
+    if (!s->resume && mkdir(s->out, 0777) && errno != EEXIST)
         return failure("--out %s: %s", s->out, strerror(errno));
-    rc = write_config(t);
-    return rc ? rc : table_write(t);
+    if (!ranks_rank())
+        rc = folder_lock(&t->lock, s->out);
+    if (!rc)
+        rc = s->resume ? read_config(t) : write_config(t);
+    if (rc)
+        return rc;
+    return s->resume ? read_rows(t) : table_write(t);
 }
 
 /* ---- printing ---- */

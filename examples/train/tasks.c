@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/folder.h"
 #include "common/program.h"
 #include "train/list.h"
 
@@ -148,6 +149,7 @@ int tasks_read(struct tasks *t, const struct settings *s)
 
     memset(t, 0, sizeof *t);
     t->s = s;
+    t->lock = -1;
     rc = s->list ? read_list(t) : read_path(t);
     if (rc)
         return rc;
@@ -161,4 +163,5 @@ void tasks_finish(struct tasks *t)
         free((char *)t->task[i].arch);
     free(t->task);
     free(t->done);
+    folder_unlock(&t->lock);
 }

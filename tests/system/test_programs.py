@@ -535,6 +535,26 @@ def test_only_what_a_killed_search_left_is_removed(room):
     assert not there & set(left), there
 
 
+def test_a_folder_is_of_one_run_at_a_time(room):
+    out = room.path("shared")
+    process = room.start("hnas-search", "--data", room.data, "--channels", 2,
+                         "--nodes", 1, "--cells", 1, "--batch", 8, "--epochs",
+                         5000, "--threads", 1, "--out", out)
+    while not os.path.exists(out + "/search.safetensors"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    for again in ["--out", out, "--resume"], ["--out", out, "--steps", 1]:
+        _, err = room.run("hnas-search", *again, status=1)
+        assert f"--out {out}: another run" in err, err
+    with open(out + "/config.json") as file:
+        assert json.load(file)["epochs"] == 5000
+    process.kill()
+    process.communicate()
+    room.run("hnas-search", "--out", out, "--resume", "--steps", 1)
+    names = [name for name in os.listdir(out) if not name.startswith("search")]
+    assert sorted(names) == ["config.json", "log.csv"], names
+
+
 def test_bad_usage_is_refused(room):
     for bad in (["--nope"], ["--cells", "0"], ["--cells", "x"], ["--cells"],
                 ["word"], ["--order", "third"],

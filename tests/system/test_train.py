@@ -220,6 +220,26 @@ def test_resume_refuses_other_settings(room):
     assert room.read("cut") == before
 
 
+def test_a_folder_is_of_one_list_at_a_time(room):
+    nets, names = room.path("shared-nets"), room.path("shared-list")
+    with open(names, "w") as file:
+        file.write(os.path.abspath(ARCH) + "\n")
+    args = ["--list", names, "--data", room.data, "--channels", 2, "--batch", 2,
+            "--epochs", 1000, "--threads", 1, "--out", nets]
+    process = room.start("hnas-train", *args)
+    while not os.path.exists(nets + "/table.csv"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    for again in args, [*args, "--resume"]:
+        _, err = room.run("hnas-train", *again, status=1)
+        assert f"--out {nets}: another run" in err, err
+    process.kill()
+    process.communicate()
+    os.remove(names)  # it is the list that is missed now, not the folder
+    _, err = room.run("hnas-train", *args, "--resume", status=1)
+    assert "--list" in err, err
+
+
 def test_failures_name_the_thing(room):
     search = room.path("a/search.safetensors")
     for bad in ([], ["--search", search], ["--arch", ARCH, "--inherit"],

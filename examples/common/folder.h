@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The folder that a run writes to. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+/* Let no other run write to an existing folder until *fd, -1 before, is closed
+ * or the process ends.  0, or an exit status after a message that names it. */
+int folder_lock(int *fd, const char *out);
+void folder_unlock(int *fd);
+
+#endif
