@@ -27,13 +27,14 @@ static int write_out(const struct bench *b, hnas_context *ctx,
                      hnas_supernet *net)
 {
     FILE *f = b->out ? fopen(b->out, "w") : stdout;
-    int rc;
+    int rc, bad;
 
     if (!f)
         return failure("--out %s: %s", b->out, strerror(errno));
     rc = latency_write(f, ctx, net, b->batch, b->repeat);
-    if ((b->out ? fclose(f) : fflush(f)) && !rc)
-        rc = failure("--out %s: %s", b->out ? b->out : "-", strerror(errno));
+    bad = ferror(f);
+    if (b->out && fclose(f) | bad && !rc)
+        rc = failure("--out %s: %s", b->out, strerror(errno));
     return rc;
 }
 

@@ -144,14 +144,16 @@ static int measure(struct bench *b)
         return bench_latency(b);
     if (b->what == BENCH_MEMORY)
         return bench_memory(b);
+    if (b->what == BENCH_PATH)
+        return bench_path(b);
+    if (b->what == BENCH_SWITCH)
+        return bench_switch(b);
     rc = b->arch ? bench_network(b, b->what == BENCH_TRAINING, &r)
                  : bench_run(b, &r);
     if (!rc && is_query)
         print_query(b, &r);
     else if (!rc)
         print_step(b, &r);
-    if (!rc && fflush(stdout))
-        rc = failure("standard output: can't be written");
     free(r.ms);
     return rc;
 }
@@ -202,12 +204,6 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
-    if (!rc && (b->what == BENCH_PATH || b->what == BENCH_SWITCH)) {
-        rc = b->what == BENCH_PATH ? bench_path(b) : bench_switch(b);
-        if (fflush(stdout) && !rc)
-            rc = failure("standard output: can't be written");
-        return rc;
-    }
     return rc ? rc : measure(b);
 }
 
@@ -245,5 +241,5 @@ int main(int argc, char **argv)
         given};
 
     program_begin("hnas-bench");
-    return run(&line, &b, argc, argv);
+    return program_end(run(&line, &b, argc, argv));
 }

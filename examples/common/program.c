@@ -42,6 +42,15 @@ int failure(const char *format, ...)
     return EXIT_FAILED;
 }
 
+int program_end(int status)
+{
+    const int is_lost = fflush(stdout) || ferror(stdout);
+
+    return is_lost && status == EXIT_DONE
+               ? failure("standard output: can't be written")
+               : status;
+}
+
 int usage_error(const char *format, ...)
 {
     va_list args;

@@ -11,6 +11,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 /* Say whose messages these are. */
 void program_begin(const char *name);
 
+/* What main returns: the exit status, or 1 after a message where it was 0 and
+ * standard output took less than was printed. */
+int program_end(int status);
+
 /* Print one line to standard error; return 1, 2. */
 int failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

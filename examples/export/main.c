@@ -227,5 +227,5 @@ int main(int argc, char **argv)
         given};
 
     program_begin("hnas-export");
-    return run(&line, &e, argc, argv);
+    return program_end(run(&line, &e, argc, argv));
 }

@@ -230,8 +230,6 @@ static int query(const struct query *q)
         else
             rc = answer_lambda(q, ctx, search, &path);
     }
-    if (fflush(stdout) && !rc)
-        rc = failure("standard output: can't be written");
     hnas_search_destroy(search);
     hnas_context_destroy(ctx);
     return rc;
@@ -311,5 +309,5 @@ int main(int argc, char **argv)
         given};
 
     program_begin("hnas-query");
-    return run(&line, &q, argc, argv);
+    return program_end(run(&line, &q, argc, argv));
 }

@@ -188,8 +188,6 @@ static int search(struct config *c, const unsigned char *given)
             print_table(c->json ? stderr : stdout, reports, n);
         if (c->json)
             print_json(&r, reports, n, rc == EXIT_INTERRUPTED);
-        if (fflush(stdout) && !rc)
-            rc = failure("standard output: can't be written");
     }
     run_close(&r);
     ranks_end(rc);
@@ -224,5 +222,5 @@ int main(int argc, char **argv)
         rc = search(&config, given);
     }
     free(given);
-    return rc;
+    return program_end(rc);
 }

@@ -81,7 +81,7 @@ static void print_text(const struct train *t, const double measure[2])
 }
 
 /* Of a part of the test set nothing is told. */
-static int tell(const struct train *t, int interrupted)
+static void tell(const struct train *t, int interrupted)
 {
     double measure[2] = {NAN, NAN};
     hnas_model_opts o;
@@ -100,7 +100,6 @@ static int tell(const struct train *t, int interrupted)
                 "hnas-train: interrupted at step %lld; go on with --resume "
                 "--out %s\n",
                 (long long)hnas_model_get_steps(t->model), t->s->out);
-    return fflush(stdout) ? failure("standard output: can't be written") : 0;
 }
 
 static int train(struct settings *s, const unsigned char *given)
@@ -115,10 +114,8 @@ static int train(struct settings *s, const unsigned char *given)
     }
     if (!rc)
         rc = train_evaluate(&t);
-    if (!rc)
-        rc = tell(&t, 0);
-    else if (rc == EXIT_INTERRUPTED)
-        tell(&t, 1);
+    if (!rc || rc == EXIT_INTERRUPTED)
+        tell(&t, rc == EXIT_INTERRUPTED);
     train_close(&t);
     return rc;
 }
@@ -163,5 +160,5 @@ int main(int argc, char **argv)
         rc = run(&settings, given);
     }
     free(given);
-    return rc;
+    return program_end(rc);
 }

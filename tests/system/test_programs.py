@@ -1011,6 +1011,43 @@ def test_bench_measures_discrete_networks(room):
     room.run("hnas-bench", "forward", "--arch", room.path("none"), status=1)
 
 
+def test_output_that_is_not_written_is_a_failure(room):
+    arch = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..",
+                                        "examples", "archs",
+                                        "mnist-small.json"))
+    names = room.path("names")
+    with open(names, "w") as file:
+        file.write(arch + "\n")
+    room.search("told", "--steps", 1)
+    small = ["--channels", 2, "--nodes", 1, "--cells", 1, "--batch", 2,
+             "--image", "1x8x8", "--repeat", 1]
+    commands = [["hnas-" + program, word] for word in ("--help", "--version")
+                for program in ("search", "query", "train", "export", "bench")]
+    commands += [
+        ["hnas-train", "--list", names, "--data", room.data, "--epochs", 0,
+         "--channels", 2, "--batch", 8, "--out", room.path("untold"), *json_too]
+        for json_too in ([], ["--json"])]
+    commands += [
+        ["hnas-train", "--arch", arch, "--data", room.data, "--epochs", 0,
+         "--channels", 2, "--batch", 8, "--json"],
+        ["hnas-query", room.path("told/search.safetensors"), "--path"],
+        ["hnas-search", "--out", room.path("told"), "--resume", "--json"],
+        ["hnas-bench", "kernels", "--json"],
+        ["hnas-bench", "memory", "--json", "--repeat", 1],
+        ["hnas-bench", "latency", *small],
+        ["hnas-bench", "step", "--json", *small],
+        ["hnas-bench", "path", "--json", *small]]
+    for program, *args in commands:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [os.path.join(room.build, "examples", program),
+                 *map(str, args)], stdout=full, stderr=subprocess.PIPE,
+                text=True, timeout=600, check=False)
+        assert done.returncode == 1, (program, args, done)
+        assert done.stderr.endswith(
+            program + ": standard output: can't be written\n"), done.stderr
+
+
 def test_help_and_version(room):
     for program in "hnas-search", "hnas-query", "hnas-train", "hnas-bench":
         out, err = room.run(program, "--help")
