@@ -299,6 +299,22 @@ static int open_network(struct train *t)
     return s->search ? create_of_search(t) : create_of_arch(t);
 }
 
+/* Steps an epoch takes; of a network that is evaluated: took, with the batch
+ * that its text tells of. */
+static int64_t count_steps(const struct train *t)
+{
+    const int64_t now = hnas_batches_get_count(t->train);
+    int64_t dims[4];
+    double batch;
+
+    if (!t->s->eval)
+        return now;
+    hnas_dataset_get_dims(t->train_set, dims);
+    batch = saved_real(hnas_model_get_text(t->model), "batch", 0);
+    return batch >= 1 && batch <= (double)dims[0] ? dims[0] / (int64_t)batch
+                                                  : now;
+}
+
 int train_open(struct train *t, struct settings *s, const unsigned char *given,
                struct queue *queue)
 {
@@ -326,7 +342,7 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given,
         return rc;
     if (t->rank)
         s->out = NULL; /* the first writes for all */
-    t->per_epoch = hnas_batches_get_count(t->train);
+    t->per_epoch = count_steps(t);
     t->last_step = s->epochs * t->per_epoch;
     o.size = sizeof o;
     hnas_model_get_opts(t->model, &o, sizeof o);

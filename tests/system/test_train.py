@@ -47,9 +47,10 @@ def test_a_searched_network_is_trained_and_saved(room):
                            "--lambda", 1e-3, "--json")[0])
     assert result["params"] == query["cost"]["params"]
     assert result["macs"] == query["cost"]["macs"]
-    again = parse(train(room, "--eval", net))
-    for key in "params", "macs", "epochs", "test_accuracy", "confusion":
-        assert again[key] == result[key], key
+    for batch in 8, 32, 5:
+        again = parse(train(room, "--eval", net, "--batch", batch))
+        for key in "params", "macs", "epochs", "test_accuracy", "confusion":
+            assert again[key] == result[key], (key, batch)
 
 
 def test_it_learns(room):
