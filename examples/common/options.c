@@ -226,7 +226,8 @@ int option_set(const struct option *o, void *target, const char *value)
     if (is_later(o->later, value))
         return usage_error("--%s %s: not in this version, which has %s",
                            o->name, value, want);
-    return usage_error("--%s %.80s: want %s", o->name, value, want);
+    return usage_error("--%s %.80s: want %s", o->name, *value ? value : "''",
+                       want);
 }
 
 /* The first byte that is not part of UTF-8, NULL: all are. */

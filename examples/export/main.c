@@ -114,7 +114,7 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
         if (st >= 0 && e->onnx)
             st = inherit(&model, ctx, arch, hnas_search_get_net(search),
                          e->lambda);
-        rc = st < 0 ? library_failure(ctx, st, 0)
+        rc = st < 0 ? library_failure(ctx, st, st == HNAS_E_RANGE)
                     : export_write(e, ctx, arch, model);
     }
     if (!rc && e->html)

@@ -195,7 +195,7 @@ static int answer_lambda(const struct query *q, hnas_context *ctx,
         arch_derive(&arch, search, q->lambda, opts->rule, opts->theta);
 
     if (st < 0)
-        return library_failure(ctx, st, 0);
+        return library_failure(ctx, st, st == HNAS_E_RANGE);
     if (q->json)
         rc = print_json(ctx, arch, NULL);
     else

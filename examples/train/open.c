@@ -159,7 +159,7 @@ static int create_of_search(struct train *t)
     if (st == HNAS_OK)
         st = build_of_search(t, search);
     if (st < 0)
-        rc = library_failure(t->ctx, st, 0);
+        rc = library_failure(t->ctx, st, search && st == HNAS_E_RANGE);
     else if (t->s->has_theta && t->s->rule != HNAS_RULE_THRESHOLD)
         rc = usage_error("--theta: want --rule threshold");
     hnas_search_destroy(search);

@@ -1011,6 +1011,21 @@ def test_bench_measures_discrete_networks(room):
     room.run("hnas-bench", "forward", "--arch", room.path("none"), status=1)
 
 
+def test_a_lambda_that_has_no_place_is_a_bad_value(room):
+    room.search("places", "--steps", 1)
+    search = room.path("places/search.safetensors")
+    for program, *args in (["hnas-query", search],
+                           ["hnas-train", "--search", search, "--epochs", 1,
+                            "--data", room.data],
+                           ["hnas-export", "--search", search, "--dot",
+                            room.path("places/dot")]):
+        _, err = room.run(program, *args, "--lambda", 0, status=2)
+        assert "lambda: 0, want > 0" in err, err
+    for name, want in ("out", "DIR"), ("cells", "N, an integer in 1..100"):
+        _, err = room.run("hnas-search", f"--{name}=", status=2)
+        assert f"--{name} '': want {want}\n" in err, err
+
+
 def test_output_that_is_not_written_is_a_failure(room):
     arch = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..",
                                         "examples", "archs",
