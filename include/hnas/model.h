@@ -437,8 +437,8 @@ HNAS_API void hnas_predictor_destroy(hnas_predictor *predictor);
  * Threads    one predictor, one thread at a time; different predictors are
  *            free, those of one model too.
  * Errors     E_ARG NULL argument, NULL data or images->size not set; E_TYPE;
- *            E_SHAPE images or count; E_OP a host's operation failed.  See
- *            hnas_predictor_message.
+ *            E_SHAPE images or count; E_OP a host's operation failed, and
+ *            logits hold nothing.  See hnas_predictor_message.
  * Source     own.
  * Since      0.1
  */

@@ -6,6 +6,8 @@
  *     grad_u L_val(w') - xi kappa nu (d2 L_train / du dw)(w) v
  *
  * w comes back from a copy, bit for bit, whatever happens. */
+#include <math.h>
+
 #include "bilevel/bilevel.h"
 
 static hnas_status product(struct hnas_bilevel *b, double lambda, int32_t draw,
@@ -32,7 +34,8 @@ static hnas_status at_virtual(struct hnas_bilevel *b, double lambda,
         st = hn_bilevel_pass(b, &valid, value);
     if (st == HNAS_OK)
         st = hn_optim_norm(&norm, b->sgd);
-    if (st != HNAS_OK || norm == 0)
+    /* of a v whose inverse is infinite nothing is left in the product */
+    if (st != HNAS_OK || !isfinite((real)(1 / norm)))
         return st;
     hn_copies_keep_grad(&b->v, b->w);
     hn_copies_keep_grad(&b->u_valid, b->u);
