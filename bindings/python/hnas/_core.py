@@ -23,7 +23,7 @@ class Entry:
     """An object of the library, and the ones that must outlive it."""
 
     __slots__ = ("core", "pointer", "destroy", "parents", "children",
-                 "doomed", "serial")
+                 "doomed", "serial", "users")
 
     def __init__(self, core: "Core", pointer: Any,
                  destroy: Optional[Callable[[Any], None]],
@@ -32,6 +32,7 @@ class Entry:
         self.parents = list(parents)
         self.children: Set[Entry] = set()
         self.doomed = False
+        self.users = 0  # calls that run without the context's lock
         self.serial = next(_serials)
         for p in self.parents:
             p.children.add(self)
@@ -45,11 +46,13 @@ class Entry:
 
 class Core:
     """The state of one context.  A call holds the lock; what is released
-    meanwhile waits until no call runs."""
+    meanwhile waits until no call runs.  A call that may run beside others
+    counts as a user of its object instead, which waits for the last one."""
 
     def __init__(self, pointer: Any) -> None:
         self.pointer = pointer
         self.lock = threading.RLock()
+        self.users_lock = threading.RLock()  # held for moments, never in C
         self.depth = 0
         self.closed = False
         self.draining = False
@@ -159,14 +162,30 @@ class Core:
         except BaseException as e:  # pylint: disable=broad-except
             self.raised.append(e)
 
+    @contextmanager
+    def using(self, entry: Entry) -> Iterator[Any]:
+        """The pointer of an object, None where it is gone; what releases it
+        meanwhile waits.  Other calls of the context may run."""
+        with self.users_lock:
+            entry.users += 1
+        try:
+            yield None if entry.doomed else entry.pointer
+        finally:
+            with self.users_lock:
+                entry.users -= 1
+            if entry.doomed and not entry.users:
+                # no call keeps the lock of a closed context
+                self.discard(entry, wait=self.closed)
+
     # ---- releases ----
 
-    def discard(self, entry: Entry) -> None:
-        """Release from a finaliser, which may come on any thread."""
+    def discard(self, entry: Entry, wait: bool = False) -> None:
+        """Release from a finaliser, which may come on any thread and may not
+        wait, or after the last user."""
         if _exiting:
             return
         self.doomed.append(entry)
-        if self.lock.acquire(blocking=False):
+        if self.lock.acquire(blocking=wait):
             try:
                 if self.depth == 0:
                     self._drain()
@@ -190,7 +209,7 @@ class Core:
                 entry = self.doomed.popleft()
                 entry.doomed = True
                 self._release(entry)
-            if self.closed and not self.pins and self.pointer:
+            if self.closed and not self.entries and self.pointer:
                 lib.hnas_context_destroy(self.pointer)
                 self.pointer = None
                 self.keep.clear()
@@ -199,9 +218,12 @@ class Core:
             self.draining = False
 
     def _release(self, entry: Entry) -> None:
-        if not entry.doomed or entry.children or entry.pointer is None:
+        with self.users_lock:
+            if not entry.doomed or entry.children or entry.users:
+                return
+            pointer, entry.pointer = entry.pointer, None
+        if pointer is None:
             return
-        pointer, entry.pointer = entry.pointer, None
         self.entries.discard(entry)
         self.pins.discard(entry)
         if entry.destroy:
@@ -243,7 +265,7 @@ _cores: "weakref.WeakSet[Core]" = weakref.WeakSet()
 
 def _at_exit() -> None:
     """Close what is open while callbacks still can run.  A call on another
-    thread keeps its context: the process ends anyway."""
+    thread keeps what it uses: the process ends anyway."""
     global _exiting
     for core in list(_cores):
         if core.lock.acquire(timeout=0.1):
@@ -277,13 +299,25 @@ class Handle:
             raise StateError(f"{type(self).__name__}: it is closed")
         return entry.pointer
 
+    @contextmanager
+    def _using(self) -> Iterator[Any]:
+        """The C pointer for a call without the context's lock: it stays until
+        the call is over, whoever closes it."""
+        core = self._core
+        assert self._entry is not None
+        with core.using(self._entry) as pointer:
+            if pointer is None:
+                raise StateError(f"{type(self).__name__}: it is closed")
+            yield pointer
+
     @property
     def closed(self) -> bool:
         entry = self._entry
         return entry is None or entry.pointer is None or entry.doomed
 
     def close(self) -> None:
-        """Release it, and what depends on it; more calls do nothing."""
+        """Release it, and what depends on it; more calls do nothing.  A call
+        that runs on another thread ends first."""
         if self._entry is not None:
             self._entry.core.close_entry(self._entry)
 

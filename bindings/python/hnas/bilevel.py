@@ -285,7 +285,8 @@ class Bilevel(Handle):
 
     def cancel(self) -> None:
         """Ask the running step, or the next one, to stop; from any thread."""
-        lib.hnas_search_cancel(self._ptr)
+        with self._using() as pointer:
+            lib.hnas_search_cancel(pointer)
 
     def step(self, train: Sequence[Any], valid: Sequence[Any],
              lam: Any = None) -> StepInfo:

@@ -129,7 +129,8 @@ class Problem(Handle):
 
     def cancel(self) -> None:
         """Ask the running step, or the next one, to stop; from any thread."""
-        lib.hnas_bilevel_cancel(self._ptr)
+        with self._using() as pointer:
+            lib.hnas_bilevel_cancel(pointer)
 
 
 __all__ = ["Problem", "LossRequest"]

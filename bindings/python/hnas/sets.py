@@ -44,32 +44,42 @@ class Predictor(Handle):
 
     def share(self, threads: int = 1) -> "Predictor":
         """Another one over the same weights, for another thread."""
-        p = Predictor.__new__(Predictor)
-        p._begin(self._core.create(
-            _abi.hnas_predictor, lib.hnas_predictor_destroy,
-            lib.hnas_predictor_share, self._ptr, threads), self.classes,
-            self.mean, self.std)
+        p, core = Predictor.__new__(Predictor), self._core
+        with self._using() as pointer:
+
+            def make(out: Any) -> int:
+                return self._run(lib.hnas_predictor_share, pointer, out,
+                                 pointer, threads)
+
+            p._begin(core.create(_abi.hnas_predictor,
+                                 lib.hnas_predictor_destroy, make),
+                     self.classes, self.mean, self.std)
         return p
 
     def decision_function(self, x: Any) -> Any:
-        """Logits N x classes; different predictors may run at once."""
+        """Logits N x classes; different predictors may run at once, and
+        beside the calls of their context."""
         x = as_images(x)
         if x.dtype == np.uint8:
             x = ((x / 255.0 - self.mean) / self.std).astype(np.float32)
         out = np.empty((len(x), self.classes), np.float32)
-        for i in range(0, len(x), PIECE):
-            a = _arrays.describe(x[i:i + PIECE])
-            part = out[i:i + PIECE]
-            where = part.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-            with self._lock:
-                self._check(lib.hnas_predictor_run(
-                    self._ptr, ctypes.byref(a), where, part.size))
+        with self._using() as pointer:
+            for i in range(0, len(x), PIECE):
+                a = _arrays.describe(x[i:i + PIECE])
+                part = out[i:i + PIECE]
+                where = part.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+                self._run(lib.hnas_predictor_run, pointer, pointer,
+                          ctypes.byref(a), where, part.size)
         return out
 
-    def _check(self, status: int) -> None:
-        if status < 0:
-            raise error(status, lib.hnas_predictor_message(
-                self._ptr).decode(errors="replace"))
+    def _run(self, function: Any, pointer: Any, *arguments: Any) -> int:
+        """Call a function that leaves its message in the predictor."""
+        with self._lock:
+            status = int(function(*arguments))
+            if status < 0:
+                raise error(status, lib.hnas_predictor_message(
+                    pointer).decode(errors="replace"))
+        return status
 
     def predict(self, x: Any) -> Any:
         """The class of each image."""
@@ -78,12 +88,13 @@ class Predictor(Handle):
     @property
     def current(self) -> int:
         """Which member of its set it is."""
-        return int(lib.hnas_predictor_get_current(self._ptr))
+        with self._using() as pointer:
+            return int(lib.hnas_predictor_get_current(pointer))
 
     def switch(self, index: int) -> "Predictor":
         """Become another member of the set."""
-        with self._lock:
-            self._check(lib.hnas_predictor_switch(self._ptr, index))
+        with self._using() as pointer:
+            self._run(lib.hnas_predictor_switch, pointer, pointer, index)
         return self
 
 

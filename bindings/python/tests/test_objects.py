@@ -126,6 +126,66 @@ def test_the_interpreter_ends_while_a_thread_computes():
     assert (r.returncode, r.stdout) == (0, "end\n"), r.stderr
 
 
+PREDICTING = """from conftest import *
+import threading, time
+ctx = hnas.Context(threads=1)
+net = hnas.Supernet(ctx, image=(3, 16, 16), classes=3, channels=8, cells=3)
+arch = hnas.Bilevel(net, hnas.Hypernet(net)).query(1e-4)
+p = hnas.Predictor(hnas.Network(arch))
+x = np.random.default_rng(0).standard_normal((96, 3, 16, 16), np.float32)
+want, n, last = p.decision_function(x), [0], []
+core = ctx._core
+
+def work():
+    try:
+        while True:
+            assert np.array_equal(p.decision_function(x), want)
+            n[0] += 1
+    except Exception as e:
+        last.append(repr(e))
+
+def wait():
+    before = n[0]
+    while n[0] < before + 2:
+        time.sleep(0.001)
+    time.sleep(0.01)
+
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+wait()
+"""
+
+
+@pytest.mark.parametrize("what", ["p", "ctx"])
+def test_what_is_closed_while_a_thread_predicts_waits_for_it(what):
+    r = run(PREDICTING + f"for _ in range(2): {what}.close()\n"
+            "thread.join(); print(last[0], p._entry.pointer)\n"
+            "ctx.close(); print(core.pointer, core.entries)\n")
+    assert (r.returncode, r.stdout) == (
+        0, "StateError('Predictor: it is closed') None\nNone set()\n"), \
+        r.stderr
+
+
+def test_the_interpreter_ends_while_a_thread_predicts():
+    r = run(PREDICTING + "print('end'); sys.exit(0)\n")
+    assert (r.returncode, r.stdout) == (0, "end\n"), r.stderr
+
+
+def test_a_predictor_need_not_wait_for_a_step_of_its_context(world):
+    x, _ = world.train
+    p = hnas.Predictor(hnas.Network(world.search.query(1e-2)))
+    got = []
+
+    def progress(step, number):
+        thread = threading.Thread(target=lambda: got.append(p.predict(x)))
+        thread.start()
+        thread.join(10)
+
+    world.search.set_progress(progress)
+    world.search.step(world.train, world.valid)
+    assert got and all((g == p.predict(x)).all() for g in got)
+
+
 def test_threads_take_turns_on_a_context(world):
     errors, losses = [], []
 
