@@ -29,6 +29,15 @@ def as_images(x: Any) -> Any:
     return x if x.dtype == np.uint8 else _arrays.fitting(x, np.float32)
 
 
+def normalised(x: Any, mean: float, std: float) -> Any:
+    """Images as batches of a data set have them: (x - mean) / std in float32,
+    uint8 as value / 255."""
+    if x.dtype != np.uint8 and (mean, std) == (0.0, 1.0):
+        return x
+    unit = 255.0 if x.dtype == np.uint8 else 1.0
+    return ((x.astype(np.float64) / unit - mean) / std).astype(np.float32)
+
+
 class Dataset(Handle):
     """Labelled images: arrays uint8 (as value / 255) or float32, shared."""
 

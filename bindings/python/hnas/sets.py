@@ -16,18 +16,18 @@ from ._library import lib
 from ._options import number
 from .arch import Path, metric_limit
 from .context import Context, context_of
-from .data import Dataset, as_images
+from .data import Dataset, as_images, normalised
 from .net import Supernet
 from .network import Network
 from .op import Cost, cost_of
-from .tensor import tensor
+from .tensor import Tensor, tensor
 
 PIECE = 64  # images a call, so that Ctrl-C need not wait
 
 
 class Predictor(Handle):
     """A frozen copy of a network, or of the members of a set: it allocates
-    nothing.  Images are normalised as the network's."""
+    nothing.  Images uint8 or float32 are normalised as the network's."""
 
     def __init__(self, network: Network, threads: int = 1) -> None:
         s = network.settings
@@ -60,12 +60,11 @@ class Predictor(Handle):
         """Logits N x classes; different predictors may run at once, and
         beside the calls of their context."""
         x = as_images(x)
-        if x.dtype == np.uint8:
-            x = ((x / 255.0 - self.mean) / self.std).astype(np.float32)
         out = np.empty((len(x), self.classes), np.float32)
         with self._using() as pointer:
             for i in range(0, len(x), PIECE):
-                a = _arrays.describe(x[i:i + PIECE])
+                images = normalised(x[i:i + PIECE], self.mean, self.std)
+                a = _arrays.describe(images)
                 part = out[i:i + PIECE]
                 where = part.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
                 self._run(lib.hnas_predictor_run, pointer, pointer,
@@ -158,13 +157,16 @@ class NetworkSet(Handle):
 
     def calibrate(self, x: Any, first: bool = True) -> "NetworkSet":
         """Batch-norm's statistics of every member anew: the mean over the
-        calls since `first`; a Dataset gives 20 batches."""
+        calls since `first`; a Dataset gives 20 batches, a Tensor is taken as
+        it is."""
         if isinstance(x, Dataset):
             with x.batches(min(64, len(x)), mean=self.mean, std=self.std,
                            partial=True) as b:
                 for i in range(min(20, len(b))):
                     self.calibrate(b.get(0, i)[0], i == 0)
             return self
+        if not isinstance(x, Tensor):
+            x = normalised(as_images(x), self.mean, self.std)
         images = tensor(self._core, x)
         self._core.call(lib.hnas_set_calibrate, self._ptr, images._ptr,
                         int(first))

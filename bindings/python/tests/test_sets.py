@@ -42,6 +42,39 @@ def test_a_predictor_predicts_what_its_network_does(ctx, pictures):
         assert p.current == 0
 
 
+def test_a_predictor_normalises_what_its_network_does(ctx, pictures):
+    x, y = pictures
+    w = trained(ctx)
+    network = hnas.Network(w.search.query(1e-4)).fit(x, y, epochs=1)
+    assert network.mean != 0 and network.std != 1
+    want = network.decision_function(x)
+    unit = (x / 255).astype(np.float32)
+    with hnas.Predictor(network) as p, p.share() as other:
+        for images in (x, unit, unit[::-1][::-1], (x / 255)):
+            np.testing.assert_allclose(network.decision_function(images),
+                                       want, rtol=1e-3, atol=1e-3)
+            for q in (p, other):
+                np.testing.assert_allclose(q.decision_function(images), want,
+                                           rtol=1e-3, atol=1e-3)
+
+
+def test_a_set_normalises_what_its_networks_do(ctx, pictures):
+    x, _ = pictures
+    w = trained(ctx)
+    unit = (x / 255).astype(np.float32)
+    networks = hnas.NetworkSet(w.net, w.search.path(), mean=0.2, std=0.3)
+    got = []
+    for images in (x, unit):
+        networks.calibrate(images)
+        network = networks.network(0)
+        network.calibrate(images, batch=600)
+        want = network.decision_function(x)
+        for again in (x, unit):
+            got.append(networks.predictor().decision_function(again))
+            np.testing.assert_allclose(got[-1], want, rtol=1e-3, atol=1e-3)
+    assert all(np.allclose(g, got[0], rtol=1e-3, atol=1e-3) for g in got)
+
+
 def test_a_set_switches_between_the_pieces_of_a_path(ctx, tmp_path):
     w = trained(ctx)
     x, _ = w.train
