@@ -280,7 +280,18 @@ def _at_exit() -> None:
 atexit.register(_at_exit)
 
 
-class Handle:
+class Single:
+    """What stands for something of the library, which would end twice if it
+    could be copied."""
+
+    _instead = "make another"
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        raise TypeError(f"{type(self).__name__}: it can't be copied or "
+                        f"pickled, {self._instead} instead")
+
+
+class Handle(Single):
     """What every object of the library has: `close()`, `closed`, `with`."""
 
     _entry: Optional[Entry] = None

@@ -31,6 +31,7 @@ def write_text(core: Core, function: Any, *arguments: Any) -> str:
 class Arch(Handle):
     """A discrete architecture; immutable, it needs no net any more."""
 
+    _instead = "take to_dict and Arch.read"
     _ctx: Context
     _shape: Dict[str, Any]
 
@@ -198,6 +199,8 @@ def metric_limit(limits: Dict[str, Any]) -> Tuple[str, float]:
 
 class Path(Handle):
     """Every architecture of the range of lambda, in order."""
+
+    _instead = "take to_dict"
 
     def __init__(self, net: Supernet, hyper: Any, rule: str = "argmax",
                  theta: Optional[float] = None) -> None:

@@ -103,6 +103,8 @@ class Bilevel(Handle):
     step that is not finite does, stop (raise), skip or rollback.
     """
 
+    _instead = "take save and load"
+
     def __init__(self, net: Supernet, hyper: Hypernet, *,
                  preset: Optional[str] = None, order: Optional[str] = None,
                  relax: Optional[str] = None, tau: Pair = None,

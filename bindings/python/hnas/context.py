@@ -4,7 +4,7 @@ import ctypes
 from typing import Any, Callable, Optional, Tuple
 
 from . import _abi
-from ._core import Core
+from ._core import Core, Single
 from ._errors import error
 from ._library import lib
 from ._options import name_of, number, options
@@ -12,7 +12,7 @@ from ._options import name_of, number, options
 LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
 
-class Context:
+class Context(Single):
     """Everything of the library belongs to a context; they share nothing.
 
     threads: workers, 0 for all cores.  seed: of every random draw.

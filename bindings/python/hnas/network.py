@@ -48,6 +48,7 @@ class Network(Named):
     auxiliary: a second head for training.
     """
 
+    _instead = "take save and load"
     _params_function = "hnas_model_get_params"
 
     def __init__(self, arch: Union[Arch, Dict[str, Any], str], *,

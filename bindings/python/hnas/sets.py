@@ -29,6 +29,8 @@ class Predictor(Handle):
     """A frozen copy of a network, or of the members of a set: it allocates
     nothing.  Images uint8 or float32 are normalised as the network's."""
 
+    _instead = "take share"
+
     def __init__(self, network: Network, threads: int = 1) -> None:
         s = network.settings
         self._begin(network._core.create(
@@ -108,6 +110,8 @@ class Member(NamedTuple):
 
 class NetworkSet(Handle):
     """The networks of all pieces of a path over one copy of the weights."""
+
+    _instead = "take save and load"
 
     def __init__(self, net: Supernet, path: Path, *, mean: float = 0.0,
                  std: float = 1.0) -> None:

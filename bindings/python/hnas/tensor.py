@@ -25,6 +25,8 @@ class Tensor(Handle):
     numbers become float32 or int32.  wanted: it shall get a gradient.
     """
 
+    _instead = "take numpy"
+
     def __init__(self, array: Any, ctx: Optional[Context] = None, *,
                  dtype: Any = None, copy: bool = False,
                  wanted: bool = False) -> None:
@@ -140,6 +142,7 @@ def tensor(core: Core, value: Any, dtype: Any = np.float32) -> Tensor:
 class Named(Handle):
     """An object with named tensors: their values, gradients and handles."""
 
+    _instead = "take state_dict"
     _params_function = ""
 
     def _list(self) -> List[Tuple[str, int, Any]]:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Lives and deaths: close in any order, any number of times, or never."""
+import copy
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -101,6 +103,32 @@ def test_a_tape_outlives_none_of_its_inputs(ctx):
     tape.close()
     with pytest.raises(hnas.StateError):
         loss.item()
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_nothing_of_the_library_can_be_copied(way, world, capfd):
+    arch = world.search.query(1e-2)
+    network = hnas.Network(arch)
+    data = hnas.Dataset(world.train[0], world.train[1], world.ctx)
+    path = world.search.path()
+    things = {
+        world.ctx: "make another", hnas.Tape(world.ctx): "make another",
+        data: "make another", data.batches(2): "make another",
+        hnas.Tensor([1.0], world.ctx): "numpy",
+        world.net: "state_dict", world.hyper: "state_dict",
+        hnas.Op(world.ctx, "skip_connect"): "state_dict",
+        arch: "to_dict", path: "to_dict", world.search: "save and load",
+        network: "save and load", hnas.Predictor(network): "share",
+        hnas.NetworkSet(world.net, path): "save and load"}
+    for thing, instead in things.items():
+        with pytest.raises(TypeError, match=f"^{type(thing).__name__}: it "
+                           f"can't be copied or pickled.* {instead}"):
+            way(thing)
+        with pytest.raises(TypeError, match="can't be copied or pickled"):
+            way({"in": [thing]} if way is not copy.copy else thing)
+        gc.collect()
+        assert not thing.closed
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_interpreter_ends_with_everything_open():
