@@ -156,11 +156,17 @@ class Batches(Handle):
         return (self.get(epoch, i) for i in range(len(self)))
 
 
-def dataset(ctx: Context, x: Any, y: Any) -> Dataset:
-    """A data set as it is, or of arrays; without labels they are zeros."""
+def dataset(ctx: Context, x: Any, y: Any, labelled: bool = True) -> Dataset:
+    """A data set as it is, or of images and their labels; where no label is
+    used, not labelled, they may be left out."""
     if isinstance(x, Dataset):
+        if y is not None:
+            raise TypeError("labels: a Dataset has its own, want none beside "
+                            "it")
         return x
     x = as_images(x)
+    if y is None and labelled:
+        raise TypeError("labels: none, want one for each image, or a Dataset")
     if y is None:
         y = np.zeros(len(x), np.int32)
     if len(x) != len(np.ravel(y)):

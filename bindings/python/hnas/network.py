@@ -248,9 +248,9 @@ class Network(Named):
 
     def calibrate(self, x: Any, y: Any = None, *, batch: int = 64,
                   batches: int = _fit.CALIBRATION) -> "Network":
-        """Compute batch-norm's running statistics anew over so many
-        batches."""
-        data = dataset(self._ctx, x, y)
+        """Compute batch-norm's running statistics anew over so many batches of
+        images, or of a Dataset; labels are not used."""
+        data = dataset(self._ctx, x, y, labelled=False)
         with self._batches(data, min(batch, len(data)), True) as b:
             for i in range(min(batches, len(b))):
                 images, _ = b.get(0, i)
@@ -266,7 +266,7 @@ class Network(Named):
 
     def decision_function(self, x: Any, batch: int = 64) -> Any:
         """Logits N x classes."""
-        data, out = dataset(self._ctx, x, None), []
+        data, out = dataset(self._ctx, x, None, labelled=False), []
         classes = self.settings["classes"]
         with self._batches(data, batch, False) as b:
             for images, _ in _fit.epoch_batches(b, 0):
@@ -287,7 +287,8 @@ class Network(Named):
         return p / p.sum(axis=1, keepdims=True)
 
     def evaluate(self, x: Any, y: Any = None, batch: int = 64) -> Scores:
-        """Accuracy, macro precision and the confusion matrix."""
+        """Accuracy, macro precision and the confusion matrix on images and
+        labels, or a Dataset."""
         data = dataset(self._ctx, x, y)
         classes = self.settings["classes"]
         confusion = np.zeros((classes, classes), np.int64)
@@ -303,7 +304,7 @@ class Network(Named):
         return Scores(accuracy.value, precision.value, confusion)
 
     def score(self, x: Any, y: Any = None) -> float:
-        """The accuracy."""
+        """The accuracy on images and labels, or a Dataset."""
         return self.evaluate(x, y).accuracy
 
     def __repr__(self) -> str:

@@ -38,6 +38,25 @@ def test_fit_predict_score(arch, pictures):
         network.decision_function(x[480:]), rtol=1e-5, atol=1e-5)
 
 
+def test_labels_are_wanted_wherever_they_are_used(ctx, arch, pictures):
+    x, y = pictures
+    network, search = hnas.Network(arch), World(ctx).search
+    before = network.state_dict(), search.net.state_dict()
+    for use in (network.fit, network.score, network.evaluate, search.fit):
+        with pytest.raises(TypeError, match="labels: none, want one for each"):
+            use(x)
+        with hnas.Dataset(x, y, ctx) as data:
+            with pytest.raises(TypeError, match="a Dataset has its own"):
+                use(data, y)
+    assert same(network.state_dict(), before[0])
+    assert same(search.net.state_dict(), before[1])
+    network.calibrate(x)
+    with hnas.Dataset(x, y, ctx) as data:
+        assert network.score(data) == network.score(x, y)
+        np.testing.assert_array_equal(network.predict(x),
+                                      network.predict(data))
+
+
 def test_the_shape_comes_from_the_search_unless_it_is_given(world, arch):
     network = hnas.Network(arch)
     assert network.settings["channels"] == 2
