@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _abi
 from ._core import Core, Entry
-from ._errors import ElementTypeError, ShapeError
+from ._errors import ArgumentError, ElementTypeError, RangeError, ShapeError
 from ._library import lib
 
 DTYPES = {
@@ -42,16 +42,38 @@ def describe(array: Any) -> Any:
     return a
 
 
-def fitting(array: Any, dtype: Any = None) -> Any:
+def converted(array: Any, dtype: Any, what: str = "array") -> Any:
+    """The array itself or a copy in a dtype that holds its numbers: real ones,
+    and as whole numbers only such in range."""
+    array, dtype = np.asarray(array), np.dtype(dtype)
+    if array.dtype == dtype:
+        return array
+    if array.dtype.kind in "cOSUmM":
+        raise ArgumentError(f"{what}: dtype {array.dtype}, want real numbers",
+                            _abi.HNAS_E_ARG)
+    if dtype.kind in "iu" and array.size:
+        if array.dtype.kind not in "biu" and \
+                not (array == np.floor(array)).all():  # infinity is not in range
+            raise RangeError(f"{what}: not all are whole numbers, as {dtype} "
+                             "has to be", _abi.HNAS_E_RANGE)
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise RangeError(
+                f"{what}: {array.min()}..{array.max()}, want "
+                f"{limits.min}..{limits.max} as {dtype}", _abi.HNAS_E_RANGE)
+    return array.astype(dtype)
+
+
+def fitting(array: Any, dtype: Any = None, what: str = "array") -> Any:
     """The array itself if the library can read it, else a copy."""
     array = np.asarray(array)
-    if dtype is not None and array.dtype != dtype:
-        array = array.astype(dtype)
+    if dtype is not None:
+        array = converted(array, dtype, what)
     if array.dtype not in DTYPES:
-        raise ElementTypeError(f"array: dtype {array.dtype}, want float32, "
+        raise ElementTypeError(f"{what}: dtype {array.dtype}, want float32, "
                                "float64, int32 or uint8", _abi.HNAS_E_TYPE)
     if array.ndim > _abi.HNAS_MAX_RANK or array.size == 0:
-        raise ShapeError(f"array: shape {array.shape}, want at most "
+        raise ShapeError(f"{what}: shape {array.shape}, want at most "
                          f"{_abi.HNAS_MAX_RANK} axes, none empty",
                          _abi.HNAS_E_SHAPE)
     whole = all(s % array.itemsize == 0 for s in array.strides)
@@ -123,14 +145,12 @@ def copy_out(core: Core, pointer: Any, function: Any, dtype: Any) -> Any:
 def copy_in(core: Core, pointer: Any, array: Any, what: str) -> None:
     """Write an array into a tensor of the same shape."""
     with core.lock:
-        _, shape = shape_of(core, pointer)
+        a, shape = shape_of(core, pointer)
         array = np.asarray(array)
         if array.shape != shape:
             raise ShapeError(f"{what}: shape {array.shape}, want {shape}",
                              _abi.HNAS_E_SHAPE)
-        if array.dtype not in DTYPES:
-            array = array.astype(np.float64)
-        array = np.ascontiguousarray(array)
+        array = np.ascontiguousarray(converted(array, OF_DTYPE[a.dtype], what))
         core.call(lib.hnas_tensor_set, pointer, DTYPES[array.dtype],
                   array.ctypes.data, array.size)
 

@@ -26,7 +26,14 @@ def as_images(x: Any) -> Any:
     if x.ndim != 4:
         raise ShapeError(f"images: shape {x.shape}, want N x C x H x W",
                          _abi.HNAS_E_SHAPE)
-    return x if x.dtype == np.uint8 else _arrays.fitting(x, np.float32)
+    if x.dtype == np.uint8:
+        return x
+    return _arrays.fitting(x, np.float32, "images")
+
+
+def as_labels(y: Any) -> Any:
+    """Whole numbers as int32."""
+    return _arrays.fitting(y, np.int32, "labels")
 
 
 def normalised(x: Any, mean: float, std: float) -> Any:
@@ -45,8 +52,9 @@ class Dataset(Handle):
                  ctx: Optional[Context] = None) -> None:
         context = context_of(ctx)
         core = context._core
-        x = _arrays.wrap(core, _arrays.fitting(as_images(images)))
-        y = _arrays.wrap(core, _arrays.fitting(np.ravel(labels), np.int32))
+        given = _arrays.fitting(as_images(images), what="images"), as_labels(
+            np.ravel(labels))
+        x, y = (_arrays.wrap(core, array) for array in given)
         self._entry = core.create(
             _abi.hnas_dataset, lib.hnas_dataset_destroy,
             lib.hnas_dataset_create, context._ptr, x.pointer, y.pointer)
@@ -187,7 +195,7 @@ def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
                 _abi.HNAS_E_TYPE)
         x = Tensor._of(_arrays.wrap(core, x), False)
     if not isinstance(y, Tensor):
-        y = Tensor._of(_arrays.wrap(core, _arrays.fitting(y, np.int32)), False)
+        y = Tensor._of(_arrays.wrap(core, as_labels(y)), False)
     check_core(core, x, y)
     b = _abi.hnas_batch()
     b.images, b.labels = x._ptr, y._ptr

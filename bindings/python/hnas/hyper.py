@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _arrays
 from ._library import lib
 from ._options import KINDS, assign, name_of, number, options, read_opts
 from .context import Context
@@ -115,7 +115,8 @@ class Hypernet(Named):
                 clip: bool = False) -> None:
         """Move b1 of a table onto the monotone cone of costs E x O."""
         c = np.ascontiguousarray(cost, np.float64)
-        z = np.ascontiguousarray(zero_ops, np.int32)
+        z = np.ascontiguousarray(
+            _arrays.converted(zero_ops, np.int32, "zero_ops"))
         i, o = self._tables.index(table), self._opts()
         if c.shape != (o.rows[i], o.cols[i]) or z.shape != (o.cols[i],):
             raise ValueError(f"project: cost {c.shape}, zero_ops {z.shape}, "

@@ -60,7 +60,7 @@ class Op(Named):
         """Images N x C x H x W through it; batch-norm takes the batch's
         statistics, or the running ones."""
         self._x = Tensor._of(_arrays.wrap(self._core, _arrays.fitting(
-            np.array(x, np.float32))), False)
+            np.array(x), np.float32)), False)
         self._x.wanted = True
         self._tape.reset(running_stats=running_stats)
         self._y = self.apply(self._tape, self._x)

@@ -177,7 +177,7 @@ class Funcs:
     def cross_entropy(self, logits: Any, labels: Any) -> Tensor:
         """The mean over images of -log softmax(logits)[label]."""
         core, _ = self._where()
-        given = tensor(core, labels, np.int32)
+        given = tensor(core, labels, np.int32, "labels")
         return self._func(lib.hnas_cross_entropy, [logits], given._ptr)
 
     def mix(self, x: Sequence[Any], gates: Any,

@@ -131,12 +131,14 @@ def check_core(core: Core, *handles: Handle) -> None:
                                 "context", _abi.HNAS_E_ARG)
 
 
-def tensor(core: Core, value: Any, dtype: Any = np.float32) -> Tensor:
+def tensor(core: Core, value: Any, dtype: Any = np.float32,
+           what: str = "array") -> Tensor:
     """A tensor as it is, or a constant over an array."""
     if isinstance(value, Tensor):
         check_core(core, value)
         return value
-    return Tensor._of(_arrays.wrap(core, _arrays.fitting(value, dtype)), False)
+    return Tensor._of(_arrays.wrap(core, _arrays.fitting(value, dtype, what)),
+                      False)
 
 
 class Named(Handle):

@@ -78,6 +78,47 @@ def test_what_has_no_place_is_refused(ctx):
         t.view(2, 0, 1)
 
 
+@pytest.mark.parametrize("value", [0.7, np.nan, np.inf, 2.0 ** 31, 2 ** 32,
+                                   -2 ** 31 - 1, 1j, "1", None])
+def test_whole_numbers_are_never_made_of_others(ctx, world, value):
+    x, _ = world.train
+    labels = [value] + [0] * (len(x) - 1)
+    for use in (lambda: hnas.Dataset(x, labels, ctx),
+                lambda: world.search.loss(x, labels, 1e-2),
+                lambda: hnas.Tape(ctx).cross_entropy(np.zeros((6, 3)),
+                                                     labels)):
+        with pytest.raises(ValueError, match="^labels: "):
+            use()
+    with pytest.raises(ValueError, match="^array: "):
+        hnas.Tensor([value], ctx, dtype=np.int32)
+    whole = hnas.Tensor([1, 2], ctx)
+    with pytest.raises(ValueError, match="^tensor: "):
+        whole.set([3, value])
+    assert whole.numpy().tolist() == [1, 2]
+    whole.set([3.0, -2.0 ** 31])
+    assert whole.numpy().tolist() == [3, -2 ** 31]
+
+
+def test_numbers_that_have_no_place_are_refused(ctx, world):
+    with pytest.raises(ValueError, match="1099511627776, want -2147483648"):
+        hnas.Tensor([2 ** 40], ctx)
+    with pytest.raises(ValueError, match="-1..3, want 0..255 as uint8"):
+        hnas.Tensor([-1, 3], ctx, dtype=np.uint8)
+    x, y = world.train
+    for images in (x + 0j, x.astype(str)):
+        with pytest.raises(ValueError, match="^images: .* want real numbers"):
+            hnas.Dataset(images, y, ctx)
+        with pytest.raises(ValueError, match="^images: .* want real numbers"):
+            world.search.loss(images, y, 1e-2)
+    op = hnas.Op(ctx, "skip_connect", channels=1)
+    with pytest.raises(ValueError, match="want real numbers"):
+        op.forward(x + 0j)
+    state = world.net.state_dict()
+    state["head.bias"] = state["head.bias"] + 1j
+    with pytest.raises(ValueError, match="^head.bias: .* want real numbers"):
+        world.net.load_state_dict(state)
+
+
 def test_a_view_shares_a_part(ctx):
     a = np.arange(12, dtype=np.float32).reshape(3, 4)
     v = hnas.Tensor(a, ctx).view(1, 1, 2)
