@@ -21,6 +21,7 @@ PLAIN = {
     "size_t": "c_size_t", "float": "c_float", "double": "c_double",
     "char": "c_char", "hnas_status": "c_int32",
 }
+WHOLE = set(PLAIN.values()) - {"None", "c_char", "c_float", "c_double"}
 HEAD = '''# SPDX-License-Identifier: BSD-3-Clause
 """The C interface as ctypes sees it.  Written by generate.py from the public
 headers; not to be edited."""
@@ -29,7 +30,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double,
                     c_uint64, c_void_p)
 from typing import Any, Dict, List, Tuple
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "WHOLE"]
 _used = (c_char, c_float, c_uint8, c_uint32, c_uint64)
 '''
 
@@ -227,7 +228,7 @@ def pack(begin, items, end, indent):
         if len(line) + 1 + len(item) > 79 and line.strip():
             lines.append(line.rstrip())
             line = " " * indent
-        line += ("" if line.endswith(("[", "(")) or not line.strip() else " ")
+        line += ("" if line.endswith(("[", "(", "{")) or not line.strip() else " ")
         line += item
     lines.append(line if items else begin + end)
     return lines
@@ -263,6 +264,13 @@ def write(values, declarations):
     for _, name, result, params in sorted(functions):
         kinds = [kind for _, kind in params]
         lines += pack(f'    "{name}": ({result}, [', kinds, "]),", 8)
+    lines += ["}", "", "# name: {index of an argument that is a whole number: its "
+              "name}", "WHOLE: Dict[str, Dict[int, str]] = {"]
+    for _, name, _, params in sorted(functions):
+        found = [f'{i}: "{param}"' for i, (param, kind) in enumerate(params)
+                 if kind in WHOLE]
+        if found:
+            lines += pack(f'    "{name}": {{', found, "},", 8)
     return "\n".join(lines + ["}", ""])
 
 

@@ -14,6 +14,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 from . import _abi
 from ._errors import StateError, error
 from ._library import lib
+from ._whole import check
 
 _serials = itertools.count()
 _exiting = False
@@ -72,6 +73,7 @@ class Core:
 
     def call(self, function: Any, *arguments: Any) -> int:
         """Call a function that answers a status; raise what went wrong."""
+        check(function, arguments)
         with self.lock:
             self.check_open()
             with self._running():
@@ -85,6 +87,7 @@ class Core:
 
     def get(self, function: Any, *arguments: Any) -> Any:
         """Call a function that can't fail."""
+        check(function, arguments)
         with self.lock:
             self.check_open()
             with self._running():

@@ -79,6 +79,8 @@ def _bind(library: ctypes.CDLL) -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments
+        function.whole = [(i, argument, arguments[i]) for i, argument
+                          in _abi.WHOLE.get(name, {}).items()]
     if library.hnas_abi() != _abi.HNAS_ABI:
         raise ImportError(f"{library._name}: ABI {library.hnas_abi()}, want "
                           f"{_abi.HNAS_ABI}")

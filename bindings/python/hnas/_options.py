@@ -6,6 +6,7 @@ from typing import Any, Dict, Tuple
 from . import _abi
 from ._errors import UnknownNameError
 from ._library import lib
+from ._whole import RANGES, whole
 
 
 def names(prefix: str) -> Dict[str, int]:
@@ -45,10 +46,23 @@ def options(kind: str) -> Any:
 
 
 def assign(opts: Any, **values: Any) -> None:
-    """Set the fields that are not None."""
+    """Set the fields that are not None; what doesn't fit is refused before the
+    first is set."""
+    kinds, fitting = dict(opts._fields_), {}
     for name, value in values.items():
-        if value is not None:
-            setattr(opts, name, value)
+        kind = kinds[name]
+        if value is None:
+            continue
+        if kind in RANGES:
+            value = whole(name, value, kind)
+        elif issubclass(kind, ctypes.Array) and kind._type_ in RANGES:
+            if len(value) != kind._length_:
+                raise ValueError(f"{name}: {tuple(value)}, want "
+                                 f"{kind._length_} numbers")
+            value = kind(*[whole(name, v, kind._type_) for v in value])
+        fitting[name] = value
+    for name, value in fitting.items():
+        setattr(opts, name, value)
 
 
 def pair(what: str, value: Any) -> Tuple[float, float]:

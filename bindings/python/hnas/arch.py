@@ -11,7 +11,7 @@ from . import _abi
 from ._core import Core, Entry, Handle
 from ._errors import InfeasibleError
 from ._library import lib
-from ._options import KINDS, METRICS, name_of, number, options
+from ._options import KINDS, METRICS, assign, name_of, number, options
 from .context import Context, context_of
 from .net import Supernet
 from .op import Cost, cost_of
@@ -205,9 +205,7 @@ class Path(Handle):
     def __init__(self, net: Supernet, hyper: Any, rule: str = "argmax",
                  theta: Optional[float] = None) -> None:
         opts = options("hnas_path_opts")
-        opts.rule = number("rule", "HNAS_RULE_", rule)
-        if theta is not None:
-            opts.theta = theta
+        assign(opts, rule=number("rule", "HNAS_RULE_", rule), theta=theta)
         assert net._entry is not None
         self._entry = net._core.create(
             _abi.hnas_path, lib.hnas_path_destroy, lib.hnas_path_create,

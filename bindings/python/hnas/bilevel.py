@@ -74,7 +74,7 @@ def set_steps(opts: Any, *, order: Optional[str], virtual_clip: Any,
               cooldown: Any) -> None:
     """Settings of a bilevel optimizer, where they are not None."""
     if order is not None:
-        opts.order = number("order", "HNAS_ORDER_", order)
+        assign(opts, order=number("order", "HNAS_ORDER_", order))
     if w_lr is not None:
         opts.w_rate, opts.w_rate_last = pair("w_lr", w_lr)
     if u_betas is not None:
@@ -146,7 +146,7 @@ class Bilevel(Handle):
                 ("on_nan", "HNAS_NAN_", on_nan),
                 ("rule", "HNAS_RULE_", rule)):
             if value is not None:
-                setattr(opts, field, number(field, prefix, value))
+                assign(opts, **{field: number(field, prefix, value)})
         if tau is not None:
             opts.tau, opts.tau_last = pair("tau", tau)
         if tau is not None and tau_schedule is None:

@@ -7,7 +7,7 @@ from . import _abi
 from ._core import Core, Single
 from ._errors import error
 from ._library import lib
-from ._options import name_of, number, options
+from ._options import assign, name_of, number, options
 
 LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
@@ -31,12 +31,9 @@ class Context(Single):
         self._log, self._poll = log, poll
         self._callbacks = (_abi.hnas_log_fn(self._on_log),
                            _abi.hnas_poll_fn(self._on_poll))
-        opts.n_threads = threads
-        opts.seed = seed
-        opts.gemm = number("gemm", "HNAS_GEMM_", gemm)
-        opts.log_level = LEVELS.get(log_level, 2)
-        if cpu_mask is not None:
-            opts.cpu_mask = cpu_mask
+        assign(opts, n_threads=threads, seed=seed,
+               gemm=number("gemm", "HNAS_GEMM_", gemm),
+               log_level=LEVELS.get(log_level, 2), cpu_mask=cpu_mask)
         if log:
             opts.log = self._callbacks[0]
         opts.poll = self._callbacks[1]

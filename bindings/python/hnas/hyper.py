@@ -33,9 +33,9 @@ class Hypernet(Named):
         opts = options("hnas_hyper_opts") if preset is None else \
             find_preset(net.ctx, preset, net.settings["cells"]).hyper
         if kind is not None:
-            opts.kind = number("kind", "HNAS_HYPER_", kind)
+            assign(opts, kind=number("kind", "HNAS_HYPER_", kind))
         if scale is not None:
-            opts.scale = number("scale", "HNAS_SCALE_", scale)
+            assign(opts, scale=number("scale", "HNAS_SCALE_", scale))
         if lambda_range is not None:
             opts.lambda_lo, opts.lambda_hi = lambda_range
         assign(opts, init_std=init_std, knots=knots, hidden=hidden)

@@ -9,6 +9,7 @@ import numpy as np
 from . import _abi
 from ._library import lib
 from ._options import KINDS, assign, number, options, read_opts, texts
+from ._whole import numbers
 from .context import Context, context_of
 from .op import Cost, cost_of
 from .presets import find_preset
@@ -61,11 +62,14 @@ class Cell(Named):
         lists = [texts(o) for o in per_edge]
         array = (_abi.hnas_edge * max(1, len(given)))()
         for slot, e, o, names in zip(array, given, per_edge, lists):
-            slot.__init__(e[0], e[1], e[2] if len(e) > 2 else 1, len(o), names)
-        numbers = (ctypes.c_int32 * max(1, len(outputs)))(*outputs)
-        desc = _abi.hnas_cell_desc(
-            ctypes.sizeof(_abi.hnas_cell_desc), inputs, nodes, channels,
-            len(given), array, len(outputs), numbers)
+            assign(slot, from_=e[0], to=e[1], stride=e[2] if len(e) > 2 else 1,
+                   n_ops=len(o))
+            slot.ops = names
+        desc = _abi.hnas_cell_desc(ctypes.sizeof(_abi.hnas_cell_desc))
+        assign(desc, n_inputs=inputs, n_nodes=nodes, channels=channels,
+               n_edges=len(given), n_outputs=len(outputs))
+        desc.edges = array
+        desc.outputs = numbers("outputs", outputs, ctypes.c_int32)
         self._entry = context._core.create(
             _abi.hnas_cell, lib.hnas_cell_destroy, lib.hnas_cell_create,
             context._ptr, ctypes.byref(desc))
@@ -129,16 +133,12 @@ class Supernet(Named):
                                      ("kernels", "HNAS_KERNELS_", kernels),
                                      ("scale", "HNAS_SCALE_", scale)):
             if value is not None:
-                setattr(opts, field, number(field, prefix, value))
+                assign(opts, **{field: number(field, prefix, value)})
         if lambda_range is not None:
             opts.lambda_lo, opts.lambda_hi = lambda_range
-        assign(opts, knots=head_knots, embedding=embedding)
-        if len(image) != 3:
-            raise ValueError(f"image: {tuple(image)}, want (C, H, W)")
-        for i in range(3):
-            opts.image[i] = image[i]
-        opts.classes, opts.channels, opts.cells = classes, channels, cells
-        opts.nodes, opts.stem_multiplier = nodes, stem_multiplier
+        assign(opts, image=image, classes=classes, channels=channels,
+               cells=cells, nodes=nodes, stem_multiplier=stem_multiplier,
+               knots=head_knots, embedding=embedding)
         if ops is not None:
             names = texts(ops)
             opts.n_ops, opts.ops = len(ops), names

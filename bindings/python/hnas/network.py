@@ -63,14 +63,11 @@ class Network(Named):
             arch = Arch.read(arch, ctx)
         opts = options("hnas_model_opts")
         shape = arch._shape
-        dims: Any = image or shape.get("image", opts.image)
-        for i, n in enumerate(dims):
-            opts.image[i] = n
-        for name in ("classes", "channels", "cells", "nodes",
+        for name in ("image", "classes", "channels", "cells", "nodes",
                      "stem_multiplier"):
-            setattr(opts, name, shape.get(name, getattr(opts, name)))
-        assign(opts, classes=classes, channels=channels, cells=cells,
-               nodes=nodes, stem_multiplier=stem_multiplier,
+            assign(opts, **{name: shape.get(name)})
+        assign(opts, image=image, classes=classes, channels=channels,
+               cells=cells, nodes=nodes, stem_multiplier=stem_multiplier,
                affine=int(affine), auxiliary=int(auxiliary))
         self._lam = arch.lam
         self._begin(arch._ctx, arch._core.create(

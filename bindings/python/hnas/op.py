@@ -10,6 +10,8 @@ from . import _abi, _arrays
 from ._core import Core
 from ._errors import StateError
 from ._library import lib
+from ._options import assign
+from ._whole import numbers
 from .context import Context, context_of
 from .tape import Norm, PythonFunc, Tape
 from .tensor import Named, Tensor, tensor
@@ -35,8 +37,8 @@ class Op(Named):
     def __init__(self, ctx: Optional[Context], name: str, channels: int = 16,
                  stride: int = 1) -> None:
         context = context_of(ctx)
-        desc = _abi.hnas_op_desc(ctypes.sizeof(_abi.hnas_op_desc), channels,
-                                 stride)
+        desc = _abi.hnas_op_desc(ctypes.sizeof(_abi.hnas_op_desc))
+        assign(desc, channels=channels, stride=stride)
         self._entry = context._core.create(
             _abi.hnas_op, lib.hnas_op_destroy, lib.hnas_op_create,
             context._ptr, name.encode(), ctypes.byref(desc))
@@ -99,10 +101,12 @@ class Builder:
 
     def weight(self, name: str, dims: Sequence[int]) -> Tensor:
         """A convolution weight O x I x kH x kW that is trained."""
-        numbers = (ctypes.c_int64 * 4)(*dims)
+        if len(dims) != 4:
+            raise ValueError(f"{name}: {tuple(dims)}, want (O, I, kH, kW)")
         out = ctypes.POINTER(_abi.hnas_tensor)()
         self._core.call(lib.hnas_op_builder_weight, ctypes.byref(out),
-                        self._pointer, name.encode(), numbers)
+                        self._pointer, name.encode(),
+                        numbers("dims", dims, ctypes.c_int64))
         entry = self._core.adopt(lib.hnas_tensor_ref(out),
                                  lib.hnas_tensor_unref)
         return Tensor._of(entry, False)
@@ -139,7 +143,7 @@ class _Registered:
         fields: Dict[str, Any] = dict(_abi.hnas_op_table._fields_)
         self.table = t = _abi.hnas_op_table()
         t.size, t.name = ctypes.sizeof(t), self._name
-        t.version, t.flags = version, flags
+        assign(t, version=version, flags=flags)
         for field in ("create", "destroy", "apply", "cost"):
             setattr(t, field, fields[field](getattr(self, "_" + field)))
 

@@ -14,6 +14,7 @@ from ._core import Entry, Handle
 from ._errors import InfeasibleError, error
 from ._library import lib
 from ._options import number
+from ._whole import check
 from .arch import Path, metric_limit
 from .context import Context, context_of
 from .data import Dataset, as_images, normalised
@@ -75,6 +76,7 @@ class Predictor(Handle):
 
     def _run(self, function: Any, pointer: Any, *arguments: Any) -> int:
         """Call a function that leaves its message in the predictor."""
+        check(function, arguments)
         with self._lock:
             status = int(function(*arguments))
             if status < 0:

@@ -8,17 +8,16 @@ import numpy as np
 from . import _abi, _arrays
 from ._core import NULL_TAPE, Core, Handle
 from ._library import lib
-from ._options import options
+from ._options import assign, options
+from ._whole import numbers
 from .context import Context, context_of
 from .tensor import Tensor, check_core, tensor
 
 Two = Any  # a number, or (rows, columns)
 
 
-def _two(value: Two) -> Tuple[int, int]:
-    if isinstance(value, (tuple, list)):
-        return int(value[0]), int(value[1])
-    return int(value), int(value)
+def _two(value: Two) -> Any:
+    return value if isinstance(value, (tuple, list)) else (value, value)
 
 
 def pointers(tensors: Sequence[Tensor]) -> Any:
@@ -126,10 +125,8 @@ class Funcs:
     @staticmethod
     def _window(stride: Two, pad: Two, dilation: Two, relu: bool) -> Any:
         opts = options("hnas_conv_opts")
-        for name, value in (("stride", stride), ("pad", pad),
-                            ("dilation", dilation)):
-            getattr(opts, name)[0], getattr(opts, name)[1] = _two(value)
-        opts.relu = int(relu)
+        assign(opts, stride=_two(stride), pad=_two(pad),
+               dilation=_two(dilation), relu=int(relu))
         return opts
 
     def conv2d(self, x: Any, weight: Any, *, stride: Two = 1, pad: Two = 0,
@@ -185,10 +182,10 @@ class Funcs:
         """The sum of gates[index[t]] * x[t]."""
         core, _ = self._where()
         given = tensor(core, gates)
-        numbers = (ctypes.c_int64 * max(1, len(index)))(*index)
         if len(index) != len(x):
             raise ValueError(f"mix: {len(index)} indices for {len(x)} images")
-        return self._list_func(lib.hnas_mix, x, given._ptr, numbers)
+        return self._list_func(lib.hnas_mix, x, given._ptr,
+                               numbers("index", index, ctypes.c_int64))
 
     def relax_softmax(self, alpha: Any, tau: float = 1.0) -> Tensor:
         return self._func(lib.hnas_relax_softmax, [alpha], tau)
@@ -222,9 +219,8 @@ class Funcs:
         core, tape = self._where()
         given = [tensor(core, x) for x in inputs]
         dims = _abi.hnas_shape()
-        dims.rank = len(shape)
-        for i, n in enumerate(shape):
-            dims.dims[i] = n
+        unused = [0] * (_abi.HNAS_MAX_RANK - len(shape))
+        assign(dims, rank=len(shape), dims=[*shape, *unused])
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_func_apply, tape,
             ctypes.byref(func.table), pointers(given), len(given),

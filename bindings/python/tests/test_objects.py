@@ -260,6 +260,73 @@ def test_the_default_context_comes_back_after_close():
     assert not hnas.default_context().closed
 
 
+NOT_IN_C = [
+    ("threads", lambda w: hnas.Context(threads=2 ** 32 + 1)),
+    ("seed", lambda w: hnas.Context(seed=-1)),
+    ("cpu_mask", lambda w: hnas.Context(cpu_mask=2 ** 32)),
+    ("cells", lambda w: hnas.Supernet(w.ctx, cells=2 ** 32 + 1)),
+    ("channels", lambda w: hnas.Supernet(w.ctx, channels=2 ** 64 + 2)),
+    ("image", lambda w: hnas.Supernet(w.ctx, image=(1, 8, 2 ** 64 + 8))),
+    ("knots", lambda w: hnas.Hypernet(w.net, kind="piecewise",
+                                      knots=2 ** 32 + 3)),
+    ("draws", lambda w: hnas.Bilevel(w.net, w.hyper, draws=2 ** 32 + 1)),
+    ("relax", lambda w: hnas.Bilevel(w.net, w.hyper, relax=2 ** 32)),
+    ("total_steps", lambda w: hnas.Bilevel(w.net, w.hyper,
+                                           total_steps=2 ** 64)),
+    ("rule", lambda w: w.search.query(1e-2, rule=2 ** 32)),
+    ("limit", lambda w: w.search.budget(params=1e30)),
+    ("classes", lambda w: hnas.Network(w.search.query(1e-2),
+                                       classes=2 ** 64 + 3)),
+    ("image", lambda w: hnas.Network(w.search.query(1e-2),
+                                     image=(1, 8, 2 ** 64 + 8))),
+    ("total_steps", lambda w: hnas.Network(w.search.query(1e-2)).begin(
+        total_steps=2 ** 64 + 1)),
+    ("threads", lambda w: hnas.Predictor(hnas.Network(w.search.query(1e-2)),
+                                         threads=2 ** 32 + 1)),
+    ("index", lambda w: hnas.Predictor(hnas.Network(
+        w.search.query(1e-2))).switch(2 ** 32)),
+    ("threads", lambda w: hnas.Predictor(hnas.Network(
+        w.search.query(1e-2))).share(2 ** 32 + 1)),
+    ("batch", lambda w: hnas.Dataset(*w.train, w.ctx).batches(2 ** 64 + 2)),
+    ("epoch", lambda w: hnas.Dataset(*w.train, w.ctx).batches(2).get(
+        2 ** 64, 0)),
+    ("axis", lambda w: w.net.tensor("head.bias").view(2 ** 32, 0, 1)),
+    ("first", lambda w: w.net.tensor("head.bias").view(0, 2 ** 64, 1)),
+    ("stride", lambda w: hnas.Tape(w.ctx).conv2d(
+        np.ones((1, 1, 4, 4)), np.ones((1, 1, 1, 1)), stride=2 ** 64 + 1)),
+    ("stride", lambda w: hnas.Tape(w.ctx).max_pool_3x3(
+        np.ones((1, 1, 4, 4)), 2 ** 64 + 1)),
+    ("index", lambda w: hnas.Tape(w.ctx).mix(
+        [np.ones((1, 1, 4, 4))], np.ones((1, 1)), [2 ** 64])),
+    ("stride", lambda w: hnas.Op(w.ctx, "skip_connect", stride=2 ** 64 + 1)),
+    ("from", lambda w: hnas.Cell(1, [(2 ** 32, 2)], ctx=w.ctx)),
+    ("outputs", lambda w: hnas.Cell(1, outputs=[2 ** 32 + 2], ctx=w.ctx)),
+    ("version", lambda w: hnas.register_op(
+        w.ctx, "mine", forward=lambda x, stride: x, version=2 ** 32 + 1)),
+]
+
+
+@pytest.mark.parametrize("name, use", NOT_IN_C)
+def test_a_number_that_c_cannot_hold_is_named(world, name, use):
+    with pytest.raises(ValueError, match=rf"^{name}: -?\d+, want"):
+        use(world)
+
+
+def test_what_is_no_whole_number_is_named(world):
+    for use in (lambda: hnas.Context(threads=1.5),
+                lambda: hnas.Supernet(world.ctx, cells=3.0),
+                lambda: hnas.Tape(world.ctx).max_pool_3x3(
+                    np.ones((1, 1, 4, 4)), 1.5),
+                lambda: world.net.tensor("head.bias").view(0, "0", 1)):
+        with pytest.raises(TypeError, match="^(threads|cells|stride|first): "
+                           ".*, want a whole number"):
+            use()
+    with pytest.raises(ValueError, match="image: .*, want 3 numbers"):
+        hnas.Supernet(world.ctx, image=(8, 8))
+    assert hnas.Context(threads=np.int64(1), seed=2 ** 64 - 1).seed == \
+        2 ** 64 - 1
+
+
 def test_settings_that_no_context_takes_are_named():
     with pytest.raises(hnas.RangeError, match="threads 1000, want 0..256"):
         hnas.Context(threads=1000)
