@@ -129,6 +129,26 @@ class _State(NamedTuple):
     stride: int
 
 
+def _counts(what: str, given: Any) -> Dict[str, int]:
+    """The numbers that a cost function gave, none below 0."""
+    if not isinstance(given, Mapping):
+        if len(given) != len(Cost._fields):
+            raise ValueError(f"{what}: {given!r}, want (params, macs, bytes)")
+        given = dict(zip(Cost._fields, given))
+    unknown = sorted(str(k) for k in set(given) - set(Cost._fields))
+    if unknown:
+        raise ValueError(f"{what}: {', '.join(unknown)}, want some of "
+                         f"{', '.join(Cost._fields)}")
+    counts = {}
+    for name in Cost._fields:
+        number = given.get(name, 0)
+        if not 0 <= number < 2 ** 63 or number != int(number):
+            raise ValueError(f"{what}: {name} {number}, want a whole number "
+                             f"0..{2 ** 63 - 1}")
+        counts[name] = int(number)
+    return counts
+
+
 class _Registered:
     """An operation's table, whose functions call Python; it lives as long as
     the context."""
@@ -176,11 +196,9 @@ class _Registered:
 
     def _cost(self, key: int, height: int, width: int, cost: Any) -> None:
         with self.core.carried():
-            given = self.cost(self.states[key], height, width)
-            if isinstance(given, Mapping):
-                given = [given.get(k, 0) for k in ("params", "macs", "bytes")]
-            c = cost[0]
-            c.params, c.macs, c.bytes = (int(n) for n in given)
+            what = f"{self._name.decode()}: cost"
+            assign(cost[0], **_counts(what, self.cost(self.states[key], height,
+                                                      width)))
 
 
 def _halved(size: int, stride: int) -> int:
@@ -245,7 +263,8 @@ def register_op(ctx: Optional[Context], name: str, *,
     apply(tape, state, x) a tensor.
 
     cost(channels, stride, height, width) gives (params, macs, bytes) of one
-    image, or a dict of them; where it is left out the weights are counted.
+    image, or a dict of them, whole numbers from 0; where it is left out the
+    weights are counted.
     """
     core = context_of(ctx)._core
     flags = (_abi.HNAS_OP_ZERO * zero + _abi.HNAS_OP_IDENTITY * identity +

@@ -122,6 +122,27 @@ def register_all(ctx):
                      apply=bottleneck, cost=bottleneck_cost)
 
 
+@pytest.mark.parametrize("cost, said", [
+    ((-5, 0, 0), "params -5, want"), ((0, 2 ** 70, 0), "macs 118059162071"),
+    ((0, 0, 0.5), "bytes 0.5, want"), ((0, float("nan"), 0), "macs nan, want"),
+    ({"macs": -1}, "macs -1, want"), ({"parms": 1}, "parms, want some of"),
+    ((1, 2), "want .params, macs, bytes.")])
+def test_a_cost_is_a_whole_number_from_0(ctx, cost, said):
+    hnas.register_op(ctx, "mine", forward=lambda x, stride: x,
+                     cost=lambda *_: cost)
+    with pytest.raises(ValueError, match="^mine: cost: .*" + said):
+        hnas.Supernet(ctx, ops=["none", "mine"], channels=2, cells=1, nodes=1)
+    op = hnas.Op(ctx, "mine")
+    with pytest.raises(ValueError, match="^mine: cost: .*" + said):
+        op.cost(4, 4)
+
+
+def test_costs_may_be_numpys_numbers(ctx):
+    hnas.register_op(ctx, "mine", forward=lambda x, stride: x,
+                     cost=lambda *_: {"params": np.int64(2), "bytes": 3.0})
+    assert hnas.Op(ctx, "mine").cost(4, 4) == (2, 0, 3)
+
+
 NEW = ["none", "tanh", "scaled", "bottleneck", "sep_conv_3x3"]
 
 
