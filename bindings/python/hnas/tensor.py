@@ -165,14 +165,17 @@ class Named(Handle):
 
     def load_state_dict(self, state: Mapping[str, Any],
                         strict: bool = True) -> None:
-        """Write named tensors.  All names and shapes are checked before the
-        first is written; without strict, others and missing ones are left."""
+        """Write named tensors.  All names, shapes and values are checked
+        before the first is written; without strict, others and missing ones
+        are left."""
         with self._core.lock:
             mine = {name: p for name, _, p in self._list()}
             if strict:
                 self._check_names(set(mine), set(state))
             new = {n: np.asarray(state[n]) for n in mine if n in state}
-            for name, value in new.items():
+            for name, given in new.items():
+                value = _arrays.converted(given, np.float32, name)
+                new[name] = value
                 want = _arrays.shape_of(self._core, mine[name])[1]
                 if value.shape != want:
                     raise ShapeError(

@@ -230,6 +230,10 @@ def test_state_dicts_are_checked_before_anything_is_written(world):
     other["head.bias"] = np.zeros(7)
     with pytest.raises(hnas.ShapeError, match=r"head.bias.*\(7,\)"):
         world.net.load_state_dict(other)
+    for value in (np.full(3, 1j), ["a", "b", "c"]):
+        other["head.bias"] = value
+        with pytest.raises(ValueError, match="^head.bias: .*real numbers"):
+            world.net.load_state_dict(other)
     with pytest.raises(hnas.UnknownNameError, match="unknown: extra"):
         world.net.load_state_dict({**before, "extra": 1})
     assert same(world.net.state_dict(), before)
