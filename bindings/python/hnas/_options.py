@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Names for the constants of the headers, and options structs."""
 import ctypes
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from . import _abi
 from ._errors import UnknownNameError
@@ -74,7 +74,15 @@ def pair(what: str, value: Any) -> Tuple[float, float]:
     return float(value), float(value)
 
 
-def texts(strings: Any) -> Any:
+def names_of(what: str, given: Any) -> List[str]:
+    """A list of names, which one name alone is not."""
+    names = list(given)
+    if isinstance(given, str) or not all(isinstance(n, str) for n in names):
+        raise TypeError(f"{what}: {given!r}, want a list of names")
+    return names
+
+
+def texts(strings: Sequence[str]) -> Any:
     """An array of C strings."""
     encoded = [s.encode() for s in strings]
     return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)

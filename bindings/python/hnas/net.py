@@ -8,7 +8,8 @@ import numpy as np
 
 from . import _abi
 from ._library import lib
-from ._options import KINDS, assign, number, options, read_opts, texts
+from ._options import (KINDS, assign, names_of, number, options, read_opts,
+                       texts)
 from ._whole import numbers
 from .context import Context, context_of
 from .op import Cost, cost_of
@@ -28,8 +29,9 @@ def darts_edges(nodes: int) -> List[Tuple[int, int]]:
 def _in_order(edges: Sequence[Sequence[int]], ops: Sequence[Any]
               ) -> Tuple[List[Sequence[int]], List[List[str]]]:
     """Edges by target, then source, and the operations of each."""
-    lists = [list(ops)] * len(edges) if not ops or isinstance(ops[0], str) \
-        else [list(o) for o in ops]
+    shared = isinstance(ops, str) or not ops or isinstance(ops[0], str)
+    lists = [names_of("ops", ops)] * len(edges) if shared \
+        else [names_of("ops", o) for o in ops]
     if len(lists) != len(edges):
         raise ValueError(f"ops: {len(lists)} lists for {len(edges)} edges")
     order = sorted(range(len(edges)),
@@ -140,8 +142,8 @@ class Supernet(Named):
                cells=cells, nodes=nodes, stem_multiplier=stem_multiplier,
                knots=head_knots, embedding=embedding)
         if ops is not None:
-            names = texts(ops)
-            opts.n_ops, opts.ops = len(ops), names
+            names = names_of("ops", ops)
+            opts.n_ops, opts.ops = len(names), texts(names)
         self._entry = context._core.create(
             _abi.hnas_supernet, lib.hnas_supernet_destroy,
             lib.hnas_supernet_create, context._ptr, ctypes.byref(opts))

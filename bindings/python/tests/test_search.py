@@ -350,6 +350,17 @@ def test_a_step_that_is_not_finite_raises_by_default(ctx):
         World(ctx, on_nan="again")
 
 
+def test_a_name_alone_is_no_list_of_operations(ctx):
+    for ops in ("none", b"none", [1], ["none", 2]):
+        with pytest.raises(TypeError, match="^ops: .*want a list of names"):
+            hnas.Supernet(ctx, ops=ops)
+    for ops in ("none", ["none", 2], [["none"], "none"]):
+        with pytest.raises(TypeError, match="^ops: .*want a list of names"):
+            hnas.Cell(1, ops=ops, ctx=ctx)
+    assert hnas.Cell(1, ops=tuple(OPS), ctx=ctx).ops == [OPS, OPS]
+    assert hnas.Supernet(ctx, ops=tuple(OPS)).ops == OPS
+
+
 def test_a_cell_of_its_own_shape(ctx):
     cell = hnas.Cell(2, [(0, 1), (1, 2, 2), (0, 2, 2)],
                      [["skip_connect"], OPS, ["none", "avg_pool_3x3"]],
