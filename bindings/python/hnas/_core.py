@@ -78,7 +78,7 @@ class Core:
             self.check_open()
             with self._running():
                 status = int(function(*arguments))
-            self._raise_pending()
+            self.raise_pending()
             if status < 0:
                 text = lib.hnas_context_message(self.pointer).decode(
                     errors="replace")
@@ -92,7 +92,7 @@ class Core:
             self.check_open()
             with self._running():
                 value = function(*arguments)
-            self._raise_pending()
+            self.raise_pending()
             return value
 
     def create(self, kind: Any, destroy: Any, function: Any, *arguments: Any,
@@ -150,7 +150,7 @@ class Core:
                 self.raised.append(e)
         return handle
 
-    def _raise_pending(self) -> None:
+    def raise_pending(self) -> None:
         """Raise what a callback or a signal left, once C has returned."""
         if self.raised and self.depth == 0:
             first = self.raised[0]

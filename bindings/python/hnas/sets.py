@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._core import Entry, Handle
-from ._errors import InfeasibleError, error
+from ._errors import InfeasibleError, OperationError, error
 from ._library import lib
 from ._options import number
 from ._whole import check
@@ -51,8 +51,13 @@ class Predictor(Handle):
         with self._using() as pointer:
 
             def make(out: Any) -> int:
-                return self._run(lib.hnas_predictor_share, pointer, out,
-                                 pointer, threads)
+                try:
+                    return self._run(lib.hnas_predictor_share, pointer, out,
+                                     pointer, threads)
+                except OperationError as e:
+                    if not core.raised:
+                        raise
+                    return e.status  # the call raises what is there
 
             p._begin(core.create(_abi.hnas_predictor,
                                  lib.hnas_predictor_destroy, make),
@@ -75,11 +80,14 @@ class Predictor(Handle):
         return out
 
     def _run(self, function: Any, pointer: Any, *arguments: Any) -> int:
-        """Call a function that leaves its message in the predictor."""
+        """Call a function that leaves its message in the predictor; raise what
+        an operation raised, unless it may be that of another call."""
         check(function, arguments)
         with self._lock:
             status = int(function(*arguments))
             if status < 0:
+                if status == _abi.HNAS_E_OP:
+                    self._core.raise_pending()
                 raise error(status, lib.hnas_predictor_message(
                     pointer).decode(errors="replace"))
         return status

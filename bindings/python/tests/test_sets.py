@@ -42,6 +42,32 @@ def test_a_predictor_predicts_what_its_network_does(ctx, pictures):
         assert p.current == 0
 
 
+def test_a_predictor_raises_what_its_operation_raised(ctx):
+    class Mine(Exception):
+        pass
+
+    def forward(x, stride):
+        if armed:
+            raise Mine("forward")
+        return x[:, :, ::stride, ::stride]
+
+    armed = []
+    hnas.register_op(ctx, "mine", forward=forward,
+                     backward=lambda dy, x, y, stride: np.zeros_like(x))
+    w = World(ctx, ops=["mine"])
+    x, _ = w.train
+    with hnas.Predictor(hnas.Network(w.search.query(1e-4))) as p:
+        want = p.decision_function(x)
+        armed.append(1)
+        with pytest.raises(Mine, match="forward"):
+            p.predict(x)
+        with pytest.raises(Mine, match="forward"):
+            p.share()
+        armed.clear()
+        hnas.Tape(ctx).close()
+        np.testing.assert_array_equal(p.decision_function(x), want)
+
+
 def test_a_predictor_normalises_what_its_network_does(ctx, pictures):
     x, y = pictures
     w = trained(ctx)
