@@ -368,11 +368,11 @@ HNAS_API hnas_status hnas_search_predict(hnas_search *search,
  * Units      first != 0 begins anew; arch, lambda and draw as
  *            hnas_search_predict.
  * Ownership  the search's own running statistics are kept apart, see
- *            hnas_search_restore_norms.
+ *            hnas_search_restore_norms; a network that diverged may have
+ *            infinite ones here.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     as hnas_search_predict; E_NAN a statistic.  On error no
- *            statistics have changed.
+ * Errors     as hnas_search_predict.  On error no statistics have changed.
  * Source     own.
  * Since      0.1
  */
