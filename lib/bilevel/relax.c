@@ -54,6 +54,20 @@ static double lambda_at(const hnas_hyper_opts *h, double t)
     return h->lambda_lo + t * (h->lambda_hi - h->lambda_lo);
 }
 
+/* The second lies as far from the upper end of s as the first from the lower:
+ * in raw scale s is lambda. */
+static double half_of_pair(const hnas_hyper_opts *h, double t, int is_second)
+{
+    const double first = lambda_at(h, t);
+
+    if (!is_second)
+        return first;
+    if (h->scale == HNAS_SCALE_LOG)
+        return lambda_at(h, 1 - t);
+    return fmin(fmax(h->lambda_lo + (h->lambda_hi - first), h->lambda_lo),
+                h->lambda_hi);
+}
+
 int32_t hn_search_draw(const struct hnas_search *s,
                        double lambda[HN_MOST_DRAWS])
 {
@@ -64,22 +78,15 @@ int32_t hn_search_draw(const struct hnas_search *s,
 
     hnas_hyper_get_opts(s->hyper, &h, sizeof h);
     for (int32_t d = 0; d < m; d++) {
-        double t = hn_random_uniform(&rng, (uint64_t)d);
-
-        if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC) {
-            t = hn_random_uniform(&rng, (uint64_t)(d / 2));
-            t = d % 2 && h.scale == HNAS_SCALE_LOG ? 1 - t : t;
-        } else if (s->opts.sample == HNAS_SAMPLE_SANDWICH && d < 2) {
-            t = d;
-        }
-        lambda[d] = s->opts.sample == HNAS_SAMPLE_FIXED ? s->opts.lambda
-                                                        : lambda_at(&h, t);
-        /* its partner lies as far from the other end of s, which is lambda */
-        if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC && d % 2 &&
-            h.scale == HNAS_SCALE_RAW)
-            lambda[d] =
-                fmin(fmax(h.lambda_lo + (h.lambda_hi - lambda[d]), h.lambda_lo),
-                     h.lambda_hi);
+        if (s->opts.sample == HNAS_SAMPLE_FIXED)
+            lambda[d] = s->opts.lambda;
+        else if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC)
+            lambda[d] = half_of_pair(
+                &h, hn_random_uniform(&rng, (uint64_t)(d / 2)), d % 2);
+        else if (s->opts.sample == HNAS_SAMPLE_SANDWICH && d < 2)
+            lambda[d] = lambda_at(&h, d);
+        else
+            lambda[d] = lambda_at(&h, hn_random_uniform(&rng, (uint64_t)d));
     }
     return m;
 }
