@@ -50,10 +50,10 @@ done
 prefix=$(pkg-config --variable prefix hnas)
 (cd "$prefix" && find . ! -type d) | sed "s,^\./,,; s,^${libdir#"$prefix"/}/,LIB/,
     s,\.so\.$version\$,.so.VERSION,; s,\.so\.$abi\$,.so.ABI," | sort >"$stage/list"
-want=$root/tests/abi/installed.txt
+cp "$root/tests/abi/installed.txt" "$stage/want"
 [ ! -e "$libdir/pkgconfig/hnas-mpi.pc" ] ||
-    want="$want $root/tests/abi/installed-mpi.txt"
-LC_ALL=C sort $want >"$stage/want"
+    cat "$root/tests/abi/installed-mpi.txt" >>"$stage/want"
+LC_ALL=C sort -o "$stage/want" "$stage/want"
 LC_ALL=C sort "$stage/list" | diff -u "$stage/want" - ||
     fail "other files are installed than tests/abi/installed.txt says"
 
@@ -61,6 +61,7 @@ LC_ALL=C sort "$stage/list" | diff -u "$stage/want" - ||
 others=$(nm -D --defined-only "$so" | awk '$2 != "A" {print $3}' |
     sed 's/@.*//' | grep -v '^hnas_')
 [ -z "$others" ] || fail "exports" $others
+n_functions=$(nm -D --defined-only "$so" | grep -c ' T ')
 
 # what it needs: its own objects neither print, end the process, read the
 # environment, touch signals nor allocate but by aligned_alloc
@@ -106,6 +107,6 @@ done
 for out in "$cpp_program" "$c_cmake" "$cpp_cmake"; do
     [ "$c_program" = "$out" ] || fail "programs differ: $c_program, $out"
 done
-[ $failed = 0 ] && echo "install: $soname, $(nm -D --defined-only "$so" |
-    grep -c ' T ') functions, all four programs print: $c_program"
+[ $failed = 0 ] && echo "install: $soname, $n_functions functions," \
+    "all four programs print: $c_program"
 exit $failed
