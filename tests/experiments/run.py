@@ -125,6 +125,14 @@ class Runner:
         # the last mark is the end
         return path if path.exists() else self.folder(search) / "search.safetensors"
 
+    def derived(self, search, mark, lam):
+        """A search's architecture at lambda, read off the path that its row keeps."""
+        path = self.rows[search]["path"][str(mark)]
+        for piece in path["pieces"]:
+            if float(lam) <= piece["interval"][1]:
+                break
+        return {"rule": path["rule"], **piece}
+
     def architecture(self, arch, data):
         """Train one architecture, once: a row of its own by what it is."""
         cells = {"normal": arch["normal"], "reduce": arch["reduce"]}
@@ -149,7 +157,7 @@ class Runner:
         row = {"options": TRAIN, "networks": {}}
         for mark in job.marks:
             for lam in LAMBDAS:
-                arch = self.program("hnas-query", self.file(job.of, mark), "--lambda", lam)
+                arch = self.derived(job.of, mark, lam)
                 row["networks"][f"{mark}/{lam}"] = self.architecture(arch, data)
         return row
 
@@ -160,7 +168,7 @@ class Runner:
         rng = random.Random(0)
         like = {}
         for lam in LAMBDAS:
-            arch = self.program("hnas-query", self.file(job.of, "end"), "--lambda", lam)
+            arch = self.derived(job.of, "end", lam)
             size = arch["cost"]["params"]
             if size not in like:
                 like[size] = [
