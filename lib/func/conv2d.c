@@ -98,7 +98,7 @@ static void backward(const struct hn_node *node, int64_t image,
     struct hn_plane dz;
 
     hn_view_grad(&g, w, y, image);
-    if (c->relu || c->d_weight)
+    if (c->d_weight)
         src = hn_window_origin(&c->win, read_input(node, w, image));
     dz =
         hn_open_dz(w, 0, c->win.out[0], c->win.out[1], y->cp, c->win.dz_border);

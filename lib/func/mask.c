@@ -42,11 +42,12 @@ static void masked(const struct hn_node *node, struct hn_worker *w,
                    int64_t image, real *dst, const real *src, int flags)
 {
     const struct hnas_tensor *y = node->out;
-    const struct hn_cplane r = hn_read_relu(w, node->in[X], image, PAD);
+    const struct hn_mask mask = {hn_read_relu(w, node->in[X], image, PAD), NULL,
+                                 NULL};
     const struct hn_cplane g = {src, y->dim[3] * y->cp, y->cp};
 
-    node->ctx->k.relu_grad(dst, g, r, NULL, NULL, y->dim[2], y->dim[3], y->cp,
-                           flags);
+    node->ctx->k.relu_grad(dst, g, mask, NULL, NULL, y->dim[2], y->dim[3],
+                           y->cp, flags);
 }
 
 static void image_forward(const struct hn_node *node, int64_t image,

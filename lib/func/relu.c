@@ -64,13 +64,9 @@ static void image_backward(const struct hn_node *node, int64_t image,
 {
     const struct hnas_tensor *y = node->out;
     const real *g = hn_fold_grad(worker, node->out, image, worker->image[0]);
-    struct hn_cplane r;
     int flags;
-    real *acc;
+    real *acc = hn_open_relu_grad(worker, node->in[0], image, &flags);
 
-    r = hn_read_relu(worker, node->in[0], image, 4);
-    (void)r;
-    acc = hn_open_relu_grad(worker, node->in[0], image, &flags);
     if (!(flags & HN_ACCUMULATE))
         for (int64_t i = 0; i < y->stride[0]; i++)
             acc[i] = g[i];
@@ -105,7 +101,6 @@ static hnas_status relu_image(hnas_tensor **out, hnas_tape *tape,
         return st;
     node->manner[0] = HN_RELU;
     node->need.image = node->need.acc = hn_padded_reals(x, 0);
-    node->need.relu = hn_padded_reals(x, 4);
     return hn_finish(out, node);
 }
 

@@ -168,11 +168,12 @@ static void backward(const struct hn_node *node, int64_t image,
     const struct separable *s = node->aux;
     struct hnas_tensor *x = node->in[X];
     struct hn_grad_view g;
-    struct hn_cplane src, cdd;
+    struct hn_cplane src = {NULL, 0, 0}, cdd;
     struct hn_plane dd;
 
     hn_view_grad(&g, w, node->out, image);
-    src = tap_origin(s, hn_read_relu(w, x, image, s->win.border));
+    if (node->want[DEPTHWISE] || node->want[POINTWISE])
+        src = tap_origin(s, hn_read_relu(w, x, image, s->win.border));
     dd =
         hn_open_dz(w, 0, s->win.out[0], s->win.out[1], x->cp, s->win.dz_border);
     cdd = (struct hn_cplane){dd.p, dd.row, dd.pix};

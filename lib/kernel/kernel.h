@@ -29,6 +29,13 @@ struct hn_cplane {
     int64_t row, pix;
 };
 
+/* Where a rectifier lets a gradient through: scale[c] * x[c] + shift[c] > 0, or
+ * x[c] > 0 where scale is NULL. */
+struct hn_mask {
+    struct hn_cplane x;
+    const real *scale, *shift;
+};
+
 /* What later calls read from memory, to be fetched into the cache beside this
  * one's arithmetic, which else would leave memory idle: `halves` halves of a
  * real for each real written, from p on, up to end.  A kernel moves p, and adds
@@ -127,10 +134,10 @@ struct hn_kernels {
     /* sums[0][c] = sum_p z[p][c], sums[1][c] = sum_p z[p][c]^2 (overwritten) */
     void (*moments)(real *sums, const real *z, int64_t n_pix, int64_t cp);
 
-    /* Gradient through a rectifier whose output is kept in the padded plane
-     * r: m = r > 0 ? g : 0, dx (+)= m; and where sums is not NULL, sums[0] +=
-     * m, sums[1] += m * z per channel.  dx, z dense.  flags: HN_ACCUMULATE. */
-    void (*relu_grad)(real *dx, struct hn_cplane g, struct hn_cplane r,
+    /* Gradient through a rectifier: m = g where the mask lets it, else 0, dx
+     * (+)= m; and where sums is not NULL, sums[0] += m, sums[1] += m * z per
+     * channel.  dx, z dense.  flags: HN_ACCUMULATE. */
+    void (*relu_grad)(real *dx, struct hn_cplane g, struct hn_mask mask,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags);
 

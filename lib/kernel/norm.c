@@ -62,13 +62,16 @@ static void moments(real *sums, const real *z, int64_t n_pix, int64_t cp)
         add_sums(sums, z + p * cp, z + p * cp, cp);
 }
 
-/* One pixel: m = r > 0 ? g : 0, to dx and to the sums. */
+/* One pixel: m = g where the rectifier let x through, to dx and to the sums. */
 static void relu_grad_pixel(real *restrict dx, const real *restrict g,
-                            const real *restrict r, const real *restrict z,
-                            real *restrict sums, int64_t cp, int accumulate)
+                            const struct hn_mask *mask, const real *restrict x,
+                            const real *restrict z, real *restrict sums,
+                            int64_t cp, int accumulate)
 {
     for (int64_t c = 0; c < cp; c++) {
-        const real v = g[c], m = r[c] > 0 ? v : 0;
+        const real r =
+            mask->scale ? mask->scale[c] * x[c] + mask->shift[c] : x[c];
+        const real m = r > 0 ? g[c] : 0;
 
         dx[c] = accumulate ? dx[c] + m : m;
         if (sums) {
@@ -78,7 +81,7 @@ static void relu_grad_pixel(real *restrict dx, const real *restrict g,
     }
 }
 
-static void relu_grad(real *dx, struct hn_cplane g, struct hn_cplane r,
+static void relu_grad(real *dx, struct hn_cplane g, struct hn_mask mask,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags)
 {
@@ -86,9 +89,10 @@ static void relu_grad(real *dx, struct hn_cplane g, struct hn_cplane r,
         for (int64_t x = 0; x < w; x++) {
             int64_t at = (y * w + x) * cp;
 
-            relu_grad_pixel(dx + at, g.p + y * g.row + x * g.pix,
-                            r.p + y * r.row + x * r.pix, sums ? z + at : NULL,
-                            sums, cp, flags & HN_ACCUMULATE);
+            relu_grad_pixel(dx + at, g.p + y * g.row + x * g.pix, &mask,
+                            mask.x.p + y * mask.x.row + x * mask.x.pix,
+                            sums ? z + at : NULL, sums, cp,
+                            flags & HN_ACCUMULATE);
         }
 }
 

@@ -147,29 +147,50 @@ real *hn_open_tangent_grad(struct hn_worker *w, struct hnas_tensor *tangent,
     return open_masked(w, &w->tangent_acc, tangent, image, flags);
 }
 
-/* Through the mask into x's dense gradient. */
-static void push_masked(struct hn_worker *w, struct hnas_tensor *x,
-                        int64_t image, struct hn_cplane g,
-                        struct hn_cplane mask)
+/* Through the mask into t's dense gradient; z: its image, for the sums. */
+static void push_masked(struct hn_worker *w, struct hnas_tensor *t,
+                        int64_t image, struct hn_cplane g, struct hn_mask mask,
+                        const real *z)
 {
     real *sums = NULL, *dx;
     int flags;
 
-    dx = dense_grad(x, image, &flags);
-    if (x->record && x->record->grad_sums)
-        sums = x->record->grad_sums + image * 2 * x->cp;
-    w->ctx->k.relu_grad(dx, g, mask,
-                        sums ? hn_read_image(w, x, image, HN_WIDE_MASK) : NULL,
-                        sums, x->dim[2], x->dim[3], x->cp, flags);
+    dx = dense_grad(t, image, &flags);
+    if (t->record && t->record->grad_sums)
+        sums = t->record->grad_sums + image * 2 * t->cp;
+    w->ctx->k.relu_grad(dx, g, mask, sums ? z : NULL, sums, t->dim[2],
+                        t->dim[3], t->cp, flags);
+}
+
+/* The mask of a part of what is rectified, from its own value: the backward
+ * of a func then need not rectify it anew. */
+static void push_part(struct hn_worker *w, struct hnas_tensor *t, int64_t image,
+                      struct hn_cplane g)
+{
+    const real *z = hn_read_image(w, t, image, HN_WIDE_MASK);
+    struct hn_mask mask = {{z, t->dim[3] * t->cp, t->cp}, NULL, NULL};
+
+    hn_pending(t, &mask.scale, &mask.shift);
+    push_masked(w, t, image, g, mask, z);
+}
+
+/* The mask of a part of a tangent, whose parts need not be those of what is
+ * rectified, from the plane of that. */
+static void push_tangent(struct hn_worker *w, struct hnas_tensor *t,
+                         int64_t image, struct hn_cplane g, int64_t channel)
+{
+    const struct hn_padded *p = &w->relu;
+    const int64_t row = (p->w + 2 * p->pad) * p->cp;
+    const real *inside = p->memory + p->pad * (row + p->cp);
+    const struct hn_mask mask = {{inside + channel, row, p->cp}, NULL, NULL};
+
+    push_masked(w, t, image, g, mask, hn_read_image(w, t, image, HN_WIDE_MASK));
 }
 
 static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
 {
     struct hnas_tensor *x = acc->tensor, *const * part;
-    const struct hn_padded *p = &w->relu;
-    const int64_t row = (p->w + 2 * p->pad) * p->cp;
-    struct hn_cplane mask = {p->memory + p->pad * (row + p->cp), row, p->cp};
-    struct hn_cplane g = {acc->memory, p->w * p->cp, p->cp};
+    int64_t channel = 0;
     int32_t n;
 
     if (!x)
@@ -177,10 +198,16 @@ static void close_masked(struct hn_worker *w, struct hn_masked_grad *acc)
     acc->tensor = NULL;
     part = hn_parts(&x, &n);
     for (int32_t i = 0; i < n; i++) {
-        if (part[i] == x || hn_wants(part[i]))
-            push_masked(w, part[i], acc->image, g, mask);
-        g.p += part[i]->cp;
-        mask.p += part[i]->cp;
+        const struct hn_cplane g = {acc->memory + channel, x->dim[3] * x->cp,
+                                    x->cp};
+
+        if (part[i] == x || hn_wants(part[i])) {
+            if (acc == &w->tangent_acc)
+                push_tangent(w, part[i], acc->image, g, channel);
+            else
+                push_part(w, part[i], acc->image, g);
+        }
+        channel += part[i]->cp;
     }
 }
 

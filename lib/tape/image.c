@@ -312,7 +312,8 @@ struct hn_cplane hn_read_masked(struct hn_worker *w,
     const struct hn_plane inside = open_padded(p, h, wd, x->cp, pad, 0);
     const struct hn_padded *r = &w->relu;
     const int64_t row = (r->w + 2 * r->pad) * r->cp;
-    struct hn_cplane mask = {r->memory + r->pad * (row + r->cp), row, r->cp};
+    struct hn_mask mask = {
+        {r->memory + r->pad * (row + r->cp), row, r->cp}, NULL, NULL};
     struct hn_plane dst = inside;
     int32_t n;
     struct hnas_tensor *const *part = hn_parts(&tangent, &n);
@@ -325,7 +326,7 @@ struct hn_cplane hn_read_masked(struct hn_worker *w,
 
         w->ctx->k.relu_grad(w->image[0], g, mask, NULL, NULL, h, wd, cp, 0);
         w->ctx->k.affine_pad(dst, w->image[0], h, wd, cp, NULL, NULL, 0);
-        mask.p += cp;
+        mask.x.p += cp;
         dst.p += cp;
     }
     p->tensor = tangent;

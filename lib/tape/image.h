@@ -22,8 +22,8 @@ struct hn_worker {
     int64_t chunk;       /* whose partial sums to add to */
     struct hn_padded relu, plain, low, masked, dz[2];
     struct hn_padded other_relu; /* of another geometry, for a reader to come */
-    /* Gradients behind the rectifier of relu.tensor: of that tensor, and of
-     * its tangent, which the same mask lets through. */
+    /* Gradients behind a rectifier: of what it rectifies, which is the mask,
+     * and of the tangent of relu.tensor, whose plane is. */
     struct hn_masked_grad {
         struct hnas_tensor *tensor; /* NULL: closed */
         int64_t image;

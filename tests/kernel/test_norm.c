@@ -181,7 +181,8 @@ START_TEST(relu_grad_of_every_level_equals_the_formula)
     for (uint64_t s = 0; s < n_shapes; s++) {
         struct guarded g = {.seed = s + 3000};
         struct problem p;
-        int acc = s & 1 ? HN_ACCUMULATE : 0, with_sums = (s & 2) != 0;
+        const int acc = s & 1 ? HN_ACCUMULATE : 0, with_sums = (s & 2) != 0;
+        const int mapped = (s & 4) != 0;
         double *want, *want_sums;
         struct hn_cplane wide;
         real *old;
@@ -193,18 +194,23 @@ START_TEST(relu_grad_of_every_level_equals_the_formula)
         want_sums = zeros(p.cp * 2);
         for (int64_t i = 0; i < p.n; i++) {
             const int64_t at = in_plane(&p, i);
-            const double m = p.plane[at] > 0 ? wide.p[at] : 0;
+            const int64_t c = i % p.cp;
+            const double r = mapped ? (double)p.a[c] * p.plane[at] + p.b[c]
+                                    : (double)p.plane[at];
+            const double m = r > 0 ? wide.p[at] : 0;
 
             want[i] = acc ? m + old[i] : m;
-            want_sums[i % p.cp] += m;
-            want_sums[p.cp + i % p.cp] += m * p.x[i];
+            want_sums[c] += m;
+            want_sums[p.cp + c] += m * p.x[i];
         }
         for (int l = 0; l < n_levels; l++) {
             real *dx = copy_array(&g, old, p.n);
             real *sums = guarded_array(&g, 2 * p.cp);
-            const struct hn_cplane r = {p.plane, p.row, p.pix};
+            const struct hn_mask mask = {{p.plane, p.row, p.pix},
+                                         mapped ? p.a : NULL,
+                                         mapped ? p.b : NULL};
 
-            k[l].relu_grad(dx, wide, r, with_sums ? p.x : NULL,
+            k[l].relu_grad(dx, wide, mask, with_sums ? p.x : NULL,
                            with_sums ? sums : NULL, p.h, p.w, p.cp, acc);
             expect_near(dx, want, p.n, 1e-6, k[l].level);
             if (with_sums)

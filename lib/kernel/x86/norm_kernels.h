@@ -14,12 +14,9 @@ static void affine_pad(struct hn_plane dst, const real *src, int64_t h,
 
     for (int64_t c = 0; c < cp; c += LANES, dst.p += LANES, src += LANES) {
         const int whole = c + LANES <= cp;
-        vec a = splat(1), b = zero();
+        vec a, b;
 
-        if (scale) {
-            a = whole ? load(scale + c, LANES) : load(scale + c, HALF);
-            b = whole ? load(shift + c, LANES) : load(shift + c, HALF);
-        }
+        load_map(&a, &b, scale, shift, c, whole);
         if (whole)
             affine_block(dst, src, h, w, cp, a, b, lowest, LANES);
         else
@@ -60,22 +57,25 @@ static void moments(real *sums, const real *z, int64_t n_pix, int64_t cp)
         moments_block(sums + c, z + c, n_pix, cp, HALF);
 }
 
-static void relu_grad(real *dx, struct hn_cplane g, struct hn_cplane r,
+static void relu_grad(real *dx, struct hn_cplane g, struct hn_mask where,
                       const real *z, real *sums, int64_t h, int64_t w,
                       int64_t cp, int flags)
 {
     const int acc = flags & HN_ACCUMULATE;
 
     for (int64_t c = 0; c < cp; c += LANES) {
-        const struct hn_cplane rc = {r.p + c, r.row, r.pix};
+        const struct hn_cplane xc = {where.x.p + c, where.x.row, where.x.pix};
         const struct hn_cplane gc = {g.p + c, g.row, g.pix};
         const real *zc = sums ? z + c : NULL;
+        const int whole = c + LANES <= cp;
         real *sc = sums ? sums + c : NULL;
+        vec a, b;
 
-        if (c + LANES <= cp)
-            relu_block(dx + c, gc, rc, zc, sc, h, w, cp, acc, LANES);
+        load_map(&a, &b, where.scale, where.shift, c, whole);
+        if (whole)
+            relu_block(dx + c, gc, xc, a, b, zc, sc, h, w, cp, acc, LANES);
         else
-            relu_block(dx + c, gc, rc, zc, sc, h, w, cp, acc, HALF);
+            relu_block(dx + c, gc, xc, a, b, zc, sc, h, w, cp, acc, HALF);
     }
 }
 

@@ -8,6 +8,18 @@
 
 #include "kernel/x86/mix_tile.h"
 
+/* The affine map of a channel block at c; scale NULL: 1 and 0. */
+INLINE void load_map(vec *a, vec *b, const float *scale, const float *shift,
+                     int64_t c, int whole)
+{
+    *a = splat(1);
+    *b = zero();
+    if (scale) {
+        *a = whole ? load(scale + c, LANES) : load(scale + c, HALF);
+        *b = whole ? load(shift + c, LANES) : load(shift + c, HALF);
+    }
+}
+
 /* dst = max(scale * src + shift, floor) at channel c; a NaN passes. */
 INLINE void affine_block(struct hn_plane dst, const float *src, int64_t h,
                          int64_t w, int64_t cp, vec scale, vec shift,
@@ -131,19 +143,22 @@ INLINE void moments_block(float *sums, const float *z, int64_t n_pix,
     store(sums + cp, add(add(s2[0], s2[1]), add(s2[2], s2[3])), lanes);
 }
 
-/* m = r > 0 ? g : 0 over an image, to dx and to the sums. */
-INLINE void relu_block(float *dx, struct hn_cplane g, struct hn_cplane r,
-                       const float *z, float *sums, int64_t h, int64_t w,
-                       int64_t cp, int accumulate, const int lanes)
+/* m = scale * x + shift > 0 ? g : 0 over an image, to dx and to the sums. */
+INLINE void relu_block(float *dx, struct hn_cplane g, struct hn_cplane x,
+                       vec scale, vec shift, const float *z, float *sums,
+                       int64_t h, int64_t w, int64_t cp, int accumulate,
+                       const int lanes)
 {
     vec s = zero(), sz = zero();
 
-    for (int64_t y = 0; y < h; y++) {
-        const float *rp = r.p + y * r.row, *gp = g.p + y * g.row;
+    for (int64_t r = 0; r < h; r++) {
+        const float *xp = x.p + r * x.row, *gp = g.p + r * g.row;
 
-        for (int64_t x = 0; x < w; x++, rp += r.pix, gp += g.pix, dx += cp) {
-            const vec m = where_positive(load(rp, lanes), load(gp, lanes));
+        for (int64_t i = 0; i < w; i++, xp += x.pix, gp += g.pix, dx += cp) {
+            const vec v = fma_(scale, load(xp, lanes), shift);
+            const vec m = where_positive(v, load(gp, lanes));
 
+            fetch(xp + AHEAD);
             fetch(dx + AHEAD);
             store(dx, accumulate ? add(load(dx, lanes), m) : m, lanes);
             if (sums) {
