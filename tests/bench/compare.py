@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measure the library beside PyTorch, row by row, and write the page of results.
 
-compare.py BUILD_DIR [--rounds R] [--only NAME,NAME] [--write docs/performance.md]
+compare.py BUILD_DIR [--rounds R] [--only NAME,NAME] [--write docs/performance.md [--elsewhere]]
 
 Each round runs a row's contestants (the library, the peer in both layouts) one after
 the other, so that noise of a shared machine meets all alike; kept are medians over the
 rounds of each run's median, and the largest peak memory. With --write, results go to a
 .json beside the page, which holds each row's last result, and the page is written anew
-from all of it; without --only every row is measured, with --only "" none.
+from all of it; without --only every row is measured, with --only "" none. --elsewhere: the
+page speaks of another machine, and rows beside PyTorch go into a table of this one.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from page import page, table  # noqa: E402
+from page import ELSEWHERE, page, table  # noqa: E402
 from rows import IN_PLACE, ROWS  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -141,11 +142,15 @@ def names(text):
     return chosen
 
 
-def keep(path, results):
+def keep(path, results, elsewhere=False):
     """Add results to those of earlier runs; returns all."""
     every = json.loads(path.read_text()) if path.exists() else {}
-    every.update(results)
-    ordered = {name: every[name] for name in ROWS if name in every}
+    others = every.setdefault(ELSEWHERE, {})
+    if elsewhere:
+        others.setdefault(machine(), {}).update(results)
+    else:
+        every.update(results)
+    ordered = {name: every[name] for name in (*ROWS, ELSEWHERE) if name in every}
     lines = (f"{json.dumps(name)}: {json.dumps(result)}" for name, result in ordered.items())
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     return ordered
@@ -158,6 +163,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", type=names, default=list(ROWS), metavar="NAME,NAME")
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--elsewhere", action="store_true")
     args = parser.parse_args()
     failed = False
     for name in args.only:
@@ -172,7 +178,7 @@ def main():
             continue
         print(table(ROWS[name], result[name]), flush=True)
         if args.write:
-            keep(args.write.with_suffix(".json"), result)
+            keep(args.write.with_suffix(".json"), result, args.elsewhere)
     if args.write:
         args.write.write_text(page(keep(args.write.with_suffix(".json"), {})))
     sys.exit(failed)

@@ -46,6 +46,16 @@ the same cores and on the GPU, each in the better of both layouts. {machines}
 |---|---|---|---|---|---|---|
 """
 
+ELSEWHERE = "elsewhere"  # results of other machines, by machine
+
+ON_ANOTHER = """## On {machine}
+
+Rows of the first table there, {rounds} round(s) (`compare.py --elsewhere`).
+
+| row | libhnas | channels_last | NCHW | times faster |
+|---|---|---|---|---|
+"""
+
 COMMANDS = """## Commands
 
 Of each row, without the paths of the two programs.
@@ -256,6 +266,18 @@ def machines(results):
     return "Measured " + "; ".join(lines) + "."
 
 
+def on_another(place, results):
+    """The table of a machine that the page is not about."""
+    rounds = min(result["rounds"] for result in results.values())
+    lines = []
+    for name, row in ROWS.items():
+        if row.kind == "peer" and name in results:
+            result = results[name]
+            cells = [*(result["values"][k] for k in row.labels), figure(row, result)[0]]
+            lines.append("| " + " | ".join([row.title, *map(number, cells)]) + " |")
+    return ON_ANOTHER.format(machine=place, rounds=rounds) + "\n".join(lines)
+
+
 def missing(results):
     """Which rows have no result."""
     absent = [name for name in ROWS if name not in results and ROWS[name].kind != "wide"]
@@ -270,8 +292,9 @@ def commands(results):
             yield f"\n{name}:\n\n{words}\n"
 
 
-def page(results):
+def page(kept):
     """The whole page."""
+    results = {name: result for name, result in kept.items() if name != ELSEWHERE}
     rows = [(ROWS[name], result) for name, result in results.items()]
     beside = [line(r, result) for r, result in rows if r.kind == "peer"]
     alone = [line(r, result) for r, result in rows if r.kind not in ("peer", *TABLES)]
@@ -288,6 +311,8 @@ def page(results):
         lines = [table(ROWS[name], result) for name, result in wide.items()]
         text += "\n" + WIDE.format(threads=WIDE_THREADS, machines=machines(wide))
         text += "\n".join(lines) + "\n"
+    for place, found in kept.get(ELSEWHERE, {}).items():
+        text += "\n" + on_another(place, found) + "\n"
     for r, result in rows:
         if r.kind in ("limits", "cached", "kernels", "products"):
             text += "\n" + table(r, result) + "\n"
