@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the experiments were to show, and whether their rows show it."""
+
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from jobs import LAMBDAS, MARKS, SEEDS  # noqa: E402
+from reading import (  # noqa: E402
+    PUBLISHED,
+    at,
+    final,
+    long_rows,
+    mean,
+    percent,
+    rises,
+    searched,
+    table,
+    trained,
+)
+
+NAMES = ("precision", "inherited_precision")
+WITHIN = 0.015  # of the best accuracy: a network that counts
+RATIO, SIZES = 8, 8  # largest over smallest of those, and how many between
+SLACK = {"quarter": 0.1, "whole": 0.2}  # points, beside DARTS + L1
+
+
+def line(claim, wanted, measured, met):
+    return [claim, wanted, measured, "yes" if met else "**no**"]
+
+
+def over_published(runs):
+    """Points over the better published cell, where they are fewest."""
+    for lams, wanted in ((LAMBDAS[1:], 0.0), (LAMBDAS[:1], -0.3)):
+        least, where = min(
+            (100 * mean(at(r, mark, name, lam) for r in runs)
+             - max(PUBLISHED[k][lam][i] for k in PUBLISHED), f"lambda {lam}, epoch {mark}")
+            for name in NAMES for lam in lams for i, mark in enumerate(MARKS))
+        span = " to ".join(dict.fromkeys((lams[0], lams[-1])))
+        yield line(f"relaxed and inherited, lambda {span}, over the better published cell", f"{wanted:g} points or more",
+                   f"{least:+.2f} ({where})", least >= wanted)
+
+
+def over_time(runs):
+    """Points lost from a mark to a later one."""
+    worst = max(
+        100 * (mean(at(r, a, name, lam) for r in runs) - mean(at(r, b, name, lam) for r in runs))
+        for name in NAMES for lam in LAMBDAS
+        for i, a in enumerate(MARKS) for b in MARKS[i + 1:])
+    yield line("a later mark under an earlier one", "0.3 points or less", f"{worst:.2f}",
+               worst <= 0.3)
+
+
+def good_sizes(run):
+    """Different searched sizes above 0 whose networks are close to the best."""
+    best = max(run["pieces"])
+    sizes = zip(searched(run["path"]["end"]), run["pieces"])
+    return sorted({size for size, a in sizes if size > 0 and a >= best - WITHIN})
+
+
+def control(rows):
+    every = {s: rows[f"search/default/{s}"] for s in SEEDS if f"search/default/{s}" in rows}
+    risen = sum(rises(searched(run["path"]["end"])) for run in every.values())
+    yield line("parameters over the whole path", "never rise with lambda", f"{risen} rises",
+               risen == 0)
+    for seed, run in every.items():
+        sizes = good_sizes(run)
+        ratio = max(sizes) / min(sizes)
+        yield line(f"seed {seed}: largest over smallest size, and sizes between, within 1.5 "
+                   "points of the best", f"{RATIO}, {SIZES}",
+                   f"{ratio:.1f}, {len(sizes) - 2}", ratio >= RATIO and len(sizes) - 2 >= SIZES)
+
+
+def beside_random(rows):
+    row, ours = rows.get("random/default/0"), trained(rows, 0)
+    for lam in LAMBDAS if row else ():
+        accuracy = rows[f"network/{ours[f'{MARKS[-1]}/{lam}']}"]["result"]["test_accuracy"]
+        median = statistics.median(rows[f"network/{k}"]["result"]["test_accuracy"]
+                                   for k in row["networks"][lam])
+        yield line(f"retrained at lambda {lam}, beside ten random cells of that size",
+                   f"their median, {percent(median)} %", f"{percent(accuracy)} %",
+                   accuracy >= median)
+
+
+def equal_budget(rows):
+    ours = rows.get("budget/default")
+    for share, slack in SLACK.items() if ours else ():
+        for lam in LAMBDAS:
+            row = rows.get(f"budget/l1/{share}/{lam}")
+            if not row:
+                continue
+            theirs = final(row, lam)
+            points = [final(ours, x) for x in LAMBDAS]
+            gain = max((100 * (e["inherited_precision"] - theirs["inherited_precision"])
+                        for e in points if e["params"] <= theirs["params"]), default=None)
+            yield line(f"no larger than DARTS + L1, {share} budget, lambda {lam}",
+                       f"-{slack} points or more",
+                       "all are larger" if gain is None else f"{gain:+.2f}",
+                       gain is not None and gain >= -slack)
+
+
+def claims(rows):
+    """A table: claim, what was wanted, what was measured, whether it holds."""
+    runs = long_rows(rows)
+    lines = []
+    if runs:
+        lines += [*over_published(runs), *over_time(runs), *control(rows)]
+    lines += [*beside_random(rows), *equal_budget(rows)]
+    return lines and "\n## What was to be shown\n\nOf the means over the seeds.\n\n" + table(
+        ["", "wanted", "measured", "holds"], lines)
