@@ -258,6 +258,7 @@ static const struct hn_rule rule = {
     .backward_join = backward,
     .tangent = tangent,
     .guard_bytes = GUARD_BYTES,
+    .calls_host = 1,
 };
 
 static hnas_status record(hnas_tensor **out, hnas_tape *tape,

@@ -20,6 +20,7 @@ struct worker {
 struct plan {
     hnas_tape *tape;
     hnas_tensor *logits; /* [1, classes] */
+    int32_t calls_host;
 };
 
 struct hnas_predictor {
@@ -71,6 +72,7 @@ static hnas_status make_plan(size_t *bytes, struct hnas_predictor *p,
     hn_tape_record_late(plan->tape);
     st = hn_network_apply(&plan->logits, plan->tape, &m->net,
                           p->worker[worker].image, &pass);
+    plan->calls_host = hn_tape_calls_host(plan->tape);
     return st < 0 ? st : hn_tape_lay_out(bytes, plan->tape, plan->logits);
 }
 
@@ -318,6 +320,17 @@ static void set_strides(struct run *r, const hnas_array *a)
         memcpy(r->stride, a->strides, sizeof r->stride);
 }
 
+/* All images; those of a network with code of the host on this thread. */
+static void run_images(struct run *r)
+{
+    if (!plan_of(r->p, r->p->current, 0)->calls_host) {
+        hn_parallel(r->p->ctx, r->dim[0], run_image, r);
+        return;
+    }
+    for (int64_t i = 0; i < r->dim[0] && r->status == HNAS_OK; i++)
+        run_image(r, i, 0);
+}
+
 hnas_status hnas_predictor_run(hnas_predictor *predictor,
                                const hnas_array *images, float *logits,
                                int64_t count)
@@ -335,7 +348,7 @@ hnas_status hnas_predictor_run(hnas_predictor *predictor,
     set_strides(&r, images);
     atomic_init(&r.status, HNAS_OK);
     mode = hn_fp_enter();
-    hn_parallel(predictor->ctx, r.dim[0], run_image, &r);
+    run_images(&r);
     hn_fp_leave(mode);
     return atomic_load(&r.status);
 }

@@ -131,6 +131,15 @@ void hn_tape_place(struct hnas_tape *tape, void *memory)
     }
 }
 
+int hn_tape_calls_host(const struct hnas_tape *tape)
+{
+    int64_t i = 0;
+
+    while (i < tape->n_nodes && !tape->node[i]->rule->calls_host)
+        i++;
+    return i < tape->n_nodes;
+}
+
 hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
 {
     struct hn_worker *worker = hn_worker_get(tape, worker_index);

@@ -68,6 +68,7 @@ struct hn_rule {
     size_t guard_bytes; /* room behind the output's memory */
     int32_t narrows; /* forward_image can leave its result in half precision */
     int32_t passes;  /* the output is not kept for the sweep (passing.c) */
+    int32_t calls_host; /* its joins belong on the thread of the call */
 };
 
 /* Scratch that a node needs of a worker, in reals. */
@@ -344,6 +345,9 @@ void hn_tape_place(struct hnas_tape *tape, void *memory);
  * hn_workers_reserve has made for tape->need: no memory is taken.  Several
  * tapes of a context may do so at once on different workers. */
 hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker);
+
+/* Whether a node calls the host's code, which has one thread. */
+int hn_tape_calls_host(const struct hnas_tape *tape);
 
 /* ---- chunks of images ---- */
 

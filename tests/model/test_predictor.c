@@ -3,6 +3,7 @@
  * share them, without memory. */
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "hnas/hnas.h"
@@ -194,10 +195,14 @@ static hnas_status twice_visit(void *user, const hnas_array *x,
     return HNAS_OK;
 }
 
+static pthread_t home;
+static atomic_int n_strangers; /* calls that came on another thread */
+
 static hnas_status twice_forward(void *user, const hnas_array *in, int32_t n_in,
                                  const hnas_array *out)
 {
     (void)n_in;
+    n_strangers += !pthread_equal(pthread_self(), home);
     return twice_visit(user, in, out, NULL);
 }
 
@@ -275,6 +280,32 @@ START_TEST(every_operation_gives_the_models_logits_at_odd_sizes)
             hnas_model_destroy(m);
             hnas_tensor_unref(b.images);
         }
+}
+END_TEST
+
+START_TEST(a_func_of_the_host_is_called_on_the_calling_thread)
+{
+    static const int64_t size[3] = {2, WORLD_SIZE, WORLD_SIZE};
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_predictor *p;
+    hnas_model *m;
+
+    ck_assert_int_eq(hnas_op_register(w.ctx, &twice), 0);
+    m = model_of("host_twice", size, 0, &w.batch);
+    home = pthread_self();
+    for (int32_t threads = 1; threads <= 4; threads += 3) {
+        n_strangers = 0;
+        ck_assert_int_eq(hnas_predictor_create(&p, m, threads), 0);
+        for (int i = 0; i < 20; i++)
+            ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), 0);
+        ck_assert_int_eq(n_strangers, 0);
+        if (threads == 1)
+            memcpy(want, got, sizeof want);
+        ck_assert_mem_eq(want, got, sizeof got);
+        hnas_predictor_destroy(p);
+    }
+    hnas_model_destroy(m);
 }
 END_TEST
 
@@ -506,6 +537,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, logits_are_the_models_for_any_threads);
     tcase_add_test(t, every_operation_gives_the_models_logits_at_odd_sizes);
+    tcase_add_test(t, a_func_of_the_host_is_called_on_the_calling_thread);
     tcase_add_test(t, a_prediction_takes_no_memory_and_needs_no_model);
     tcase_add_test(t, images_are_read_by_their_strides);
     tcase_add_test(t, predictors_of_one_model_run_side_by_side);
