@@ -214,16 +214,28 @@ static hnas_status calibrate(struct hnas_set *s, hnas_tensor *images,
     return st;
 }
 
+static void lend_poll(struct hnas_context *to, const struct hnas_context *from)
+{
+    to->poll = from->poll;
+    to->poll_user = from->poll_user;
+    to->poll_ms = from->poll_ms;
+}
+
 hnas_status hnas_set_calibrate(hnas_set *set, hnas_tensor *images,
                                int32_t first)
 {
+    hnas_status st;
+
     if (!set || !images)
         return HNAS_E_ARG;
     if (atomic_load(&set->frozen->refs) > 1)
         return hn_fail(set->owner, HNAS_E_STATE,
                        "set: predictors of it live, destroy them first");
     set->frozen->ctx->message[0] = '\0';
-    return tell(set, calibrate(set, images, first));
+    lend_poll(set->frozen->ctx, set->owner);
+    st = calibrate(set, images, first);
+    set->frozen->ctx->poll = NULL; /* its predictors outlive the owner */
+    return tell(set, st);
 }
 
 static int compare(const void *a, const void *b)
@@ -235,6 +247,7 @@ static int compare(const void *a, const void *b)
 
 /* What a prediction is measured with. */
 struct stopwatch {
+    struct hnas_context *owner; /* asked between predictions */
     hnas_predictor *predictor;
     hnas_array image;
     float *logits;
@@ -249,8 +262,12 @@ static hnas_status measure(double *latency_us, struct stopwatch *w,
     hnas_status st = hnas_predictor_switch(w->predictor, index);
 
     for (int32_t i = -WARM_UP; i < w->repeats && st == HNAS_OK; i++) {
-        const double began_s = hn_now_s();
+        double began_s;
 
+        st = hn_check_stopped(w->owner);
+        if (st < 0)
+            return st;
+        began_s = hn_now_s();
         st = hnas_predictor_run(w->predictor, &w->image, w->logits, w->classes);
         if (i >= 0)
             w->us[i] = 1e6 * (hn_now_s() - began_s);
@@ -270,6 +287,8 @@ static hnas_status measure_all(struct hnas_set *s, struct stopwatch *w,
 
     for (int32_t i = 0; i < s->frozen->n && st == HNAS_OK; i++)
         st = measure(&found[i], w, i);
+    if (st == HNAS_E_STOPPED)
+        return st;
     if (st < 0)
         return hn_fail(s->owner, st, "%s",
                        hnas_predictor_message(w->predictor));
@@ -306,6 +325,7 @@ hnas_status hnas_set_measure(hnas_set *set, int32_t repeats)
     if (repeats < 1 || repeats > MOST_REPEATS)
         return hn_fail(set->owner, HNAS_E_RANGE,
                        "set: %d repeats, want 1..10^6", (int)repeats);
+    w.owner = set->owner;
     alloc = &set->owner->alloc;
     image = make_image(&w.image, set);
     w.classes = set->frozen->model[0]->opts.classes;

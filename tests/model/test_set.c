@@ -388,6 +388,36 @@ START_TEST(what_does_not_depend_on_lambda_is_stored_once)
 }
 END_TEST
 
+static int32_t count_down(void *user)
+{
+    int *left = user;
+
+    return --*left < 0;
+}
+
+START_TEST(the_contexts_poll_stops_what_takes_long)
+{
+    hnas_set *set = calibrated();
+    hnas_set_member m;
+    int left = 5;
+
+    w.ctx->poll = count_down;
+    w.ctx->poll_user = &left;
+    w.ctx->poll_ms = 0;
+    ck_assert_int_eq(hnas_set_calibrate(set, w.batch.images, 1),
+                     HNAS_E_STOPPED);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "poll"));
+    left = 5;
+    ck_assert_int_eq(hnas_set_measure(set, 11), HNAS_E_STOPPED);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(w.ctx), "poll"));
+    hnas_set_get_member(set, 0, &m);
+    ck_assert(isnan(m.latency_us));
+    w.ctx->poll = NULL;
+    ck_assert_int_eq(hnas_set_calibrate(set, w.batch.images, 1), HNAS_OK);
+    hnas_set_destroy(set);
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     hnas_set *set = calibrated(), *other;
@@ -492,6 +522,7 @@ int main(void)
     tcase_add_loop_test(
         t, members_have_the_weights_that_are_generated_at_their_lambda, 0, 3);
     tcase_add_test(t, what_does_not_depend_on_lambda_is_stored_once);
+    tcase_add_test(t, the_contexts_poll_stops_what_takes_long);
     tcase_add_test(t, mistakes_are_named);
     tcase_add_test(t, sets_survive_every_failing_allocation);
     suite_add_tcase(s, t);
