@@ -105,8 +105,9 @@ hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
                        "problem: size, loss, w and u must be set");
     hnas_bilevel_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
-    if (st == HNAS_OK)
-        st = check_opts(ctx, &o);
+    if (st < 0)
+        return hn_fail(ctx, st, "bilevel: opts.size is not set");
+    st = check_opts(ctx, &o);
     if (st < 0)
         return st;
     b = hn_zalloc(&ctx->alloc, sizeof *b);
@@ -225,6 +226,17 @@ static int32_t mode_of(const struct hnas_bilevel *b, const struct hn_pass *pass)
            (b->is_shared ? HNAS_TAPE_RANKS : 0);
 }
 
+/* A positive status would pass for a step that was done. */
+static hnas_status answer(struct hnas_bilevel *b, const char *what,
+                          hnas_status st)
+{
+    return st <= 0 || st == HNAS_STOPPED
+               ? st
+               : hn_fail(b->ctx, HNAS_E_OP,
+                         "%s: the problem answered %s, want HNAS_OK", what,
+                         hnas_status_name(st));
+}
+
 /* Have the problem record a loss. */
 static hnas_status record(struct hnas_bilevel *b,
                           const hnas_loss_request *request, hnas_tensor **loss)
@@ -236,6 +248,9 @@ static hnas_status record(struct hnas_bilevel *b,
     st = b->problem.loss(b->problem.user, b->tape, request, loss);
     b->tape->held--;
     hn_host_leave(b->ctx, before);
+    st = answer(b, "loss", st);
+    if (st == HNAS_OK && !*loss)
+        st = hn_fail(b->ctx, HNAS_E_OP, "loss: the problem gave no tensor");
     return st;
 }
 
@@ -353,6 +368,7 @@ static hnas_status move_u(struct hnas_bilevel *b, const double *lambda,
 
         st = b->problem.after_u(b->problem.user);
         hn_host_leave(b->ctx, before);
+        st = answer(b, "after_u", st);
     }
     return st;
 }

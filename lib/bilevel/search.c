@@ -199,8 +199,9 @@ static hnas_status create_search(hnas_search **out, hnas_supernet *net,
         return HNAS_E_ARG;
     hnas_search_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
-    if (st == HNAS_OK)
-        st = hn_search_check_opts(net->ctx, &o);
+    if (st < 0)
+        return hn_fail(net->ctx, st, "search: opts.size is not set");
+    st = hn_search_check_opts(net->ctx, &o);
     if (st < 0)
         return st;
     s = hn_zalloc(&net->ctx->alloc, sizeof *s);

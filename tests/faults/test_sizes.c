@@ -26,12 +26,16 @@ static void *resized(const void *opts, size_t known, size_t bytes)
 
 typedef hnas_status (*create_fn)(const void *opts);
 
+/* There is no context yet to hold a line. */
+static hnas_status create_context(const void *opts);
+
 /* Sizes from `oldest` on are taken, and so is a longer struct; a size that has
  * no room for itself is refused. */
 static void check_sizes(const char *what, const void *opts, size_t oldest,
                         size_t known, create_fn create)
 {
     const size_t none = 0;
+    hnas_tensor *t;
     hnas_status st;
 
     for (size_t n = oldest; n <= known + NEWER_BYTES; n += sizeof n) {
@@ -42,7 +46,13 @@ static void check_sizes(const char *what, const void *opts, size_t oldest,
         ck_assert_msg(st == HNAS_OK, "%s of %d bytes: %s, %s", what, (int)n,
                       hnas_status_name(st), hnas_context_message(life.ctx));
     }
+    /* whatever line was there before is another one */
+    ck_assert_int_eq(hnas_tensor_create(&t, life.ctx, -1, 0, NULL),
+                     HNAS_E_TYPE);
     ck_assert_msg(create(&none) == HNAS_E_ARG, "%s without a size", what);
+    ck_assert_msg(create == create_context ||
+                      strstr(hnas_context_message(life.ctx), "size"),
+                  "%s: %s", what, hnas_context_message(life.ctx));
 }
 
 static hnas_status create_context(const void *opts)
