@@ -38,6 +38,25 @@ static hnas_status check_edges(struct hnas_context *ctx,
     return HNAS_OK;
 }
 
+static hnas_status check_ops(struct hnas_context *ctx, const hnas_cell_desc *d)
+{
+    for (int32_t e = 0; e < d->n_edges; e++)
+        for (int32_t o = 0; o < d->edges[e].n_ops; o++) {
+            const char *const *ops = d->edges[e].ops;
+
+            if (!ops[o])
+                return hn_fail(ctx, HNAS_E_ARG,
+                               "cell: operation %d of edge %d is NULL", (int)o,
+                               (int)e);
+            for (int32_t k = 0; k < o; k++)
+                if (!strcmp(ops[k], ops[o]))
+                    return hn_fail(ctx, HNAS_E_NAME,
+                                   "cell: edge %d has operation %.80s twice",
+                                   (int)e, ops[o]);
+        }
+    return HNAS_OK;
+}
+
 static hnas_status check(struct hnas_context *ctx, const hnas_cell_desc *d)
 {
     if (d->size < sizeof *d || !d->edges || !d->outputs)
@@ -178,6 +197,7 @@ hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
                              const hnas_cell_desc *desc)
 {
     struct hn_supply supply = {0, NULL};
+    hnas_status st;
 
     if (out)
         *out = NULL;
@@ -186,7 +206,10 @@ hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
     if (desc->size >= sizeof *desc && desc->n_edges < 1)
         return hn_fail(ctx, HNAS_E_RANGE, "cell: %d edges, want >= 1",
                        (int)desc->n_edges);
-    return hn_cell_make(out, ctx, desc, 0, &supply);
+    st = check(ctx, desc);
+    if (st == HNAS_OK)
+        st = check_ops(ctx, desc);
+    return st < 0 ? st : hn_cell_make(out, ctx, desc, 0, &supply);
 }
 
 void hnas_cell_destroy(hnas_cell *cell)

@@ -161,6 +161,10 @@ START_TEST(graphs_that_are_none_are_refused)
     const hnas_edge many[1] = {{0, 1, 1, INT32_MAX, skip_only}};
     const hnas_edge twice[2] = {{0, 1, 1, 1, skip_only},
                                 {0, 1, 1, 1, skip_only}};
+    static const char *const doubled[] = {"none", "max_pool_3x3", "none"};
+    static const char *const missing[] = {"none", NULL};
+    const hnas_edge two[1] = {{0, 1, 1, 3, doubled}};
+    const hnas_edge hole[1] = {{0, 1, 1, 2, missing}};
     const hnas_edge good[1] = {{0, 1, 1, 1, skip_only}};
 
     refuse(back, 1, C, HNAS_E_RANGE);
@@ -169,6 +173,8 @@ START_TEST(graphs_that_are_none_are_refused)
     refuse(name, 1, C, HNAS_E_NAME);
     refuse(many, 1, C, HNAS_E_RANGE);
     refuse(twice, 2, C, HNAS_E_ARG);
+    refuse(two, 1, C, HNAS_E_NAME);
+    refuse(hole, 1, C, HNAS_E_ARG);
     refuse(good, 1, 0, HNAS_E_RANGE);
 }
 END_TEST
