@@ -20,6 +20,8 @@ hnas_status hn_search_check_batch(struct hnas_search *s, const hnas_batch *b,
 hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
                                    int32_t n)
 {
+    const hnas_hyper_opts *h = &s->hyper->opts;
+
     for (int32_t i = 0; i < n; i++) {
         double ignored;
         hnas_status st = hnas_hyper_scale(&ignored, s->hyper, lambda[i]);
@@ -28,8 +30,9 @@ hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
             return st;
         if (st == HNAS_EXTRAPOLATED)
             return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g lies outside the stored range",
-                           lambda[i]);
+                           "step: lambda %g, want it in the stored range "
+                           "%g..%g",
+                           lambda[i], h->lambda_lo, h->lambda_hi);
         if ((s->opts.cost_weight > 0 ||
              (s->opts.l1 > 0 && s->opts.l1_lambda)) &&
             lambda[i] < 0)
