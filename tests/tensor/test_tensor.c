@@ -318,6 +318,26 @@ START_TEST(elements_convert_between_all_types)
 }
 END_TEST
 
+START_TEST(integers_stop_at_the_ends_of_their_range)
+{
+    static const double in[6] = {1e30, -1e30, (double)NAN, 3.7, -3.7, 256};
+    static const int32_t want[6] = {INT32_MAX, INT32_MIN, 0, 3, -3, 256};
+    static const uint8_t bytes[6] = {255, 0, 0, 3, 0, 255};
+    const int64_t n = 6;
+    int32_t wide[6];
+    uint8_t narrow[6];
+    hnas_tensor *t;
+
+    ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_FLOAT64, 1, &n), 0);
+    ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT64, in, n), 0);
+    ck_assert_int_eq(hnas_tensor_get(t, HNAS_INT32, wide, n), 0);
+    ck_assert_mem_eq(wide, want, sizeof want);
+    ck_assert_int_eq(hnas_tensor_get(t, HNAS_UINT8, narrow, n), 0);
+    ck_assert_mem_eq(narrow, bytes, sizeof bytes);
+    hnas_tensor_unref(t);
+}
+END_TEST
+
 START_TEST(copies_refuse_bad_arguments_and_change_nothing)
 {
     hnas_tensor *t = counting(HNAS_FLOAT32, 1);
@@ -400,6 +420,7 @@ int main(void)
     tcase_add_test(t, a_view_shares_memory_and_keeps_its_base_alive);
     tcase_add_test(t, view_refuses_what_lies_outside);
     tcase_add_test(t, elements_convert_between_all_types);
+    tcase_add_test(t, integers_stop_at_the_ends_of_their_range);
     tcase_add_test(t, copies_refuse_bad_arguments_and_change_nothing);
     tcase_add_test(t, the_last_reference_releases);
     tcase_add_test(t, a_gradient_that_never_came_is_zero);
