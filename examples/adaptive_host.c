@@ -92,7 +92,6 @@ static hnas_status create_search(struct host *h)
 {
     static const char *const ops[] = {"none", "skip_connect", "max_pool_3x3",
                                       "sep_conv_3x3", "sep_conv_5x5"};
-    static const char *const names[] = {"normal", "reduce"};
     hnas_supernet_opts n;
     hnas_hyper_opts y;
     hnas_search_opts s;
@@ -106,17 +105,10 @@ static hnas_status create_search(struct host *h)
     n.ops = ops;
     st = hnas_supernet_create(&h->net, h->ctx, &n);
     hnas_hyper_opts_init(&y, sizeof y);
-    y.n_tables = HNAS_N_KINDS;
-    for (int k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(h->net, k, &n_cells, &n_edges, &n_ops);
-        y.names[k] = names[k];
-        y.rows[k] = n_edges;
-        y.cols[k] = n_ops;
-    }
-    if (st == HNAS_OK)
+    if (st == HNAS_OK) {
+        hnas_supernet_fit_hyper(h->net, &y);
         st = hnas_hyper_create(&h->hyper, h->ctx, &y);
+    }
     hnas_search_opts_init(&s, sizeof s);
     s.bilevel.total_steps = STEPS;
     s.bilevel.w_rate = 0.1;

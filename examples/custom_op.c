@@ -231,13 +231,10 @@ static hnas_status create_search(hnas_context *ctx, hnas_supernet **net,
     n.ops = ops;
     st = hnas_supernet_create(net, ctx, &n);
     hnas_hyper_opts_init(&h, sizeof h);
-    h.n_tables = 2;
-    h.names[0] = "normal";
-    h.names[1] = "reduce";
-    h.rows[0] = h.rows[1] = 2 + 3; /* edges into node 0 and node 1 */
-    h.cols[0] = h.cols[1] = 4;
-    if (st == HNAS_OK)
+    if (st == HNAS_OK) {
+        hnas_supernet_fit_hyper(*net, &h);
         st = hnas_hyper_create(hyper, ctx, &h);
+    }
     hnas_search_opts_init(&s, sizeof s);
     s.bilevel.total_steps = STEPS;
     return st == HNAS_OK ? hnas_search_create(search, *net, *hyper, &s) : st;

@@ -83,19 +83,10 @@ static hnas_status create_net(struct host *h)
 /* One table of architecture parameters a kind of cell: edges x operations. */
 static hnas_status create_hyper(struct host *h)
 {
-    static const char *const names[] = {"normal", "reduce"};
     hnas_hyper_opts opts;
 
     hnas_hyper_opts_init(&opts, sizeof opts);
-    opts.n_tables = HNAS_N_KINDS;
-    for (int kind = 0; kind < HNAS_N_KINDS; kind++) {
-        int32_t n_cells, n_edges, n_ops;
-
-        hnas_supernet_get_kind(h->net, kind, &n_cells, &n_edges, &n_ops);
-        opts.names[kind] = names[kind];
-        opts.rows[kind] = n_edges;
-        opts.cols[kind] = n_ops;
-    }
+    hnas_supernet_fit_hyper(h->net, &opts);
     return hnas_hyper_create(&h->hyper, h->ctx, &opts);
 }
 

@@ -66,18 +66,9 @@ hnas::Supernet create_net(const hnas::Context &ctx)
 
 hnas::Hyper create_hyper(const hnas::Context &ctx, const hnas::Supernet &net)
 {
-    static const char *const names[] = {"normal", "reduce"};
     auto opts = hnas::options(hnas_hyper_opts_init);
 
-    opts.n_tables = HNAS_N_KINDS;
-    for (int kind = 0; kind < HNAS_N_KINDS; kind++) {
-        int32_t n_edges = 0, n_ops = 0;
-
-        hnas_supernet_get_kind(net.get(), kind, nullptr, &n_edges, &n_ops);
-        opts.names[kind] = names[kind];
-        opts.rows[kind] = n_edges;
-        opts.cols[kind] = n_ops;
-    }
+    hnas_supernet_fit_hyper(net.get(), &opts);
     return hnas::make<hnas::Hyper>(ctx, hnas_hyper_create, ctx, &opts);
 }
 
