@@ -295,7 +295,7 @@ static int take_saved(struct config *c, const struct option *o, int was_given,
     option_write(o, c, now, sizeof now);
     if (was_given && strcmp(saved, now))
         return failure("--%s: is %s, the saved search has %s; only epochs, "
-                       "steps, threads and out may differ",
+                       "steps, threads, keep and out may differ",
                        o->name, now, saved);
     return option_restore(o, c, saved);
 }
