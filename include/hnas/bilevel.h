@@ -41,7 +41,8 @@ typedef struct hnas_loss_request {
 /** A problem of the host's own. */
 typedef struct hnas_problem {
     size_t size; /**< sizeof the struct */
-    /** Record a loss, a single number. */
+    /** Record a loss, a single number; a new reference.  HNAS_STOPPED stops
+     * the step, other positive answers are refused. */
     hnas_status (*loss)(void *user, hnas_tape *tape,
                         const hnas_loss_request *request, hnas_tensor **out);
     /** u has moved and may be projected; a failure takes the step back.
@@ -136,7 +137,7 @@ HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
 /**
  * Release a bilevel optimizer.
  *
- * Shapes     bilevel NULL: nothing is done.
+ * Shapes     bilevel NULL, or one whose step is running: nothing is done.
  * Units      none.
  * Ownership  its references to w and u are gone.
  * Gradient   none.
@@ -193,9 +194,11 @@ HNAS_API void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
  * Ownership  info is the caller's.
  * Gradient   w and u hold the last pass's afterwards.
  * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.
- * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
- *            argument; E_RANGE n_lambda; E_NAN a loss or a gradient is not
- *            finite; E_NOMEM; what problem.loss or a sweep answers.  After all
+ * Errors     HNAS_STOPPED cancelled, or progress or problem.loss asked for
+ *            it; E_ARG NULL argument; E_RANGE n_lambda; E_STATE called from a
+ *            callback; E_NAN a loss or a gradient is not finite; E_OP
+ *            problem.loss gave no tensor, or it or after_u another positive
+ *            status; E_COMM; E_NOMEM; what they or a sweep answer.  After all
  *            of these u, w, both optimizers and the count are as they were,
  *            and *info is unchanged.
  * Source     DARTS (arXiv:1806.09055), algorithm 1; docs/math.md.
@@ -217,9 +220,7 @@ HNAS_API hnas_status hnas_bilevel_step(hnas_bilevel *bilevel,
  * Ownership  none.
  * Gradient   u's gradients hold the result; w's are spent.
  * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.
- * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
- *            bilevel; E_NAN; E_NOMEM; what problem.loss or a sweep answers.  w
- *            is as it was, whatever happens.
+ * Errors     as hnas_bilevel_step.  w is as it was, whatever happens.
  * Source     DARTS (arXiv:1806.09055), eq. 7 and 8.
  * Since      0.1
  */

@@ -29,7 +29,8 @@ typedef void (*hnas_log_fn)(void *user, int32_t level, const char *message);
 /**
  * Asked now and then while a call computes on a tape, on the thread that made
  * the call: a result other than 0 stops it.  It answers HNAS_E_STOPPED and
- * leaves what any failure leaves.  poll may not call on this context.
+ * leaves what any failure leaves.  poll may not call on this context.  A
+ * predictor does not ask.
  */
 typedef int32_t (*hnas_poll_fn)(void *user);
 
@@ -49,7 +50,7 @@ enum {
     HNAS_LOG_NONE = 0,    /**< nothing is passed on */
     HNAS_LOG_ERROR = 1,   /**< the message of each failing call */
     HNAS_LOG_WARNING = 2, /**< it worked, but look at it */
-    HNAS_LOG_INFO = 3     /**< worth knowing */
+    HNAS_LOG_INFO = 3     /**< worth knowing: nothing yet */
 };
 
 /** Bits of cpu_mask: which kernel levels the context may use. */
@@ -113,8 +114,10 @@ HNAS_API void hnas_context_opts_init(hnas_context_opts *opts, size_t size);
  * Threads    any.  alloc, free, log, parallel and poll are called on the thread
  *            that calls the library.
  * Errors     E_ARG NULL out, opts->size not set, or one of alloc and free
- *            without the other; E_RANGE n_threads, gemm or poll_ms; E_NOMEM.
- *            There is no context to hold a message.  On error *out is NULL.
+ *            without the other; E_RANGE n_threads, gemm or poll_ms;
+ *            E_UNSUPPORTED gemm BLIS in a build without it; E_NOMEM.  There is
+ *            no context to hold a message.  On error *out is NULL.  Threads
+ *            that can't be started are done without: results stay the same.
  * Source     own.
  * Since      0.1
  */
@@ -124,7 +127,7 @@ HNAS_API hnas_status hnas_context_create(hnas_context **out,
 /**
  * Close a context.
  *
- * Shapes     ctx NULL: nothing is done.
+ * Shapes     ctx NULL, or called from a callback: nothing is done.
  * Units      none.
  * Ownership  every handle made from it must be gone before.
  * Gradient   none.

@@ -141,7 +141,7 @@ typedef struct hnas_batches_opts {
     double std;      /**< divided by; default 1 */
     int64_t shift;   /**< most pixels an image is moved by along each axis;
                           what comes in is black; default 0 */
-    int32_t flip;    /**< 1: every other image, left for right; default 0 */
+    int32_t flip;    /**< 1: left for right at a chance of 1/2; default 0 */
     int64_t cutout;  /**< side of a square that is set to the mean, cut off at
                           the borders; default 0 */
     int32_t rank;    /**< whose share of each batch to give; default 0 */

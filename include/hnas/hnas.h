@@ -12,6 +12,7 @@
  *
  *     hnas_context_create(&ctx, NULL);
  *     hnas_supernet_create(&net, ctx, &net_opts);
+ *     hnas_supernet_fit_hyper(net, &hyper_opts);
  *     hnas_hyper_create(&hyper, ctx, &hyper_opts);
  *     hnas_search_create(&search, net, hyper, &search_opts);
  *     while (more batches)

@@ -251,7 +251,7 @@ HNAS_API hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
  *
  * Shapes     text: `length` bytes, an object with "rule", "normal" and
  *            "reduce", as hnas_arch_write_json writes it; other keys but
- *            "lambda" and "interval" are not read.
+ *            "lambda", "interval" and "status" are not read.
  * Units      at most 16 MiB, 64 levels, 2^20 values.
  * Ownership  *out: the caller's, released with hnas_arch_destroy.  text is
  *            read.

@@ -58,7 +58,8 @@ typedef struct hnas_model hnas_model;
  * Shapes     as hnas_supernet_create, whose ranges hold; an edge carries the
  *            one operation that arch keeps.  The shape need not be that of the
  *            net that arch was derived from, but its kinds of cell must be.
- * Units      opts NULL: the defaults.  Weights start from the context's seed.
+ * Units      opts NULL: the defaults, whatever net arch was derived from.
+ *            Weights start from the context's seed.
  * Ownership  *out: the caller's, released with hnas_model_destroy; it does not
  *            need arch afterwards.  opts is copied.
  * Gradient   its weights want one.
@@ -177,12 +178,12 @@ typedef struct hnas_train_opts {
     size_t size;            /**< sizeof the struct */
     hnas_sgd_opts sgd;      /**< of the weights */
     double rate;            /**< at step 0; default 0.025 */
-    double rate_last;       /**< at the last step; default 0 */
+    double rate_last;       /**< behind the last step; default 0 */
     int64_t total_steps;    /**< of the schedules; 0: rate and drop_path stay */
     int64_t rate_steps;     /**< steps between their changes (one epoch);
                                  default 1 */
-    double drop_path;       /**< chance at the last step that an edge of an
-                                 image is left out, from 0 on a line; no
+    double drop_path;       /**< chance behind the last step that an edge of
+                                 an image is left out, from 0 on a line; no
                                  identity is; default 0 */
     double aux_weight;      /**< of the auxiliary head's loss; default 0.4 */
     double label_smoothing; /**< default 0 */
@@ -248,11 +249,12 @@ typedef struct hnas_train_info {
  * Threads    one context, one thread at a time; the result depends on no
  *            number of threads.
  * Errors     E_ARG NULL model or a batch without tensor; E_STATE
- *            hnas_model_train was not called, or the weights are swapped with
- *            their average; E_TYPE, E_SHAPE, E_STATE images
- *            or labels; E_RANGE a label; E_NAN the loss or a gradient; E_OP;
- *            E_COMM; E_NOMEM.  After all of these weights, statistics,
- *            optimizer and count are as they were, and *info is unchanged.
+ *            hnas_model_train was not called, the weights are swapped with
+ *            their average, or called from a callback; E_TYPE, E_SHAPE,
+ *            E_STATE images or labels; E_RANGE a label; E_NAN the loss, a
+ *            gradient or a statistic; E_OP; E_COMM; E_NOMEM.  After all of
+ *            these weights, statistics, optimizer and count are as they were,
+ *            and *info is unchanged.
  * Source     DARTS (arXiv:1806.09055); drop path as FractalNet
  *            (arXiv:1605.07648); label smoothing as arXiv:1512.00567.
  * Since      0.1
@@ -376,11 +378,12 @@ typedef struct hnas_predictor hnas_predictor;
  * is live together, for one image a worker.
  *
  * Shapes     model: not NULL.
- * Units      n_threads: workers that share the images of a call, 1..256.
+ * Units      n_threads: workers that share the images of a call, 1..256; a
+ *            network with a func of the host's is computed by the caller.
  * Ownership  *out: the caller's, released with hnas_predictor_destroy.
  *            Weights are copied: model and its context may change or go.  The
  *            context's allocator is called by create, share and destroy alone,
- *            on the thread that calls them.
+ *            on the thread that calls them; its log, poll and parallel are not.
  * Gradient   none.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument; E_RANGE n_threads; E_NOMEM; E_OP a host's

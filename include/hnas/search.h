@@ -60,7 +60,8 @@ typedef struct hnas_search_opts {
     double tau;                /**< at step 0 */
     double tau_last;           /**< behind the last step */
     int32_t tau_schedule;      /**< HNAS_TAU_ */
-    int32_t tau_steps;         /**< steps between changes of tau; default 1 */
+    int32_t tau_steps;         /**< steps between changes of tau, 0 as 1;
+                                    default 1 */
     int32_t metric;            /**< HNAS_COST_ of the penalty and the cone */
     double cost_weight;        /**< of lambda * C(p); 0: no penalty */
     int32_t raw_cost;          /**< 1: C is not divided by C_ref */
@@ -128,7 +129,7 @@ HNAS_API hnas_status hnas_search_create(hnas_search **out, hnas_supernet *net,
 /**
  * Release a search.
  *
- * Shapes     search NULL: nothing is done.
+ * Shapes     search NULL, or one whose step is running: nothing is done.
  * Units      none.
  * Ownership  net and hyper go with it where it was loaded from a file, else
  *            they stay.
@@ -163,16 +164,16 @@ HNAS_API void hnas_search_set_progress(hnas_search *search,
  *
  * Shapes     images [N, C, H, W], labels [N] int32; lambda NULL: drawn as the
  *            settings say, else [n_lambda].  info NULL: not wanted.
- * Units      lambda inside the stored range, >= 0 with a cost weight or
- *            l1_lambda; n_lambda 1..1024.
+ * Units      lambda inside the stored range, with CONSTANT too, >= 0 with a
+ *            cost weight or l1_lambda; n_lambda 1..1024.
  * Ownership  the batches are read; info is the caller's.
  * Gradient   as hnas_bilevel_step.
  * Threads    one context, one thread at a time; hnas_search_cancel from any.
  * Errors     HNAS_STOPPED cancelled, or progress asked for it; E_ARG NULL
  *            search or a batch without tensor; E_TYPE, E_SHAPE, E_STATE images
  *            or labels; E_RANGE lambda, n_lambda or a label; E_NAN; E_OP;
- *            E_STATE called from a callback of a step; E_UNSUPPORTED ranks and
- *            an on_nan other than STOP; E_NOMEM.  After all of these weights,
+ *            E_STATE called from a callback; E_UNSUPPORTED ranks and an on_nan
+ *            other than STOP; E_COMM; E_NOMEM.  After all of these weights,
  *            parameters, statistics, optimizers and the count are as they
  *            were.  HNAS_SKIPPED, HNAS_ROLLED_BACK as on_nan says: the count
  *            has gone on, info's losses and norms are NaN, and the context's
@@ -324,8 +325,9 @@ HNAS_API void hnas_search_get_nan_steps(int64_t *n_skipped,
  *     EXP tau (tau_last / tau)^t,  EPOCH max(tau_last, tau - tau_fall * e)
  *
  * Shapes     search: not NULL.
- * Units      t = steps done / bilevel.total_steps, at most 1; e = whole epochs
- *            of bilevel.rate_steps done.
+ * Units      t = steps done / bilevel.total_steps, at most 1, anew every
+ *            tau_steps; without total_steps tau.  e = whole epochs of
+ *            bilevel.rate_steps done.
  * Ownership  none.
  * Gradient   none.
  * Threads    one context, one thread at a time.

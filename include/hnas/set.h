@@ -111,8 +111,8 @@ HNAS_API void hnas_set_get_member(const hnas_set *set, int32_t index,
  * Threads    one context, one thread at a time; computes with as many workers
  *            as the context has.
  * Errors     E_ARG NULL argument; E_STATE a predictor of the set lives;
- *            E_TYPE, E_SHAPE, E_STATE images; E_OP; E_NOMEM.  After an error
- *            in the middle begin anew.
+ *            E_TYPE, E_SHAPE, E_STATE images; E_OP; E_NAN a statistic;
+ *            E_NOMEM.  After an error in the middle begin anew.
  * Source     own.
  * Since      0.1
  */
@@ -155,7 +155,8 @@ HNAS_API int32_t hnas_set_find(const hnas_set *set, double lambda);
  * lambda.
  *
  * Shapes     index, set: not NULL.
- * Units      metric: HNAS_COST_; limit: of the whole network, inclusive.
+ * Units      metric: HNAS_COST_, not TABLE; limit: of the whole network,
+ *            inclusive.
  * Ownership  none.
  * Gradient   none.
  * Threads    any; no message is left.

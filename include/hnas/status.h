@@ -7,7 +7,8 @@
  * want to know, a negative value a failure.  After a failure the outputs are
  * NULL, every argument is as it was, and the context holds one line that
  * names the argument, its value and what was wanted (hnas_context_message).
- * The values never change.
+ * A NULL argument may leave no line: then an earlier one stays.  The values
+ * never change.
  */
 #ifndef HNAS_STATUS_H
 #define HNAS_STATUS_H
@@ -21,10 +22,10 @@ typedef int32_t hnas_status;
 
 enum {
     HNAS_OK = 0,           /**< done */
-    HNAS_FINISHED = 1,     /**< the stopping rule was reached */
+    HNAS_FINISHED = 1,     /**< no call answers it yet */
     HNAS_EXTRAPOLATED = 2, /**< lambda lies outside the stored range */
     HNAS_STOPPED = 3,      /**< a callback asked to stop */
-    HNAS_END = 4,          /**< no further element */
+    HNAS_END = 4,          /**< no call answers it yet */
     HNAS_INFEASIBLE = 5,   /**< nothing fits, the nearest is given */
     HNAS_SKIPPED = 6,      /**< a step that is not finite was left out */
     HNAS_ROLLED_BACK = 7,  /**< likewise, and the state kept last is back */
@@ -37,9 +38,9 @@ enum {
     HNAS_E_STATE = -6,       /**< call not allowed in this state */
     HNAS_E_UNSUPPORTED = -7, /**< valid, but this build or object can't */
     HNAS_E_NOMEM = -10,      /**< out of memory */
-    HNAS_E_THREAD = -11,     /**< a thread could not be started */
+    HNAS_E_THREAD = -11,     /**< no call answers it yet */
     HNAS_E_NAN = -20,        /**< NaN or infinity where a number is needed */
-    HNAS_E_OP = -21,         /**< an operation of the host failed */
+    HNAS_E_OP = -21,         /**< code of the host failed */
     HNAS_E_STOPPED = -22,    /**< the context's poll asked to stop */
     HNAS_E_IO = -30,         /**< open, read, write or rename failed */
     HNAS_E_FORMAT = -31,     /**< not the format, or a damaged file */

@@ -51,7 +51,7 @@ HNAS_API hnas_status hnas_tape_create(hnas_tape **out, hnas_context *ctx);
 /**
  * Release a tape.
  *
- * Shapes     tape NULL: nothing is done.
+ * Shapes     tape NULL, or one that a callback was given: nothing is done.
  * Units      none.
  * Ownership  tensors recorded on it stay valid handles without a value.
  * Gradient   none.

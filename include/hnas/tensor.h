@@ -90,8 +90,8 @@ HNAS_API hnas_status hnas_tensor_wrap(hnas_tensor **out, hnas_context *ctx,
  * Gradient   none flows from a view to base; a view can't want one.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL out or base; E_UNSUPPORTED base is recorded or in an
- *            internal layout; E_RANGE axis, first or count; E_NOMEM.  On error
- *            *out is NULL.
+ *            internal layout; E_STATE its value is gone; E_RANGE axis, first
+ *            or count; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */
@@ -164,8 +164,8 @@ HNAS_API int64_t hnas_tensor_get_count(const hnas_tensor *tensor);
  * Copy out all elements in row-major order, converted to dtype.
  *
  * Shapes     dst: `count` elements of dtype, count that of the tensor.
- * Units      conversions go through double; out of an integer type's range the
- *            result is undefined.
+ * Units      conversions go through double; to an integer they cut towards 0
+ *            and stop at the ends of its range, NaN becomes 0.
  * Ownership  dst is the caller's.
  * Gradient   none.  A value that a tape holds back is computed first.
  * Threads    one context, one thread at a time.
@@ -202,7 +202,8 @@ HNAS_API hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype,
  * Ownership  none.
  * Gradient   counts for what is recorded from now on.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL tensor, E_STATE a recorded tensor or a view.
+ * Errors     E_ARG NULL tensor, E_STATE a recorded tensor or a view, E_TYPE
+ *            not float32.
  * Source     own.
  * Since      0.1
  */
