@@ -30,7 +30,7 @@ hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
             return st;
         if (st == HNAS_EXTRAPOLATED)
             return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g, want it in the stored range "
+                           "step: lambda %g lies outside the stored range "
                            "%g..%g",
                            lambda[i], h->lambda_lo, h->lambda_hi);
         if ((s->opts.cost_weight > 0 ||
