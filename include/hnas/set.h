@@ -196,8 +196,9 @@ HNAS_API hnas_status hnas_set_find_latency(int32_t *index, const hnas_set *set,
  *            need the set afterwards.
  * Gradient   its weights want one.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument; E_RANGE index; E_NOMEM; what an operation's
- *            create answers.  On error *out is NULL.
+ * Errors     E_ARG NULL argument; E_RANGE index; E_STATE called from a
+ *            callback; E_NOMEM; what an operation's create answers.  On error
+ *            *out is NULL.
  * Source     own.
  * Since      0.1
  */

@@ -110,7 +110,12 @@ hnas_status hnas_set_get_model(hnas_model **out, const hnas_set *set,
     if (st < 0)
         return st;
     (*out)->rule = m->rule;
-    return hnas_model_inherit(*out, &m->params); /* equal lists */
+    st = hnas_model_inherit(*out, &m->params); /* equal lists */
+    if (st < 0) {
+        hnas_model_destroy(*out);
+        *out = NULL;
+    }
+    return st;
 }
 
 hnas_status hnas_set_create_predictor(hnas_predictor **out, hnas_set *set,

@@ -442,6 +442,10 @@ START_TEST(mistakes_are_named)
     ck_assert_ptr_null(p);
     ck_assert_int_eq(hnas_set_get_model(&m, set, 99), HNAS_E_RANGE);
     ck_assert_ptr_null(m);
+    w.ctx->host = "test";
+    ck_assert_int_eq(hnas_set_get_model(&m, set, 0), HNAS_E_STATE);
+    ck_assert_ptr_null(m);
+    w.ctx->host = NULL;
     ck_assert_int_eq(hnas_set_find_budget(&index, set, 3, 1), HNAS_E_RANGE);
     hnas_supernet_opts_init(&o, sizeof o);
     ck_assert_int_eq(hnas_supernet_create(&net, w.ctx, &o), 0);
