@@ -95,7 +95,11 @@ static hnas_status check_opts(const hnas_context_opts *o)
 
 static void set_opts(struct hnas_context *ctx, const hnas_context_opts *o)
 {
-    ctx->n_threads = o->n_threads ? o->n_threads : hn_cpu_cores();
+    const int32_t cores = hn_cpu_cores();
+
+    ctx->n_threads = o->n_threads          ? o->n_threads
+                     : cores < MAX_THREADS ? cores
+                                           : MAX_THREADS;
     ctx->seed = o->seed;
     ctx->gemm = o->gemm;
     ctx->parallel = o->parallel;
