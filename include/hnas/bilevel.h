@@ -66,7 +66,7 @@ typedef struct hnas_bilevel_opts {
     double w_rate_last;   /**< behind the last step; default 0.001 */
     hnas_adam_opts u;     /**< of u */
     double u_rate;        /**< default 3e-4 */
-    int64_t total_steps;  /**< of the schedules; 0: rates stay */
+    int64_t total_steps;  /**< of the schedules; default 0: rates stay */
     int64_t rate_steps;   /**< steps between changes of w's rate (one epoch);
                                default 1 */
     double warmup;        /**< share of total_steps, the first ones, with u
@@ -149,11 +149,11 @@ HNAS_API hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
 HNAS_API void hnas_bilevel_destroy(hnas_bilevel *bilevel);
 
 /**
- * Ask the running step, or the next one if none runs or only its last pass is
- * left, to stop: it answers HNAS_STOPPED and changes nothing.
+ * Ask a step to stop: it answers HNAS_STOPPED and changes nothing.
  *
  * Shapes     bilevel: not NULL.
- * Units      seen before each pass.  Where no step runs, the next one stops.
+ * Units      seen before each pass of the running step; where none is left,
+ *            or no step runs, by the next one.
  * Ownership  none.
  * Gradient   none.
  * Threads    any.

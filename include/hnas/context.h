@@ -228,9 +228,9 @@ HNAS_API void hnas_context_get_memory(const hnas_context *ctx,
  *
  * Shapes     ctx: not NULL.
  * Units      bytes of images, values and gradients, each once a stage that
- *            reads or writes it; weights are not counted.  Over the bandwidth
- *            of the memory this is a time that passes can't fall under while
- *            a batch is larger than the caches.
+ *            reads or writes it; weights are not counted.  Divided by the
+ *            memory's bandwidth: the least time of the passes while a batch is
+ *            larger than the caches.
  * Ownership  none.
  * Gradient   none.
  * Threads    one context, one thread at a time.

@@ -136,7 +136,7 @@ typedef struct hnas_batches_opts {
     int64_t count;   /**< images in the range; 0: to the end */
     int32_t shuffle; /**< 1: a new order each epoch; default 1 */
     int32_t partial; /**< 1: the last batch may be smaller; default 0 */
-    uint64_t stream; /**< sets apart orders of one seed; below 2^24 */
+    uint64_t stream; /**< sets apart orders of one seed; default 0 */
     double mean;     /**< subtracted; default 0 */
     double std;      /**< divided by; default 1 */
     int64_t shift;   /**< most pixels an image is moved by along each axis;

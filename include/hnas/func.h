@@ -136,7 +136,7 @@ typedef struct hnas_conv_opts {
     int64_t stride[2];   /**< rows, columns; default 1 */
     int64_t pad[2];      /**< zeros added above and left; default 0 */
     int64_t dilation[2]; /**< default 1 */
-    int64_t out[2];      /**< output rows, columns; 0: symmetric padding */
+    int64_t out[2];      /**< rows, columns; default 0: symmetric padding */
     int32_t relu;        /**< 1: hnas_conv2d rectifies x first; default 0 */
 } hnas_conv_opts;
 
@@ -454,7 +454,7 @@ typedef struct hnas_func_table {
     /** Write out from in; arrays are dense, strides as they say. */
     hnas_status (*forward)(void *user, const hnas_array *in, int32_t n_in,
                            const hnas_array *out);
-    /** Add to din[i] (data NULL where not wanted) from dout. */
+    /** Add to din[i] (data NULL: not wanted) from dout; NULL: no sweep. */
     hnas_status (*backward)(void *user, const hnas_array *in, int32_t n_in,
                             const hnas_array *out, const hnas_array *dout,
                             const hnas_array *din);

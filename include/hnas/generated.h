@@ -54,8 +54,8 @@ HNAS_API hnas_status hnas_supernet_apply_at(hnas_tensor **out, hnas_tape *tape,
                                             const hnas_supernet_pass *pass);
 
 /**
- * Give all weights at a lambda under the names that a supernet has which
- * stores them: what is generated is computed, the rest is net's own.
+ * Give all weights at a lambda, named as in a supernet that stores them: what
+ * is generated is computed, the rest is net's own.
  *
  * Shapes     as hnas_supernet_get_params of such a supernet.
  * Units      lambda: inside the range of the generated weights; not read where

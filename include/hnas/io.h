@@ -61,7 +61,7 @@ HNAS_API hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
  *
  * Shapes     path: NUL-terminated.
  * Units      *age: 0 path itself, k path.k; then the context's message and its
- *            log (a warning) say why.  The next save is not to keep path, or
+ *            log (a warning) say why.  Save next without hnas_file_keep, or
  *            the damaged file takes a good one's place.
  * Ownership  as hnas_search_load.
  * Gradient   as hnas_search_create.

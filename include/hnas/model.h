@@ -179,7 +179,7 @@ typedef struct hnas_train_opts {
     hnas_sgd_opts sgd;      /**< of the weights */
     double rate;            /**< at step 0; default 0.025 */
     double rate_last;       /**< behind the last step; default 0 */
-    int64_t total_steps;    /**< of the schedules; 0: rate and drop_path stay */
+    int64_t total_steps;    /**< default 0: rate and drop_path stay */
     int64_t rate_steps;     /**< steps between their changes (one epoch);
                                  default 1 */
     double drop_path;       /**< chance behind the last step that an edge of

@@ -104,12 +104,13 @@ typedef struct hnas_op_table {
     int32_t version;  /**< of its meaning; stored with a search */
     uint32_t flags;   /**< HNAS_OP_ bits */
 
-    /** Make the state of one instance. */
+    /** Make the state of one instance; without one destroy is not called. */
     hnas_status (*create)(void **state, hnas_op_builder *builder,
                           const hnas_op_desc *desc);
     /** Release what create made outside the builder; NULL: nothing. */
     void (*destroy)(void *state);
-    /** Append the funcs; x [N, C, H, W], *out [N, C, ceil(H/s), ceil(W/s)]. */
+    /** Append the funcs; x [N, C, H, W], *out [N, C, ceil(H/s), ceil(W/s)], a
+     * new reference. */
     hnas_status (*apply)(hnas_tensor **out, hnas_tape *tape, void *state,
                          hnas_tensor *x);
     /** Fill cost for one image of height x width. */

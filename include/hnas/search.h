@@ -87,7 +87,7 @@ typedef struct hnas_search_opts {
  * Write the defaults, the preset "default", into the first `size` bytes.
  *
  * Shapes     opts: a struct of the caller's, not NULL.
- * Units      size: sizeof(hnas_search_opts).
+ * Units      size: sizeof(hnas_search_opts).  Values: docs/presets.md.
  * Ownership  opts is the caller's; it holds no memory.
  * Gradient   none.
  * Threads    any.
@@ -230,11 +230,11 @@ HNAS_API hnas_status hnas_search_loss(double *value, hnas_search *search,
                                       int32_t kind);
 
 /**
- * Ask the running step, or the next one if none runs or only its last pass is
- * left, to stop: it answers HNAS_STOPPED and changes nothing.
+ * Ask a step to stop: it answers HNAS_STOPPED and changes nothing.
  *
  * Shapes     search: not NULL.
- * Units      seen before each pass.  Where no step runs, the next one stops.
+ * Units      seen before each pass of the running step; where none is left,
+ *            or no step runs, by the next one.
  * Ownership  none.
  * Gradient   none.
  * Threads    any.
