@@ -86,9 +86,9 @@ HNAS_API void hnas_cell_destroy(hnas_cell *cell);
  *            with DRAWN_ONLY neither.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument, tape too; E_TYPE, E_STATE inputs or gates;
- *            E_SHAPE gates, or inputs that do not fit together; E_UNSUPPORTED
- *            HARD with a gate an image; E_NOMEM; E_OP.  On error *out is NULL
- *            and the tape wants a reset.
+ *            E_SHAPE gates, or inputs that do not fit together; E_RANGE flags;
+ *            E_UNSUPPORTED HARD with a gate an image; E_NOMEM; E_OP.  On error
+ *            *out is NULL and the tape wants a reset.
  * Source     DARTS (arXiv:1806.09055), eq. 1 and 2.
  * Since      0.1
  */
@@ -232,7 +232,7 @@ HNAS_API void hnas_supernet_destroy(hnas_supernet *net);
  * Gradient   to x, weights and gates, as hnas_cell_apply.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or gates of a kind that has cells; E_RANGE
- *            weights are generated: see hnas_supernet_apply_at; E_TYPE,
+ *            flags, or weights are generated: hnas_supernet_apply_at; E_TYPE,
  *            E_STATE x or gates; E_SHAPE x or gates; E_UNSUPPORTED as
  *            hnas_cell_apply; E_NOMEM; E_OP.  On error *out is NULL and the
  *            tape wants a reset.

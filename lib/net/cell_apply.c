@@ -147,9 +147,13 @@ static hnas_status check(const struct hnas_cell *cell,
                          hnas_tensor *const *inputs, hnas_tensor *gates,
                          int32_t flags, int has_shape)
 {
+    const int32_t known = HNAS_CELL_HARD | HNAS_CELL_DRAWN_ONLY;
     const int32_t per_image = gates && gates->rank == 3;
     hnas_status st = HNAS_OK;
 
+    if (flags & ~known)
+        return hn_fail(cell->ctx, HNAS_E_RANGE,
+                       "cell: flags 0x%x, want HNAS_CELL_", (unsigned)flags);
     for (int32_t i = 0; i < cell->n_inputs && st == HNAS_OK; i++)
         if (inputs[i] || !has_shape)
             st = hn_expect(inputs[i], 4, "cell: input [N, C, H, W]");

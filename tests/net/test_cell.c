@@ -120,6 +120,9 @@ START_TEST(drawn_only_gives_the_value_of_all_paths)
         hnas_tensor_unref(y);
     }
     ck_assert_mem_eq(got[0], got[1], sizeof got[0]);
+    ck_assert_int_eq(hnas_cell_apply(&y, tape, cell, &x, gates, 4),
+                     HNAS_E_RANGE);
+    ck_assert_ptr_null(y);
     hnas_tensor_unref(gates);
     hnas_cell_destroy(cell);
 }
