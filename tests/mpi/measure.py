@@ -3,10 +3,11 @@
 """What a step of the preset `default` sends and costs on 1, 2 and 4 ranks of
 this machine, beside the model of docs/scaling.md.
 
-    python3 tests/mpi/measure.py BUILD_DIR [--steps N] [--only traffic] [--busy]
-        [--write]
+    python3 tests/mpi/measure.py BUILD_DIR [--steps N] [--only traffic|paper]
+        [--busy] [--write]
 
---write puts the tables into docs/scaling.md.  What is sent is the same on any
+--write puts the tables into docs/scaling.md; `paper` is the model alone, of the
+page's traffic and docs/performance.json.  What is sent is the same on any
 machine; times are not taken where others compute, unless --busy says so.  Each
 rank has one thread.  A step's traffic is the difference of two runs, of N + 2
 and of 2 steps, so that what comes before and after the steps drops out; its
@@ -29,7 +30,8 @@ PAGE = os.path.join(DOCS, "scaling.md")
 DATA = os.path.join(HERE, "..", "..", "examples", "data", "mnist-sample")
 SETTINGS = ["--preset", "default", "--data", DATA, "--cells", "3", "--channels",
             "16", "--nodes", "4", "--threads", "1", "--eval-images", "16",
-            "--report-lambda", "0.01", "--json"]
+            "--report-lambda", "0.01", "--json",
+            "--warmup", "0", "--cooldown", "0"]  # alpha moves in every step
 FEW = 2
 TRAFFIC_STEPS = 4
 SUMMED = "sums", "messages", "bytes", "comm_seconds", "overlap_seconds"
@@ -123,6 +125,15 @@ def traffic_lines(rows):
                    f"{r['messages']:.0f}", f"{r['bytes']:.0f}") for r in rows])
 
 
+def traffic_told():
+    """The row of two ranks on the page: what the model needs."""
+    with open(PAGE, encoding="utf-8") as f:
+        sums, size = re.search(r"\| 2 \| fixed \| (\d+) \| \d+ \| (\d+) \|",
+                               f.read()).groups()
+    return [{"ranks": 2, "order": "fixed", "sums": int(sums),
+             "bytes": int(size)}]
+
+
 def times(build, steps):
     """Rows of times, and what a link between two ranks gives."""
     rows = []
@@ -157,11 +168,10 @@ def times_lines(build, steps):
           f"{r['model'] * 1e3:.0f}") for r in rows])
 
 
-def stops(compute, two, latency, bandwidth):
+def stops(compute, sums, size, latency, bandwidth):
     """The last doubling that saves a tenth of a step or more."""
     def step(ranks):
-        return model(compute, ranks, two["sums"], two["bytes"], latency,
-                     bandwidth)
+        return model(compute, ranks, sums, size, latency, bandwidth)
 
     ranks = 1
     while ranks < 1 << 16 and step(2 * ranks) < 0.9 * step(ranks):
@@ -175,16 +185,17 @@ def paper_lines(rows):
     with open(os.path.join(DOCS, "performance.json"), encoding="utf-8") as f:
         compute = json.load(f)["default"]["values"]["ours"] / 1e3
     two = next(r for r in rows if r["ranks"] == 2 and r["order"] == "fixed")
+    sums, size = round(two["sums"]), round(two["bytes"])  # as the page tells
     lines = []
     for batch in 64, 512, 8192:
         t = compute * batch / 64
         for name, latency, bandwidth in LINKS:
-            steps = [model(t, p, two["sums"], two["bytes"], latency, bandwidth)
+            steps = [model(t, p, sums, size, latency, bandwidth)
                      for p in PAPER]
             lines.append((batch, name,
                           *(f"{s * 1e3:.0f}" if p <= batch else "–"
                             for p, s in zip(PAPER, steps)),
-                          min(stops(t, two, latency, bandwidth), batch)))
+                          min(stops(t, sums, size, latency, bandwidth), batch)))
     return table(("batch", "link", *map(str, PAPER), "pays up to"), lines)
 
 
@@ -203,7 +214,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("build")
     p.add_argument("--steps", type=int, default=8)
-    p.add_argument("--only", choices=("traffic",))
+    p.add_argument("--only", choices=("traffic", "paper"))
     p.add_argument("--busy", action="store_true")
     p.add_argument("--write", action="store_true")
     args = p.parse_args()
@@ -211,8 +222,10 @@ def main():
     if not args.only and not args.busy and os.getloadavg()[0] > 0.5:
         sys.exit(f"{machine()}, want at most 0.5: times would not be its own; "
                  "--only traffic, or --busy")
-    rows = traffic(build)
-    tables = {"traffic": traffic_lines(rows), "paper": paper_lines(rows)}
+    rows = traffic_told() if args.only == "paper" else traffic(build)
+    tables = {"paper": paper_lines(rows)}
+    if args.only != "paper":
+        tables["traffic"] = traffic_lines(rows)
     if not args.only:
         tables["times"] = times_lines(build, args.steps)
     for name, lines in tables.items():

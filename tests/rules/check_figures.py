@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """No figure on a page is typed in: docs/performance.md, docs/results.md and
-docs/reliability.md are what the stored rows give, and README's table repeats
-rows of the first.
+docs/reliability.md are what the stored rows give, README's table repeats rows
+of the first, and the model of docs/scaling.md takes its time.
 
     check_figures.py
 """
@@ -65,7 +65,18 @@ def check_readme(rows):
         check_row(line + 1, cells[1:], rows[name])
 
 
+def check_scaling():
+    sys.path.insert(0, os.path.join(source.ROOT, "tests", "mpi"))
+    measure = importlib.import_module("measure")
+    text = source.read("docs/scaling.md")
+    for line in measure.paper_lines(measure.traffic_told()):
+        if line not in text:
+            report.fail("docs/scaling.md", text.count("\n", 0, text.index("<!-- paper -->")) + 1,
+                        f"want {line}; tests/mpi/measure.py --only paper --write")
+
+
 check_readme(check_page("docs/performance.md", "bench"))
 check_page("docs/results.md", "experiments")
 check_page("docs/reliability.md", "reliability")
+check_scaling()
 report.end("figures")
