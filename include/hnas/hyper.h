@@ -207,7 +207,7 @@ HNAS_API hnas_status hnas_hyper_unscale(double *lambda, const hnas_hyper *hyper,
  *
  * Shapes     *out [rows, cols] float32, [cols] where rows is 0.
  * Units      table: 0..n_tables-1.  lambda: inside the stored range; CONSTANT
- *            takes any finite one.
+ *            takes any finite one, in log scale above 0.
  * Ownership  *out: new reference, the caller's; with CONSTANT it is b2 itself.
  *            tape NULL: nothing recorded.
  * Gradient   to every parameter of the table.  lambda is a constant.

@@ -52,7 +52,7 @@ struct hn_hyper_segment {
 struct hn_generator {
     int32_t kind; /* HNAS_HYPER_ */
     const char *name;
-    int32_t ignores_lambda; /* any lambda but NaN is inside the range */
+    int32_t ignores_lambda; /* any lambda with an s is inside the range */
 
     /* Make the parameters of a table and start them; index numbers the draw. */
     hnas_status (*create)(struct hnas_hyper *hyper,

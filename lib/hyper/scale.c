@@ -130,11 +130,12 @@ static hnas_status place(double *s, const struct hnas_hyper *hyper,
 hnas_status hn_hyper_place(double *s, const struct hnas_hyper *hyper,
                            double lambda)
 {
-    if (hyper->generator->ignores_lambda && isfinite(lambda)) {
-        *s = 0;
-        return HNAS_OK;
-    }
-    return place(s, hyper, lambda);
+    const hnas_status st = place(s, hyper, lambda);
+
+    if (st < 0 || !hyper->generator->ignores_lambda)
+        return st;
+    *s = 0; /* nothing to prolong */
+    return HNAS_OK;
 }
 
 static hnas_status scale_of(double *s, const hnas_hyper *hyper, double lambda)

@@ -177,7 +177,7 @@ END_TEST
 START_TEST(constant_ignores_lambda)
 {
     hnas_hyper *h = make(HNAS_HYPER_CONSTANT);
-    const double lambdas[] = {1e-4, 0.1, 0, -5, 1e300};
+    const double lambdas[] = {1e-4, 0.1, 5e-324, 1, 1e300};
     double first[6], alpha[6];
 
     ck_assert_int_eq(hnas_hyper_eval(first, 6, h, 0, 1e-3), HNAS_OK);
@@ -186,6 +186,29 @@ START_TEST(constant_ignores_lambda)
         ck_assert_mem_eq(alpha, first, sizeof alpha);
     }
     hnas_hyper_destroy(h);
+}
+END_TEST
+
+START_TEST(no_kind_takes_a_lambda_without_a_place)
+{
+    const double bad[] = {0, -0.0, -5, NAN, INFINITY, -INFINITY};
+
+    for (int kind = HNAS_HYPER_LINEAR; kind <= HNAS_HYPER_MLP; kind++) {
+        hnas_hyper *h = make(kind);
+
+        for (int i = 0; i < 6; i++) {
+            hnas_tensor *out;
+            double alpha[6] = {1, 2, 3, 4, 5, 6};
+
+            ck_assert_int_eq(hnas_hyper_eval(alpha, 6, h, 0, bad[i]),
+                             HNAS_E_RANGE);
+            ck_assert_double_eq(alpha[0], 1);
+            ck_assert_int_eq(hnas_hyper_apply(&out, NULL, h, 0, bad[i]),
+                             HNAS_E_RANGE);
+            ck_assert_ptr_null(out);
+        }
+        hnas_hyper_destroy(h);
+    }
 }
 END_TEST
 
@@ -477,6 +500,7 @@ int main(void)
     tcase_add_test(c, opts_come_back_with_names_of_its_own);
     tcase_add_test(c, eval_is_a_line_in_s);
     tcase_add_test(c, constant_ignores_lambda);
+    tcase_add_test(c, no_kind_takes_a_lambda_without_a_place);
     tcase_add_test(c, eval_refuses_a_wrong_table_or_count);
     tcase_add_test(c, segments_are_the_lines_that_eval_draws);
     tcase_add_test(c, knots_stand_evenly_from_end_to_end);
