@@ -196,11 +196,11 @@ HNAS_API void hnas_bilevel_set_progress(hnas_bilevel *bilevel,
  * Threads    one context, one thread at a time; hnas_bilevel_cancel from any.
  * Errors     HNAS_STOPPED cancelled, or progress or problem.loss asked for
  *            it; E_ARG NULL argument; E_RANGE n_lambda; E_STATE called from a
- *            callback; E_NAN a loss or a gradient is not finite; E_OP
- *            problem.loss gave no tensor, or it or after_u another positive
- *            status; E_COMM; E_NOMEM; what they or a sweep answer.  After all
- *            of these u, w, both optimizers and the count are as they were,
- *            and *info is unchanged.
+ *            callback; E_NAN a loss, a gradient or what the step would leave
+ *            is not finite; E_OP problem.loss gave no tensor, or it or after_u
+ *            another positive status; E_COMM; E_NOMEM; what they or a sweep
+ *            answer.  After all of these u, w, both optimizers and the count
+ *            are as they were, and *info is unchanged.
  * Source     DARTS (arXiv:1806.09055), algorithm 1; docs/math.md.
  * Since      0.1
  */

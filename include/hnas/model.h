@@ -252,9 +252,9 @@ typedef struct hnas_train_info {
  *            hnas_model_train was not called, the weights are swapped with
  *            their average, or called from a callback; E_TYPE, E_SHAPE,
  *            E_STATE images or labels; E_RANGE a label; E_NAN the loss, a
- *            gradient or a statistic; E_OP; E_COMM; E_NOMEM.  After all of
- *            these weights, statistics, optimizer and count are as they were,
- *            and *info is unchanged.
+ *            gradient or what the step would leave; E_OP; E_COMM; E_NOMEM.
+ *            After all of these weights, statistics, optimizer and count are
+ *            as they were, and *info is unchanged.
  * Source     DARTS (arXiv:1806.09055); drop path as FractalNet
  *            (arXiv:1605.07648); label smoothing as arXiv:1512.00567.
  * Since      0.1

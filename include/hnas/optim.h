@@ -128,7 +128,8 @@ HNAS_API void hnas_optim_destroy(hnas_optim *optim);
  * Gradient   read, not cleared.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL optim, E_RANGE rate, E_NAN the norm of the gradients or
- *            of the parameters is not finite.  On error nothing has moved.
+ *            of the parameters is not finite, or a parameter or its state
+ *            would not be after the step.  On error nothing has moved.
  * Source     as the optimizer's create.
  * Since      0.1
  */

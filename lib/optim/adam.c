@@ -23,30 +23,83 @@ void hnas_adam_opts_init(hnas_adam_opts *opts, size_t size)
     memcpy(opts, &o, o.size);
 }
 
+/* The equations' constants at one step. */
+struct factors {
+    real keep1, beta2, keep2, eps, decay, scale, root;
+};
+
 /* The step's count is raised before its updates: t = n_steps. */
+static struct factors factors_of(const struct hn_update *update)
+{
+    const hnas_adam_opts *o = &update->optim->adam;
+    const double t = (double)update->optim->n_steps;
+    const struct factors f = {(real)(1 - o->beta1),
+                              (real)o->beta2,
+                              (real)(1 - o->beta2),
+                              (real)o->epsilon,
+                              (real)o->weight_decay,
+                              (real)(update->rate / (1 - pow(o->beta1, t))),
+                              (real)sqrt(1 - pow(o->beta2, t))};
+
+    return f;
+}
+
+static void adam_one(real *w, real *m, real *v, real grad,
+                     const struct factors *f)
+{
+    const real g = grad + f->decay * *w;
+
+    *m += f->keep1 * (g - *m);
+    *v = f->beta2 * *v + f->keep2 * g * g;
+    *w -= f->scale * (*m / ((real)sqrt((double)*v) / f->root + f->eps));
+}
+
 static void adam_update(const struct hn_update *update, int64_t index,
                         const real *grad)
 {
     const hnas_optim *optim = update->optim;
-    const hnas_adam_opts *o = &optim->adam;
-    const double t = (double)optim->n_steps;
-    const real keep1 = (real)(1 - o->beta1), beta2 = (real)o->beta2;
-    const real keep2 = (real)(1 - o->beta2), eps = (real)o->epsilon;
-    const real decay = (real)o->weight_decay;
-    const real scale = (real)(update->rate / (1 - pow(o->beta1, t)));
-    const real root = (real)sqrt(1 - pow(o->beta2, t));
+    const struct factors f = factors_of(update);
     const int64_t count = hn_tensor_extent(optim->param[index]);
     real *w = hn_real(optim->param[index]);
     real *m = hn_real(optim->state[0][index]);
     real *v = hn_real(optim->state[1][index]);
 
-    for (int64_t i = 0; i < count; i++) {
-        const real g = (grad ? grad[i] : 0) + decay * w[i];
+    for (int64_t i = 0; i < count; i++)
+        adam_one(&w[i], &m[i], &v[i], grad ? grad[i] : 0, &f);
+}
 
-        m[i] += keep1 * (g - m[i]);
-        v[i] = beta2 * v[i] + keep2 * g * g;
-        w[i] -= scale * (m[i] / ((real)sqrt((double)v[i]) / root + eps));
+static int adam_leaves_finite(const struct hn_update *update, int64_t index,
+                              const real *grad)
+{
+    const hnas_optim *optim = update->optim;
+    const struct factors f = factors_of(update);
+    const int64_t count = hn_tensor_extent(optim->param[index]);
+
+    for (int64_t i = 0; i < count; i++) {
+        real w = hn_real(optim->param[index])[i];
+        real m = hn_real(optim->state[0][index])[i];
+        real v = hn_real(optim->state[1][index])[i];
+
+        adam_one(&w, &m, &v, grad ? grad[i] : 0, &f);
+        if (!isfinite(w) || !isfinite(m) || !isfinite(v))
+            return 0;
     }
+    return 1;
+}
+
+static double adam_reach(const struct hn_update *update, double grad,
+                         double param, double state[HN_OPTIM_MAX_STATES])
+{
+    const hnas_adam_opts *o = &update->optim->adam;
+    const struct factors f = factors_of(update);
+    const double g = grad + o->weight_decay * param, before = state[0];
+    const double m = o->beta1 * state[0] + (1 - o->beta1) * g;
+    const double v = o->beta2 * state[1] + (1 - o->beta2) * g * g;
+
+    state[0] = m * HN_OPTIM_ROUNDED;
+    state[1] = v * HN_OPTIM_ROUNDED;
+    return g + before + state[0] + state[1] + param + o->weight_decay +
+           (double)f.scale + (1 + (double)f.scale) * state[0] / (double)f.eps;
 }
 
 static const struct hn_optim_rule adam_rule = {
@@ -54,6 +107,8 @@ static const struct hn_optim_rule adam_rule = {
     .n_states = 2,
     .state_names = {"m", "v"},
     .update = adam_update,
+    .leaves_finite = adam_leaves_finite,
+    .reach = adam_reach,
 };
 
 static hnas_status check_opts(struct hnas_context *ctx, const hnas_adam_opts *o)

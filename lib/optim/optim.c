@@ -130,7 +130,9 @@ static void square_task(void *user, int64_t index, int32_t worker)
         optim->ctx->k.dot(t->data, t->data, hn_tensor_extent(t));
 }
 
-hnas_status hn_optim_norm(double *norm, const hnas_optim *optim)
+/* The norms of all gradients and of all parameters. */
+static hnas_status find_norms(double *grad, double *param,
+                              const hnas_optim *optim)
 {
     double sum = 0, own = 0;
 
@@ -146,7 +148,71 @@ hnas_status hn_optim_norm(double *norm, const hnas_optim *optim)
     if (!isfinite(sum))
         return hn_fail(optim->ctx, HNAS_E_NAN,
                        "gradient: norm %g, want a finite number", sqrt(sum));
-    *norm = sqrt(sum);
+    *grad = sqrt(sum);
+    *param = sqrt(own);
+    return HNAS_OK;
+}
+
+hnas_status hn_optim_norm(double *norm, const hnas_optim *optim)
+{
+    double param;
+
+    return find_norms(norm, &param, optim);
+}
+
+/* ---- whether a step stays finite ---- */
+
+static void measure_states(hnas_optim *optim)
+{
+    for (int32_t s = 0; s < optim->rule->n_states; s++) {
+        double sum = 0;
+
+        for (int64_t i = 0; i < optim->n; i++) {
+            const struct hnas_tensor *t = optim->state[s][i];
+
+            sum += optim->ctx->k.dot(t->data, t->data, hn_tensor_extent(t));
+        }
+        optim->state_norm[s] = sqrt(sum);
+    }
+}
+
+static int is_within(double after[HN_OPTIM_MAX_STATES],
+                     const struct hn_update *u, double grad, double param)
+{
+    memcpy(after, u->optim->state_norm, sizeof u->optim->state_norm);
+    return u->optim->rule->reach(u, grad, param, after) <=
+           (double)HN_REAL_MAX / 4;
+}
+
+static void finite_task(void *user, int64_t index, int32_t worker)
+{
+    const struct hn_update *u = user;
+
+    (void)worker;
+    u->optim->square[index] =
+        u->optim->rule->leaves_finite(u, index, u->optim->param[index]->grad);
+}
+
+/* Refuse a step that would leave a weight or a state that is not finite.
+ * Norms tell nearly always that it can't; else it is computed in vain.
+ * after: the states' norms behind the step. */
+static hnas_status check_reach(double after[HN_OPTIM_MAX_STATES],
+                               hnas_optim *optim, struct hn_update *update,
+                               double grad, double param)
+{
+    if (optim->state_norm[0] >= 0 && is_within(after, update, grad, param))
+        return HNAS_OK;
+    measure_states(optim);
+    if (is_within(after, update, grad, param))
+        return HNAS_OK;
+    for (int32_t s = 0; s < HN_OPTIM_MAX_STATES; s++)
+        after[s] = -1;
+    hn_parallel(optim->ctx, optim->n, finite_task, update);
+    for (int64_t i = 0; i < optim->n; i++)
+        if (optim->square[i] == 0)
+            return hn_fail(optim->ctx, HNAS_E_NAN,
+                           "params[%lld]: the step leaves no finite number",
+                           (long long)i);
     return HNAS_OK;
 }
 
@@ -162,7 +228,7 @@ static void update_task(void *user, int64_t index, int32_t worker)
 hnas_status hnas_optim_step(hnas_optim *optim, double rate)
 {
     struct hn_update update = {optim, rate, 1};
-    double norm = 0;
+    double norm = 0, param = 0, after[HN_OPTIM_MAX_STATES];
     hnas_status st;
 
     if (!optim)
@@ -172,13 +238,19 @@ hnas_status hnas_optim_step(hnas_optim *optim, double rate)
     st = hn_expect_idle(optim->ctx, "hnas_optim_step");
     if (st < 0)
         return st;
-    st = hn_optim_norm(&norm, optim);
+    st = find_norms(&norm, &param, optim);
     if (st < 0)
         return st;
-    optim->norm = norm;
-    optim->n_steps++;
     update.kappa = hn_sgd_kappa(optim, norm); /* 1 for Adam: no clip */
+    optim->n_steps++;
+    st = check_reach(after, optim, &update, norm, param);
+    if (st < 0) {
+        optim->n_steps--;
+        return st;
+    }
+    optim->norm = norm;
     hn_parallel(optim->ctx, optim->n, update_task, &update);
+    memcpy(optim->state_norm, after, sizeof after);
     return HNAS_OK;
 }
 
@@ -211,6 +283,7 @@ struct hnas_tensor *hn_optim_get_state(const hnas_optim *optim, int32_t state,
 void hn_optim_set_steps(hnas_optim *optim, int64_t n_steps)
 {
     optim->n_steps = n_steps;
+    optim->state_norm[0] = -1;
 }
 
 /* Copy all reals of a list of tensors to (or from) memory; gives what
@@ -265,4 +338,5 @@ void hn_optim_restore(hnas_optim *optim)
     copy_snapshot(optim, 0);
     optim->n_steps = optim->saved_steps;
     optim->norm = optim->saved_norm;
+    optim->state_norm[0] = -1;
 }

@@ -28,7 +28,19 @@ struct hn_optim_rule {
     /* Move one tensor and its states; `grad` may be NULL: zero. */
     void (*update)(const struct hn_update *update, int64_t index,
                    const real *grad);
+    /* Whether all that this would leave is finite: the same sums, kept
+     * nowhere. */
+    int (*leaves_finite)(const struct hn_update *update, int64_t index,
+                         const real *grad);
+    /* Bound every number of a step, weights, states and what lies between,
+     * by norms: of the gradients, of the parameters before it, and of the
+     * states, which become those after it. */
+    double (*reach)(const struct hn_update *update, double grad, double param,
+                    double state[HN_OPTIM_MAX_STATES]);
 };
+
+/* What rounding adds at most to a norm that a step moves. */
+#define HN_OPTIM_ROUNDED (sizeof(real) == sizeof(float) ? 1 + 1e-6 : 1 + 1e-14)
 
 struct hnas_optim {
     struct hnas_context *ctx;
@@ -41,6 +53,7 @@ struct hnas_optim {
     double *square;  /* [2n] of gradients, then parameters: for the norm */
     double norm;     /* of the gradients at the last step or virtual step */
     int64_t n_steps; /* done */
+    double state_norm[HN_OPTIM_MAX_STATES]; /* at most; < 0: unknown */
 
     /* The last snapshot: parameters, then each state; NULL: none yet. */
     real *saved;
@@ -64,7 +77,7 @@ double hn_optim_get_norm(const hnas_optim *optim);
 
 /* The state as named tensors, one a parameter and of its shape and layout
  * ("momentum", or "m" and "v"), borrowed; and the step count.  What a file
- * keeps. */
+ * keeps.  Whoever writes a state sets the count too. */
 int32_t hn_optim_get_state_count(const hnas_optim *optim);
 const char *hn_optim_get_state_name(const hnas_optim *optim, int32_t state);
 struct hnas_tensor *hn_optim_get_state(const hnas_optim *optim, int32_t state,

@@ -79,11 +79,47 @@ static void sgd_update(const struct hn_update *update, int64_t index,
              update);
 }
 
+static int sgd_leaves_finite(const struct hn_update *update, int64_t index,
+                             const real *grad)
+{
+    const struct hnas_tensor *t = update->optim->param[index];
+    const real *w = hn_real(t), *buf = hn_real(update->optim->state[0][index]);
+    const int64_t count = hn_tensor_extent(t);
+    const real rate = (real)update->rate;
+    real step[CHUNK], next[CHUNK];
+
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        const int64_t n = count - at < CHUNK ? count - at : CHUNK;
+
+        sgd_chunk(step, next, w + at, buf + at, grad ? grad + at : NULL, n,
+                  update);
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(w[at + i] - rate * step[i]) || !isfinite(next[i]))
+                return 0;
+    }
+    return 1;
+}
+
+static double sgd_reach(const struct hn_update *update, double grad,
+                        double param, double state[HN_OPTIM_MAX_STATES])
+{
+    const hnas_sgd_opts *o = &update->optim->sgd;
+    const double d = update->kappa * grad + o->weight_decay * param;
+    const double buf = (o->momentum * state[0] + d) * HN_OPTIM_ROUNDED;
+    const double step = o->nesterov ? d + o->momentum * buf : buf;
+
+    state[0] = buf;
+    return d + buf + step + param + o->weight_decay + update->rate +
+           update->rate * step;
+}
+
 static const struct hn_optim_rule sgd_rule = {
     .name = "sgd",
     .n_states = 1,
     .state_names = {"momentum"},
     .update = sgd_update,
+    .leaves_finite = sgd_leaves_finite,
+    .reach = sgd_reach,
 };
 
 static hnas_status check_opts(struct hnas_context *ctx, const hnas_sgd_opts *o)

@@ -436,6 +436,26 @@ START_TEST(an_after_u_that_fails_leaves_everything_as_it_was)
 }
 END_TEST
 
+START_TEST(a_weight_that_would_overflow_leaves_everything_as_it_was)
+{
+    const hnas_problem p = {sizeof p, loss, after_u, after_w, &seen,
+                            &w,       1,    &a,      1};
+    const double lambda = 0.01;
+    hnas_bilevel_opts o;
+    struct state before, after;
+
+    hnas_bilevel_opts_init(&o, sizeof o);
+    o.w_rate = (double)HN_REAL_MAX / 4; /* of a gradient of about 8 */
+    o.w.clip = 0;
+    ck_assert_int_eq(hnas_bilevel_create(&bilevel, ctx, &p, &o), HNAS_OK);
+    keep(&before);
+    ck_assert_int_eq(hnas_bilevel_step(bilevel, &lambda, 1, NULL), HNAS_E_NAN);
+    keep(&after);
+    ck_assert_mem_eq(&before, &after, sizeof after);
+    ck_assert_int_eq(seen.n_after_w, 0);
+}
+END_TEST
+
 static int32_t stop_at;
 
 static int32_t progress(void *user, int64_t step, int32_t pass)
@@ -566,6 +586,7 @@ int main(void)
     tcase_add_test(t, a_cancelled_step_leaves_everything_as_it_was);
     tcase_add_test(t, a_step_after_a_failed_one_gives_the_same_bits);
     tcase_add_test(t, an_after_u_that_fails_leaves_everything_as_it_was);
+    tcase_add_test(t, a_weight_that_would_overflow_leaves_everything_as_it_was);
     tcase_add_test(t, progress_stops_a_step_at_any_pass);
     tcase_add_test(t, every_failing_allocation_leaves_everything_as_it_was);
     tcase_add_test(t, likewise_in_exact_second_order);

@@ -147,6 +147,38 @@ START_TEST(a_gradient_that_is_no_number_changes_nothing)
 }
 END_TEST
 
+/* The square of a gradient, or the step, may be too large for a number. */
+START_TEST(a_step_that_would_leave_no_number_changes_nothing)
+{
+    const double rate[] = {0.1, (double)HN_REAL_MAX};
+    const double large[] = {sizeof(real) == 4 ? 1e25 : 1e160, 1};
+    hnas_optim *optim = make(NULL);
+    double before[N], after[N];
+
+    hnas_tensor_get(param, HNAS_FLOAT64, before, N);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < N; i++)
+            hn_tensor_grad(param)[i] = -1;
+        hn_tensor_grad(param)[N - 1] = (real)-large[k];
+        hn_real(param)[0] = HN_REAL_MAX / (k ? 1 : HN_REAL_MAX);
+        hnas_tensor_get(param, HNAS_FLOAT64, before, N);
+        ck_assert_int_eq(hnas_optim_step(optim, rate[k]), HNAS_E_NAN);
+        hnas_tensor_get(param, HNAS_FLOAT64, after, N);
+        ck_assert_mem_eq(before, after, sizeof before);
+        for (int s = 0; s < 2; s++) {
+            hnas_tensor_get(hn_optim_get_state(optim, s, 0), HNAS_FLOAT64,
+                            after, N);
+            for (int i = 0; i < N; i++)
+                ck_assert(after[i] == 0);
+        }
+        ck_assert_int_eq(hnas_optim_get_steps(optim), 0);
+    }
+    hn_real(param)[0] = 1;
+    ck_assert_int_eq(hnas_optim_step(optim, 0.1), HNAS_OK);
+    hnas_optim_destroy(optim);
+}
+END_TEST
+
 START_TEST(restore_brings_both_moments_and_the_count_back)
 {
     hnas_optim *optim = make(NULL);
@@ -239,6 +271,7 @@ int main(void)
     tcase_add_test(c, the_first_step_moves_by_the_rate);
     tcase_add_test(c, a_missing_gradient_without_decay_moves_nothing);
     tcase_add_test(c, a_gradient_that_is_no_number_changes_nothing);
+    tcase_add_test(c, a_step_that_would_leave_no_number_changes_nothing);
     tcase_add_test(c, restore_brings_both_moments_and_the_count_back);
     tcase_add_test(c, states_and_count_carried_over_continue_the_run);
     tcase_add_test(c, a_virtual_step_is_refused);

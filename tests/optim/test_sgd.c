@@ -212,6 +212,60 @@ START_TEST(a_gradient_that_is_no_number_changes_nothing)
 }
 END_TEST
 
+/* Of a gradient, or of a momentum that the rate makes too much. */
+START_TEST(a_step_that_would_leave_no_number_changes_nothing)
+{
+    const double large = sizeof(real) == 4 ? 1e37 : 1e150;
+    const double rate = sizeof(real) == 4 ? 50 : 1e160;
+
+    for (int nesterov = 0; nesterov < 2; nesterov++) {
+        const hnas_sgd_opts o = settings(0.9, 0.1, 0, nesterov);
+        hnas_optim *optim = make(&o);
+        double before[N], after[N], moved[N], kept[N_A];
+
+        for (int k = 0; k < 2; k++) {
+            random_gradient(1);
+            hn_tensor_grad(param[0])[N_A - 1] = (real)large;
+            if (k)
+                ck_assert_int_eq(hnas_optim_step(optim, 0), HNAS_OK);
+            get_weights(before);
+            hnas_tensor_get(hn_optim_get_state(optim, 0, 0), HNAS_FLOAT64, kept,
+                            N_A);
+            if (k)
+                random_gradient(1);
+            ck_assert_int_eq(hnas_optim_step(optim, rate), HNAS_E_NAN);
+            ck_assert_str_ne(hnas_context_message(ctx), "");
+            get_weights(after);
+            ck_assert_mem_eq(before, after, sizeof before);
+            hnas_tensor_get(hn_optim_get_state(optim, 0, 0), HNAS_FLOAT64,
+                            moved, N_A);
+            ck_assert_mem_eq(moved, kept, sizeof kept);
+            ck_assert_int_eq(hnas_optim_get_steps(optim), k);
+        }
+        ck_assert_int_eq(hnas_optim_step(optim, 1e-30), HNAS_OK);
+        hnas_optim_destroy(optim);
+    }
+}
+END_TEST
+
+START_TEST(numbers_close_to_the_largest_are_taken)
+{
+    const hnas_sgd_opts o = settings(0, 0, 0, 0);
+    const double large = sizeof(real) == 4 ? 1e37 : 1e150;
+    const double rate = sizeof(real) == 4 ? 30 : 1.5e158;
+    hnas_optim *optim = make(&o);
+    double after[N];
+
+    for (int i = 0; i < N; i++)
+        grad[i] = i == 7 ? large : 0;
+    set_gradient(grad);
+    ck_assert_int_eq(hnas_optim_step(optim, rate), HNAS_OK);
+    get_weights(after);
+    ck_assert_double_eq_tol(after[7] / (-large * rate), 1, 1e-6);
+    hnas_optim_destroy(optim);
+}
+END_TEST
+
 START_TEST(virtual_step_is_the_step_that_would_come)
 {
     for (int k = 0; k < 4; k++) {
@@ -368,6 +422,8 @@ int main(void)
     tcase_add_test(c, padding_lanes_stay_zero);
     tcase_add_test(c, a_missing_gradient_is_zero);
     tcase_add_test(c, a_gradient_that_is_no_number_changes_nothing);
+    tcase_add_test(c, a_step_that_would_leave_no_number_changes_nothing);
+    tcase_add_test(c, numbers_close_to_the_largest_are_taken);
     tcase_add_test(c, virtual_step_is_the_step_that_would_come);
     tcase_add_test(c, restore_brings_the_snapshot_back_bit_for_bit);
     tcase_add_test(c, state_is_one_named_tensor_a_parameter);
