@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "base/fpmode.h"
 #include "bilevel/search.h"
 #include "hyper/hyper.h"
 #include "net/supernet.h"
@@ -114,6 +115,7 @@ hnas_status hnas_search_diagnose(const hnas_search *search, double lambda,
 {
     const struct hn_space *space;
     hnas_diagnosis d;
+    uint64_t mode;
     double *p;
     hnas_status st;
 
@@ -127,7 +129,9 @@ hnas_status hnas_search_diagnose(const hnas_search *search, double lambda,
                       sizeof *p);
     if (!p)
         return hn_fail_nomem(search->ctx, "diagnosis");
+    mode = hn_fp_enter();
     st = diagnose(search, lambda, p, &d);
+    hn_fp_leave(mode);
     hn_free(&search->ctx->alloc, p);
     if (st >= 0)
         memcpy(out, &d, d.size);

@@ -3,6 +3,7 @@
  * a derived architecture with the supernet's weights. */
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "bilevel/search.h"
 #include "net/supernet.h"
 
@@ -78,6 +79,7 @@ static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
                            int32_t mode, hnas_tensor **logits)
 {
     hnas_tensor *alpha[2] = {NULL, NULL}, *gates[2] = {NULL, NULL};
+    const uint64_t saved = hn_fp_enter();
     int32_t flags = 0;
     hnas_status st = hnas_tape_reset(s->tape, mode | HNAS_TAPE_NO_GRADIENT);
 
@@ -93,6 +95,7 @@ static hnas_status forward(struct hnas_search *s, const hnas_arch *arch,
         hnas_tensor_unref(alpha[k]);
         hnas_tensor_unref(gates[k]);
     }
+    hn_fp_leave(saved);
     return st;
 }
 
@@ -141,6 +144,7 @@ hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
                                   int64_t draw, int32_t first)
 {
     hnas_tensor *out = NULL;
+    uint64_t mode;
     hnas_status st;
 
     if (!search || !images)
@@ -153,7 +157,9 @@ hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
         return st;
     if (first || !search->calibrating)
         begin_calibration(search);
+    mode = hn_fp_enter();
     hn_network_calibrate_norms(&search->net->network);
+    hn_fp_leave(mode);
     return HNAS_OK;
 }
 

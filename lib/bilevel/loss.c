@@ -2,6 +2,7 @@
 /* The two losses of a search, for its steps and for whoever wants to look. */
 #include "bilevel/search.h"
 
+#include "base/fpmode.h"
 #include "hyper/hyper.h"
 #include "net/supernet.h"
 
@@ -129,7 +130,7 @@ static void clear(struct hnas_search *s)
         hnas_tensor_clear_gradient(p->u[i]);
 }
 
-hnas_status hnas_search_loss(double *value, hnas_search *search,
+static hnas_status find_loss(double *value, hnas_search *search,
                              const hnas_batch *batch, double lambda,
                              hnas_tensor *const gates[2], int32_t kind)
 {
@@ -158,5 +159,16 @@ hnas_status hnas_search_loss(double *value, hnas_search *search,
     hnas_tensor_unref(loss);
     if (st == HNAS_OK && value)
         *value = v;
+    return st;
+}
+
+hnas_status hnas_search_loss(double *value, hnas_search *search,
+                             const hnas_batch *batch, double lambda,
+                             hnas_tensor *const gates[2], int32_t kind)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = find_loss(value, search, batch, lambda, gates, kind);
+
+    hn_fp_leave(mode);
     return st;
 }

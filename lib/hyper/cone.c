@@ -29,6 +29,8 @@
 
 #include "hyper/hyper.h"
 
+#include "base/fpmode.h"
+
 enum { DIGITS = sizeof(real) == sizeof(float) ? FLT_MANT_DIG : DBL_MANT_DIG };
 
 /* Make slope[order[0..n)] non-increasing by pooling adjacent violators, then
@@ -248,9 +250,8 @@ static int has_room(const struct hn_hyper_table *t)
     return most <= (double)HN_REAL_MAX / 4 / t->n_knots;
 }
 
-hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
-                               const double *cost, const int32_t *zero_ops,
-                               int32_t clip)
+static hnas_status project(hnas_hyper *hyper, int32_t table, const double *cost,
+                           const int32_t *zero_ops, int32_t clip)
 {
     const struct cone cone = {cost, zero_ops, clip};
     const struct hn_hyper_table *t;
@@ -279,4 +280,15 @@ hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
     for (int64_t e = 0; e < t->rows; e++)
         (t->b1 ? project_b1 : project_knots)(t, e, &cone);
     return HNAS_OK;
+}
+
+hnas_status hnas_hyper_project(hnas_hyper *hyper, int32_t table,
+                               const double *cost, const int32_t *zero_ops,
+                               int32_t clip)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = project(hyper, table, cost, zero_ops, clip);
+
+    hn_fp_leave(mode);
+    return st;
 }

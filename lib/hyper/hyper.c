@@ -338,8 +338,8 @@ hnas_status hn_hyper_check_table(const struct hnas_hyper *hyper, int32_t table)
     return HNAS_OK;
 }
 
-hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
-                             hnas_hyper *hyper, int32_t table, double lambda)
+static hnas_status apply(hnas_tensor **out, hnas_tape *tape, hnas_hyper *hyper,
+                         int32_t table, double lambda)
 {
     double s;
     hnas_status st;
@@ -359,6 +359,16 @@ hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
                        "lambda: %g, want %g..%g while recording", lambda,
                        hyper->opts.lambda_lo, hyper->opts.lambda_hi);
     return hyper->generator->apply(out, tape, &hyper->table[table], s);
+}
+
+hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
+                             hnas_hyper *hyper, int32_t table, double lambda)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = apply(out, tape, hyper, table, lambda);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 static hnas_status eval(double *alpha, int64_t count, const hnas_hyper *hyper,

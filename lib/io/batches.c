@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "base/rng.h"
 #include "io/augment.h"
 #include "io/dataset.h"
@@ -134,9 +135,9 @@ static hnas_status make_tensors(struct hnas_batches *b)
     return st;
 }
 
-hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
-                                const hnas_dataset *dataset,
-                                const hnas_batches_opts *opts)
+static hnas_status create(hnas_batches **out, hnas_context *ctx,
+                          const hnas_dataset *dataset,
+                          const hnas_batches_opts *opts)
 {
     hnas_batches_opts o;
     struct hnas_batches *b;
@@ -171,6 +172,17 @@ hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
         hnas_batches_destroy(b);
     else
         *out = b;
+    return st;
+}
+
+hnas_status hnas_batches_create(hnas_batches **out, hnas_context *ctx,
+                                const hnas_dataset *dataset,
+                                const hnas_batches_opts *opts)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = create(out, ctx, dataset, opts);
+
+    hn_fp_leave(mode);
     return st;
 }
 
@@ -211,9 +223,8 @@ static hnas_status put_image(real *dst, int32_t *label,
     return st;
 }
 
-hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
-                             int64_t index, hnas_tensor **images,
-                             hnas_tensor **labels)
+static hnas_status get(hnas_batches *batches, int64_t epoch, int64_t index,
+                       hnas_tensor **images, hnas_tensor **labels)
 {
     struct hnas_batches *b = batches;
     struct hnas_tensor *x, *y;
@@ -248,4 +259,15 @@ hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
     *images = x;
     *labels = y;
     return HNAS_OK;
+}
+
+hnas_status hnas_batches_get(hnas_batches *batches, int64_t epoch,
+                             int64_t index, hnas_tensor **images,
+                             hnas_tensor **labels)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = get(batches, epoch, index, images, labels);
+
+    hn_fp_leave(mode);
+    return st;
 }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
+
 /* An image where it lies. */
 struct image {
     const void *data;
@@ -232,8 +234,8 @@ int64_t hnas_dataset_get_classes(const hnas_dataset *dataset)
     return dataset->n_classes;
 }
 
-hnas_status hnas_dataset_moments(const hnas_dataset *dataset, int64_t n_images,
-                                 double *mean, double *std)
+static hnas_status moments(const hnas_dataset *dataset, int64_t n_images,
+                           double *mean, double *std)
 {
     const struct hnas_dataset *d = dataset;
     double sum = 0, squares = 0, n;
@@ -256,6 +258,16 @@ hnas_status hnas_dataset_moments(const hnas_dataset *dataset, int64_t n_images,
     *mean = sum / n;
     *std = sqrt(squares / n);
     return HNAS_OK;
+}
+
+hnas_status hnas_dataset_moments(const hnas_dataset *dataset, int64_t n_images,
+                                 double *mean, double *std)
+{
+    const uint64_t mode = hn_fp_enter();
+    const hnas_status st = moments(dataset, n_images, mean, std);
+
+    hn_fp_leave(mode);
+    return st;
 }
 
 void hn_normal_init(struct hn_normal *normal, double mean, double std)

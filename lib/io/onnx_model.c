@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fpmode.h"
+
 #include "hnas/formats.h"
 #include "hnas/version.h"
 #include "io/file.h"
@@ -375,6 +377,7 @@ static hnas_status save(struct hn_onnx *o, const hnas_model *model,
 hnas_status hnas_model_save_onnx(const hnas_model *model, const char *path)
 {
     struct hn_onnx o;
+    uint64_t mode;
     hnas_status st;
 
     if (!model || !path)
@@ -383,7 +386,9 @@ hnas_status hnas_model_save_onnx(const hnas_model *model, const char *path)
     o.ctx = model->ctx;
     hn_text_init(&o.nodes, model->ctx);
     hn_text_init(&o.tensors, model->ctx);
+    mode = hn_fp_enter();
     st = put_network(&o, &model->net);
+    hn_fp_leave(mode);
     if (st == HNAS_OK)
         st = save(&o, model, path);
     hn_text_finish(&o.nodes);

@@ -42,6 +42,7 @@ hnas_status hnas_model_calibrate(hnas_model *model, hnas_tensor *images,
                                  int32_t first)
 {
     hnas_tensor *out;
+    uint64_t mode;
     hnas_status st;
 
     if (!model || !images)
@@ -55,7 +56,9 @@ hnas_status hnas_model_calibrate(hnas_model *model, hnas_tensor *images,
     if (first || !model->is_calibrated)
         hn_network_reset_norms(&model->net);
     model->is_calibrated = 1;
+    mode = hn_fp_enter();
     hn_network_calibrate_norms(&model->net);
+    hn_fp_leave(mode);
     return HNAS_OK;
 }
 

@@ -327,5 +327,8 @@ void hnas_supernet_get_generated(const hnas_supernet *net,
 
 void hnas_supernet_update_norms(hnas_supernet *net, double momentum)
 {
+    const uint64_t mode = hn_fp_enter();
+
     hn_network_update_norms(&net->network, momentum);
+    hn_fp_leave(mode);
 }

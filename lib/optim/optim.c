@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fpmode.h"
+
 /* Whether the elements lie side by side in row-major order. */
 static int is_dense(const struct hnas_tensor *t)
 {
@@ -225,20 +227,12 @@ static void update_task(void *user, int64_t index, int32_t worker)
                                 update->optim->param[index]->grad);
 }
 
-hnas_status hnas_optim_step(hnas_optim *optim, double rate)
+static hnas_status do_step(hnas_optim *optim, double rate)
 {
     struct hn_update update = {optim, rate, 1};
     double norm = 0, param = 0, after[HN_OPTIM_MAX_STATES];
-    hnas_status st;
+    hnas_status st = find_norms(&norm, &param, optim);
 
-    if (!optim)
-        return HNAS_E_ARG;
-    if (!(rate >= 0) || isinf(rate))
-        return hn_fail(optim->ctx, HNAS_E_RANGE, "rate: %g, want >= 0", rate);
-    st = hn_expect_idle(optim->ctx, "hnas_optim_step");
-    if (st < 0)
-        return st;
-    st = find_norms(&norm, &param, optim);
     if (st < 0)
         return st;
     update.kappa = hn_sgd_kappa(optim, norm); /* 1 for Adam: no clip */
@@ -252,6 +246,24 @@ hnas_status hnas_optim_step(hnas_optim *optim, double rate)
     hn_parallel(optim->ctx, optim->n, update_task, &update);
     memcpy(optim->state_norm, after, sizeof after);
     return HNAS_OK;
+}
+
+hnas_status hnas_optim_step(hnas_optim *optim, double rate)
+{
+    uint64_t mode;
+    hnas_status st;
+
+    if (!optim)
+        return HNAS_E_ARG;
+    if (!(rate >= 0) || isinf(rate))
+        return hn_fail(optim->ctx, HNAS_E_RANGE, "rate: %g, want >= 0", rate);
+    st = hn_expect_idle(optim->ctx, "hnas_optim_step");
+    if (st < 0)
+        return st;
+    mode = hn_fp_enter();
+    st = do_step(optim, rate);
+    hn_fp_leave(mode);
+    return st;
 }
 
 int64_t hnas_optim_get_steps(const hnas_optim *optim)

@@ -2,6 +2,7 @@
 /* Elements across the border: any strides and types to row-major and back. */
 #include <string.h>
 
+#include "base/fpmode.h"
 #include "tensor/tensor.h"
 
 static double load(const void *p, int32_t dtype, int64_t i)
@@ -66,22 +67,26 @@ void hn_copy_out(void *dst, int32_t dst_type, const void *src, int32_t src_type,
                  const int64_t dim[HNAS_MAX_RANK],
                  const int64_t stride[HNAS_MAX_RANK])
 {
+    const uint64_t mode = hn_fp_enter();
     struct walk w = {{0}, 0, 0};
 
     do
         store(dst, dst_type, w.i, load(src, src_type, w.j));
     while (advance(&w, dim, stride));
+    hn_fp_leave(mode);
 }
 
 void hn_copy_in(void *dst, int32_t dst_type, const void *src, int32_t src_type,
                 const int64_t dim[HNAS_MAX_RANK],
                 const int64_t stride[HNAS_MAX_RANK])
 {
+    const uint64_t mode = hn_fp_enter();
     struct walk w = {{0}, 0, 0};
 
     do
         store(dst, dst_type, w.j, load(src, src_type, w.i));
     while (advance(&w, dim, stride));
+    hn_fp_leave(mode);
 }
 
 static hnas_status check(hnas_tensor *t, int32_t dtype, const void *p,
