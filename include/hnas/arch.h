@@ -54,8 +54,8 @@ typedef struct hnas_arch_warning {
  *     threshold: of these 2 those with sigmoid(alpha) >= 0.85
  *
  * Shapes     hyper: a table E x O for each kind that has cells, normal first.
- * Units      rule: HNAS_RULE_.  lambda: finite, > 0 in log scale but with
- *            CONSTANT.  At a breakpoint the next piece has begun.
+ * Units      rule: HNAS_RULE_.  lambda: finite, > 0 in log scale.  At a
+ *            breakpoint the next piece has begun.
  * Ownership  *out: the caller's, released with hnas_arch_destroy; it needs
  *            neither net nor hyper afterwards.
  * Gradient   none.
