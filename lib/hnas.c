@@ -2,6 +2,7 @@
 /* The top of the house: version, and a context with all floors wired. */
 #include "core/context.h"
 #include "hnas/version.h"
+#include "kernel/gemm.h"
 #include "op/op.h"
 
 #define STRING(x) #x
@@ -15,6 +16,11 @@ const char *hnas_version(void)
 int32_t hnas_abi(void)
 {
     return HNAS_ABI;
+}
+
+const char *hnas_blis_version(void)
+{
+    return hn_blis_version();
 }
 
 hnas_status hnas_context_create(hnas_context **out,

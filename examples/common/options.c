@@ -436,7 +436,7 @@ void options_help(const struct command_line *line)
             printf("  %-28s%s\n", left, o->help);
     }
     printf("  %-28s%s\n  %-28s%s\n", "--help", "print this", "--version",
-           "print library, kernels, matrix products and threads");
+           "print library, kernels, matrix products, BLIS and threads");
 }
 
 int option_restore(const struct option *o, void *target, char *value)

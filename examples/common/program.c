@@ -100,18 +100,18 @@ int program_open(hnas_context **out, int64_t threads, int64_t seed)
 /* What BLIS would be, whether or not it is what the context chose. */
 static void print_blis(void)
 {
+    const char *version = hnas_blis_version();
     hnas_context_opts opts;
     hnas_context *ctx;
 
     hnas_context_opts_init(&opts, sizeof opts);
     opts.gemm = HNAS_GEMM_BLIS;
-    if (hnas_context_create(&ctx, &opts) < 0) {
+    if (!version || hnas_context_create(&ctx, &opts) < 0) {
         printf("BLIS: none\n");
         return;
     }
-    printf("BLIS: %s\n", strncmp(hnas_context_get_gemm(ctx), "blis ", 5)
-                             ? "none"
-                             : hnas_context_get_gemm(ctx) + 5);
+    printf("BLIS: %s%s\n", version, /* "blis", and the architecture it knows */
+           hnas_context_get_gemm(ctx) + strlen("blis"));
     hnas_context_destroy(ctx);
 }
 

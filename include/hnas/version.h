@@ -51,6 +51,20 @@ HNAS_API const char *hnas_version(void);
  */
 HNAS_API int32_t hnas_abi(void);
 
+/**
+ * Tell the version of BLIS that the library runs with, as "0.9.0".
+ *
+ * Shapes     a NUL-terminated string; NULL: the library was built without.
+ * Units      none.
+ * Ownership  static, never released.
+ * Gradient   none.
+ * Threads    any.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API const char *hnas_blis_version(void);
+
 HNAS_END_DECLS
 
 #endif

@@ -187,6 +187,11 @@ const char *hn_gemm_name(int32_t backend)
         return "blis";
     }
 }
+
+const char *hn_blis_version(void)
+{
+    return bli_info_get_version_str();
+}
 #else
 static int blis_pays(int64_t m, int64_t n, int64_t k)
 {
@@ -205,6 +210,11 @@ static void blis(real *c, int64_t ldc, struct hn_matrix a, struct hn_matrix b,
 const char *hn_gemm_name(int32_t backend)
 {
     return backend == HN_GEMM_BLIS ? NULL : "builtin";
+}
+
+const char *hn_blis_version(void)
+{
+    return NULL;
 }
 #endif
 

@@ -29,4 +29,7 @@ void hn_gemm(int32_t backend, real *c, int64_t ldc, struct hn_matrix a,
  * does not have it.  Static text. */
 const char *hn_gemm_name(int32_t backend);
 
+/* The version that BLIS tells, as "0.9.0"; NULL: built without. */
+const char *hn_blis_version(void);
+
 #endif

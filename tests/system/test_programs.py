@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -1069,7 +1070,10 @@ def test_help_and_version(room):
         assert out.startswith("usage: " + program) and not err
         out, err = room.run(program, "--version")
         assert out.startswith(program) and "kernels: " in out
-        assert "BLIS" in out and "threads: " in out
+        assert "threads: " in out
+        assert re.search(r"(?m)^BLIS: (none|\d+(\.\d+)+\S*( \w+)?)$", out), out
+        if "products: blis" in out:
+            assert "BLIS: none" not in out, out
 
 
 def main():

@@ -775,6 +775,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         hnas_progress_fn, c_void_p]),
     "hnas_bilevel_step": (c_int32, [POINTER(hnas_bilevel), POINTER(c_double),
         c_int32, POINTER(hnas_step_info)]),
+    "hnas_blis_version": (c_char_p, []),
     "hnas_cell_apply": (c_int32, [POINTER(POINTER(hnas_tensor)),
         POINTER(hnas_tape), POINTER(hnas_cell), POINTER(POINTER(hnas_tensor)),
         POINTER(hnas_tensor), c_int32]),
