@@ -326,7 +326,10 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given,
     t->queue = queue;
     t->rank = queue ? 0 : ranks_rank();
     t->n_ranks = queue ? 1 : ranks_count();
-    if (s->resume && !s->eval)
+    t->lock.fd = -1;
+    if (s->out && !s->eval && !t->rank)
+        rc = file_lock(&t->lock, s->out); /* before it is read */
+    if (!rc && s->resume && !s->eval)
         rc = read_saved(t, given);
     if (!rc)
         rc = program_open(&t->ctx, s->threads, s->seed);
@@ -362,4 +365,5 @@ void train_close(struct train *t)
     hnas_model_destroy(t->model);
     hnas_context_destroy(t->ctx);
     free(t->confusion);
+    file_unlock(&t->lock);
 }

@@ -5,6 +5,7 @@
 
 #include <hnas/hnas.h>
 
+#include "common/folder.h"
 #include "common/options.h"
 
 #define VALUE_SIZE 4096
@@ -48,6 +49,7 @@ struct train {
     struct queue *queue;   /* that this network is a task of, or NULL: the */
     int32_t rank, n_ranks; /* ranks share its batches */
     int64_t per_epoch, last_step;
+    struct file_lock lock; /* of --out */
     double began_s;
     int64_t *confusion; /* [classes * classes] */
     int32_t has_good;   /* the file of --out is one to keep */

@@ -241,6 +241,29 @@ def test_a_folder_is_of_one_list_at_a_time(room):
     assert "--list" in err, err
 
 
+def test_a_file_is_of_one_run_at_a_time(room):
+    net = room.path("one-net")
+    args = ["--arch", ARCH, "--data", room.data, "--channels", 2, "--batch", 2,
+            "--epochs", 1000, "--threads", 1]
+    process = room.start("hnas-train", *args, "--out", net)
+    while not os.path.exists(net):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    os.symlink(net, room.path("one-link"))
+    for again in args, ["--resume"]:
+        for name in net, room.path("one-link"):
+            _, err = room.run("hnas-train", *again, "--out", name, status=1)
+            assert f"--out {name}: another run" in err, err
+    train(room, "--eval", net)  # a reader waits for nobody
+    train(room, "--arch", ARCH, "--channels", 2, "--epochs", 0, "--out",
+          room.path("one-other"))
+    process.kill()
+    process.communicate()
+    train(room, "--arch", ARCH, "--channels", 2, "--epochs", 0, "--out", net)
+    assert not [name for name in os.listdir(room.folder)
+                if name.endswith(".lock")]
+
+
 def test_failures_name_the_thing(room):
     search = room.path("a/search.safetensors")
     for bad in ([], ["--search", search], ["--arch", ARCH, "--inherit"],
