@@ -160,6 +160,8 @@ static hnas_status time_steps(struct parts *p, const struct bench *b,
         hnas_step_info info;
 
         st = hnas_search_step(p->search, &p->batch, &p->batch, NULL, 0, &info);
+        if (st == HNAS_OK && is_interrupted())
+            st = HNAS_E_STOPPED;
         if (i >= WARM_UP_STEPS)
             r->ms[r->n_ms++] = 1e3 * (now_s() - began_s);
         r->moved_bytes = hnas_context_get_moved(p->ctx) - before;
@@ -189,6 +191,8 @@ static hnas_status time_queries(struct parts *p, const struct bench *b,
                 h->lambda_lo * pow(h->lambda_hi / h->lambda_lo, t), rule);
             hnas_arch_destroy(arch);
         }
+        if (st >= 0 && is_interrupted())
+            st = HNAS_E_STOPPED;
         if (i > 0)
             r->ms[r->n_ms++] = 1e3 * (now_s() - began_s) / QUERIES;
     }

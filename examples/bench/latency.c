@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "common/latency.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,19 +22,27 @@ static int split_ops(char *text, const char *ops[MOST_OPS], int32_t *n)
     return 0;
 }
 
+/* The table is made in memory: no half one is left anywhere. */
 static int write_out(const struct bench *b, hnas_context *ctx,
                      hnas_supernet *net)
 {
-    FILE *f = b->out ? fopen(b->out, "w") : stdout;
-    int rc, bad;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    hnas_status st = HNAS_OK;
+    int rc;
 
     if (!f)
-        return failure("--out %s: %s", b->out, strerror(errno));
+        return failure("latency table: out of memory");
     rc = latency_write(f, ctx, net, b->batch, b->repeat);
-    bad = ferror(f);
-    if (b->out && fclose(f) | bad && !rc)
-        rc = failure("--out %s: %s", b->out, strerror(errno));
-    return rc;
+    if (fclose(f) && !rc)
+        rc = failure("latency table: out of memory");
+    if (!rc && b->out)
+        st = hnas_file_replace(ctx, b->out, text, size);
+    else if (!rc)
+        fputs(text, stdout);
+    free(text);
+    return st < 0 ? library_failure(ctx, st, 0) : rc;
 }
 
 static int measure(const struct bench *b, hnas_context *ctx, char *ops_text)

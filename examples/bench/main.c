@@ -132,7 +132,7 @@ static void print_query(const struct bench *b, struct bench_result *r)
     fputc('\n', stdout);
 }
 
-static int measure(struct bench *b)
+static int measure(const struct bench *b)
 {
     struct bench_result r = {0};
     const int is_query = b->what == BENCH_QUERY;
@@ -204,7 +204,11 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
-    return rc ? rc : measure(b);
+    if (rc)
+        return rc;
+    catch_interrupt();
+    rc = measure(b);
+    return rc == EXIT_INTERRUPTED ? tell_interrupted(b->json) : rc;
 }
 
 int main(int argc, char **argv)

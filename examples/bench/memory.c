@@ -71,6 +71,8 @@ static int measure(double *gbs, const struct bench *b, int n, float *memory)
     for (int64_t i = 0; i < b->repeat; i++) {
         const double s = run(part, n);
 
+        if (is_interrupted())
+            return EXIT_INTERRUPTED;
         if (s < 0)
             return failure("--threads %d: can't start so many", n);
         if (best_s < 0 || s < best_s)

@@ -58,6 +58,8 @@ static hnas_status time_passes(struct network *n, const struct bench *b,
         st = is_training ? hnas_model_step(n->model, &n->batch, NULL)
                          : hnas_predictor_run(n->predictor, &n->images,
                                               n->logits, count);
+        if (st == HNAS_OK && is_interrupted())
+            st = HNAS_E_STOPPED;
         if (i >= WARM_UP)
             r->ms[r->n_ms++] = 1e3 * (now_s() - began_s);
         r->moved_bytes = hnas_context_get_moved(n->ctx) - before;

@@ -24,7 +24,8 @@ static hnas_status measure(struct lines *l, const struct bench *b,
 
         hnas_path_destroy(path);
         began_s = now_s();
-        st = hnas_path_create(&path, l->net, l->hyper, opts);
+        st = is_interrupted() ? HNAS_E_STOPPED
+                              : hnas_path_create(&path, l->net, l->hyper, opts);
         us = 1e6 * (now_s() - began_s);
         result[0] = us < result[0] ? us : result[0];
     }

@@ -49,10 +49,12 @@ static hnas_status measure(struct switching *s, double *ns)
 {
     hnas_status st = HNAS_OK;
 
-    for (int run = 0; run < RUNS; run++) {
+    for (int run = 0; run < RUNS && st >= 0; run++) {
         const double began_s = now_s();
         double taken;
 
+        if (is_interrupted())
+            return HNAS_E_STOPPED;
         for (int i = 0, k = 0; i < SWITCHES && st >= 0; i++) {
             st = hnas_predictor_switch(s->predictor,
                                        hnas_set_find(s->set, s->lambda[k]));

@@ -178,6 +178,13 @@ void catch_interrupt(void)
     sigaction(SIGINT, &action, NULL);
 }
 
+int tell_interrupted(int32_t json)
+{
+    if (json)
+        printf("{\"interrupted\": true}\n");
+    return EXIT_INTERRUPTED;
+}
+
 int was_interrupted_here(void)
 {
     return interrupted;

@@ -42,6 +42,9 @@ double median(double *values, int64_t n);
 void catch_interrupt(void);
 int is_interrupted(void);
 
+/* Say with --json that nothing is to be told but that: EXIT_INTERRUPTED. */
+int tell_interrupted(int32_t json);
+
 /* Of several ranks: whether this one was, and that all know it now. */
 int was_interrupted_here(void);
 void set_interrupted(void);

@@ -117,6 +117,8 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
         rc = st < 0 ? library_failure(ctx, st, st == HNAS_E_RANGE)
                     : export_write(e, ctx, arch, model);
     }
+    if (!rc && is_interrupted())
+        rc = EXIT_INTERRUPTED;
     if (!rc && e->html)
         rc = export_page(e, ctx, search, &path);
     hnas_model_destroy(model);
@@ -200,6 +202,7 @@ static int run(struct command_line *line, struct export_job *e, int argc,
     e->given = line->given;
     e->net = line->n_words ? line->words[0] : NULL;
     rc = check(e);
+    catch_interrupt();
     if (!rc)
         rc = program_open(&ctx, e->threads, e->seed);
     if (!rc && e->search)

@@ -96,7 +96,8 @@ int export_page(const struct export_job *e, hnas_context *ctx,
     st = hnas_path_create(&path, hnas_search_get_net(search),
                           hnas_search_get_hyper(search), opts);
     if (st >= 0)
-        st = hnas_path_save_html(path, e->html, &o);
+        st = is_interrupted() ? HNAS_E_STOPPED
+                              : hnas_path_save_html(path, e->html, &o);
     hnas_path_destroy(path);
     free(log);
     return st < 0 ? library_failure(ctx, st, 0) : 0;

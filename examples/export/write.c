@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The files, each replaced in one step. */
+/* The files, each replaced in one step; between them Ctrl-C is heard. */
 #include <stdlib.h>
 
 #include "common/program.h"
@@ -43,14 +43,19 @@ int export_write(const struct export_job *e, hnas_context *ctx,
                  {e->text, hnas_arch_write_text, 1}};
     int rc = 0;
 
+    if (is_interrupted())
+        return EXIT_INTERRUPTED;
     if (e->onnx) {
         const hnas_status st = hnas_model_save_onnx(model, e->onnx);
 
         rc = st < 0 ? library_failure(ctx, st, 0) : 0;
     }
-    for (size_t i = 0; i < sizeof files / sizeof files[0] && !rc; i++)
-        if (files[i].path)
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && !rc; i++) {
+        if (is_interrupted())
+            rc = EXIT_INTERRUPTED;
+        else if (files[i].path)
             rc = write_file(files[i].path, files[i].write, ctx, arch,
                             files[i].ends_line);
+    }
     return rc;
 }

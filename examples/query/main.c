@@ -176,7 +176,9 @@ static int answer_path(const struct query *q, hnas_context *ctx,
 
     if (st < 0)
         return library_failure(ctx, st, st == HNAS_E_RANGE);
-    if (q->budget)
+    if (is_interrupted())
+        rc = EXIT_INTERRUPTED;
+    else if (q->budget)
         rc = answer_budget(q, ctx, path);
     else if (q->json)
         rc = print_json(ctx, NULL, path);
@@ -225,6 +227,8 @@ static int query(const struct query *q)
         path.theta = q->given[THETA] ? q->theta : opts.theta;
         if (q->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
             rc = usage_error("--theta: want --rule threshold");
+        else if (is_interrupted())
+            rc = EXIT_INTERRUPTED;
         else if (q->path || q->budget)
             rc = answer_path(q, ctx, search, &path);
         else
@@ -232,7 +236,7 @@ static int query(const struct query *q)
     }
     hnas_search_destroy(search);
     hnas_context_destroy(ctx);
-    return rc;
+    return rc == EXIT_INTERRUPTED ? tell_interrupted(q->json) : rc;
 }
 
 static int read_budget(struct query *q)
@@ -289,7 +293,10 @@ static int run(struct command_line *line, struct query *q, int argc,
     q->file = line->words[0];
     q->given = line->given;
     rc = check_question(q);
-    return rc ? rc : query(q);
+    if (rc)
+        return rc;
+    catch_interrupt();
+    return query(q);
 }
 
 int main(int argc, char **argv)

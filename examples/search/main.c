@@ -170,20 +170,22 @@ static int search(struct config *c, const unsigned char *given)
     static struct report reports[OPTION_LIST_MAX];
     struct run r;
     int32_t n = 0;
-    int rc = ranks_begin();
+    int rc = ranks_begin(), is_open;
 
     if (rc)
         return rc;
+    catch_interrupt();
     rc = run_open(&r, c, given);
-
+    is_open = !rc;
     if (!rc) {
-        catch_interrupt();
         rc = run_steps(&r);
         note_nan_steps(&r);
     }
     if (!rc)
         rc = report_all(&r, reports, &n);
-    if (!rc || rc == EXIT_INTERRUPTED) {
+    if (rc == EXIT_INTERRUPTED && !is_open) {
+        tell_interrupted(c->json);
+    } else if (!rc || rc == EXIT_INTERRUPTED) {
         if (!rc)
             print_table(c->json ? stderr : stdout, reports, n);
         if (c->json)

@@ -224,6 +224,8 @@ int run_open(struct run *r, struct config *c, const unsigned char *given)
         rc = ranks_join(r->ctx);
     if (!rc)
         rc = open_data(r);
+    if (!rc && is_interrupted())
+        rc = EXIT_INTERRUPTED;
     if (!rc)
         rc = c->resume ? load(r) : create_search(r);
     if (!rc && c->resume)

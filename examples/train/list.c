@@ -128,20 +128,22 @@ int list_train(const struct settings *s, const unsigned char *given)
     const double began_s = now_s();
     struct tasks t;
     struct queue q = {.keep = keep, .user = &t};
-    int rc = tasks_read(&t, s);
+    int rc, is_open;
 
+    catch_interrupt();
+    rc = tasks_read(&t, s);
     if (!rc)
         rc = table_open(&t);
+    is_open = !rc;
     q.n = t.n;
     q.done = t.done;
-    catch_interrupt();
     if (!rc)
         rc = work(&q, &t, given);
     if ((!rc || rc == EXIT_INTERRUPTED) && s->json)
         table_print_json(&t, now_s() - began_s, rc == EXIT_INTERRUPTED);
     else if (!rc)
         table_print(&t);
-    if (rc == EXIT_INTERRUPTED && !ranks_rank())
+    if (rc == EXIT_INTERRUPTED && is_open && !ranks_rank())
         fprintf(stderr,
                 "hnas-train: interrupted; the same command with --resume goes "
                 "on\n");

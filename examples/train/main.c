@@ -95,7 +95,7 @@ static void tell(const struct train *t, int interrupted)
         print_json(t, o.classes, measure, interrupted);
     else if (!interrupted)
         print_text(t, measure);
-    if (interrupted && t->s->out)
+    if (interrupted && t->s->out && !t->s->eval)
         fprintf(stderr,
                 "hnas-train: interrupted at step %lld; go on with --resume "
                 "--out %s\n",
@@ -105,16 +105,19 @@ static void tell(const struct train *t, int interrupted)
 static int train(struct settings *s, const unsigned char *given)
 {
     struct train t;
-    int rc = train_open(&t, s, given, NULL);
+    int rc, is_open;
 
+    catch_interrupt();
+    rc = train_open(&t, s, given, NULL);
+    is_open = !rc;
     t.began_s = now_s();
-    if (!rc && !s->eval) {
-        catch_interrupt();
+    if (!rc && !s->eval)
         rc = train_run(&t);
-    }
     if (!rc)
         rc = train_evaluate(&t);
-    if (!rc || rc == EXIT_INTERRUPTED)
+    if (rc == EXIT_INTERRUPTED && !is_open)
+        tell_interrupted(s->json);
+    else if (!rc || rc == EXIT_INTERRUPTED)
         tell(&t, rc == EXIT_INTERRUPTED);
     train_close(&t);
     return rc;

@@ -337,6 +337,8 @@ int train_open(struct train *t, struct settings *s, const unsigned char *given,
         rc = ranks_join(t->ctx);
     if (!rc)
         rc = open_data(t);
+    if (!rc && is_interrupted())
+        rc = EXIT_INTERRUPTED;
     if (!rc)
         rc = open_network(t);
     if (!rc)

@@ -206,7 +206,8 @@ int train_evaluate(struct train *t)
     o.size = sizeof o;
     hnas_model_get_opts(t->model, &o, sizeof o);
     for (int64_t i = t->rank; i < n && !rc; i += t->n_ranks) {
-        const hnas_status st = evaluate_batch(t, i, o.classes);
+        const hnas_status st =
+            is_interrupted() ? HNAS_E_STOPPED : evaluate_batch(t, i, o.classes);
 
         if (st < 0)
             rc = library_failure(t->ctx, st, 0);

@@ -1064,6 +1064,66 @@ def test_output_that_is_not_written_is_a_failure(room):
             program + ": standard output: can't be written\n"), done.stderr
 
 
+def interrupt_caught(room, program, *args):
+    process = room.start(program, *args)
+    mask = 0
+    while not mask >> (signal.SIGINT - 1) & 1:
+        assert process.poll() is None, (args, process.communicate())
+        with open(f"/proc/{process.pid}/status") as file:
+            mask = int(re.search(r"SigCgt:\s*(\w+)", file.read())[1], 16)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def interrupt_once_caught(room, program, *args):
+    """Ctrl-C as soon as a program takes it: what it ends with and prints; again
+    where it was done before it heard."""
+    for _ in range(5):
+        done = interrupt_caught(room, program, *args)
+        if done[0] != 0:
+            break
+    return done
+
+
+def test_every_program_says_that_it_was_interrupted(room):
+    arch = os.path.join(os.path.dirname(__file__), "..", "..", "examples",
+                        "archs", "mnist-small.json")
+    file, table = room.path("long/search.safetensors"), room.path("half.json")
+    pictures = [room.path("half." + end) for end in ("html", "dot")]
+    net = room.path("interrupted-net")
+    room.search("long", "--nodes", 16, "--hypernet", "mlp", "--cells", 1,
+                "--steps", 1)
+    room.run("hnas-train", "--arch", arch, "--data", room.data, "--epochs", 0,
+             "--channels", 2, "--batch", 8, "--out", net)
+    often = ["--repeat", 1000000, "--channels", 2]
+    for program, *args in (
+            *(["hnas-bench", what, *often] for what in (
+                "step", "wpass", "query", "path", "memory")),
+            ["hnas-bench", "switch", "--channels", 2],
+            ["hnas-bench", "kernels"],
+            *(["hnas-bench", what, *often, "--arch", arch, "--batch", 1]
+              for what in ("forward", "train-step")),
+            ["hnas-bench", "latency", *often],
+            ["hnas-bench", "latency", *often, "--out", table],
+            ["hnas-search", "--cost", "latency", "--channels", 64],
+            ["hnas-train", "--eval", net, "--data", room.data, "--batch", 1],
+            ["hnas-train", "--list", room.path("long-list"), "--epochs", 99,
+             "--out", room.path("long-nets")],
+            ["hnas-query", file, "--path"],
+            ["hnas-query", file, "--budget", "params=1"]):
+        with open(room.path("long-list"), "w") as names:
+            names.write(os.path.abspath(arch) + "\n")
+        status, out, err = interrupt_once_caught(room, program, *args, "--json")
+        assert status == 130, (program, args, status, err)
+        assert parse(out)["interrupted"] is True, (program, args, out)
+    status, out, err = interrupt_once_caught(
+        room, "hnas-export", "--search", file, "--lambda", 1e-3, "--html",
+        pictures[0], "--dot", pictures[1])
+    assert status == 130 and not out and not err, (status, out, err)
+    assert not [path for path in (table, *pictures) if os.path.exists(path)]
+
+
 def test_help_and_version(room):
     for program in "hnas-search", "hnas-query", "hnas-train", "hnas-bench":
         out, err = room.run(program, "--help")
