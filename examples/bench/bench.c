@@ -19,6 +19,14 @@ struct parts {
     hnas_batch batch;
 };
 
+void bench_take_range(hnas_preset *preset, const struct bench *b)
+{
+    if (isnan(b->range[0]))
+        return;
+    preset->hyper.lambda_lo = b->range[0];
+    preset->hyper.lambda_hi = b->range[1];
+}
+
 static hnas_status create_net(struct parts *p, const struct bench *b)
 {
     hnas_supernet_opts o;
@@ -169,6 +177,14 @@ static hnas_status time_steps(struct parts *p, const struct bench *b,
     return st;
 }
 
+/* At share t of a range; by factors where it has no zero. */
+static double place(const hnas_hyper_opts *h, double t)
+{
+    const double lo = h->lambda_lo, hi = h->lambda_hi;
+
+    return lo > 0 ? lo * pow(hi / lo, t) : lo + t * (hi - lo);
+}
+
 /* Queries of random lines, spread over the range; the numbers kept are a
  * query's share. */
 static hnas_status time_queries(struct parts *p, const struct bench *b,
@@ -183,12 +199,10 @@ static hnas_status time_queries(struct parts *p, const struct bench *b,
         const double began_s = now_s();
 
         for (int k = 0; k < QUERIES && st >= 0; k++) {
-            const double t = (k + 0.5) / QUERIES;
             hnas_arch *arch;
 
-            st = hnas_search_derive(
-                &arch, p->search,
-                h->lambda_lo * pow(h->lambda_hi / h->lambda_lo, t), rule);
+            st = hnas_search_derive(&arch, p->search,
+                                    place(h, (k + 0.5) / QUERIES), rule);
             hnas_arch_destroy(arch);
         }
         if (st >= 0 && is_interrupted())
@@ -206,6 +220,7 @@ static int measure(struct parts *p, const struct bench *b,
         hnas_preset_find(&p->preset, sizeof p->preset, p->ctx, b->preset);
 
     if (st == HNAS_OK) {
+        bench_take_range(&p->preset, b);
         choose_passes(p, b);
         st = create_net(p, b);
     }

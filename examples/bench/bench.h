@@ -12,6 +12,7 @@ struct bench {
     int64_t cells, nodes, channels, batch, classes, repeat, threads, seed;
     int64_t alpha_paths; /* -1: the preset's */
     int64_t dims[3];
+    double range[2];            /* of lambda; NaN: the preset's */
     int32_t order, relax, json; /* order, relax -1: the preset's */
     int32_t rule;               /* of a path; -1: the preset's */
     int32_t half;               /* keep activations in half precision */
@@ -51,6 +52,10 @@ int bench_network(const struct bench *b, int is_training,
 /* Measure what each edge and operation takes and write the table to b->out, or
  * to standard output: an exit status. */
 int bench_latency(const struct bench *b);
+
+/* Put the range of lambda that was asked for, if any, in place of a preset's.
+ */
+void bench_take_range(hnas_preset *preset, const struct bench *b);
 
 /* A batch of random images and labels. */
 hnas_status bench_batch(hnas_batch *batch, hnas_context *ctx,

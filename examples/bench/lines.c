@@ -42,6 +42,7 @@ hnas_status lines_create(struct lines *l, const struct bench *b,
 
     if (st < 0)
         return st;
+    bench_take_range(&preset, b);
     hnas_path_opts_init(path, sizeof *path);
     path->rule = b->rule >= 0 ? b->rule : preset.search.rule;
     path->theta = 0.55; /* sigmoids of [-1, 1] */

@@ -44,6 +44,8 @@ static const struct option options[] = {
      "operations of an edge that the alpha pass evaluates (the preset's; 0: "
      "all)",
      OPTION_INT, AT(alpha_paths), 0, 64, NULL, NULL, NULL, 0},
+    {"lambda-range", "LO:HI", "of the hypernetwork (the preset's)", OPTION_PAIR,
+     AT(range), -1e30, 1e30, NULL, NULL, NULL, 0},
     {"rule", "RULE", "of path and switch (the preset's)", OPTION_CHOICE,
      AT(rule), 0, 0, rules, NULL, NULL, 0},
     {"repeat", "R", "counted repetitions (7)", OPTION_INT, AT(repeat), 1, 1e6,
@@ -78,6 +80,14 @@ static int read_image(struct bench *b)
         p = end + 1;
     }
     return 0;
+}
+
+static int check_range(const struct bench *b)
+{
+    return b->range[0] >= b->range[1]
+               ? usage_error("--lambda-range %g:%g: want LO < HI", b->range[0],
+                             b->range[1])
+               : 0;
 }
 
 static void print_step(const struct bench *b, struct bench_result *r)
@@ -204,6 +214,8 @@ static int run(struct command_line *line, struct bench *b, int argc,
         rc = check_word(line, b);
     if (!rc)
         rc = read_image(b);
+    if (!rc)
+        rc = check_range(b);
     if (rc)
         return rc;
     catch_interrupt();
@@ -226,6 +238,7 @@ int main(int argc, char **argv)
                       .relax = -1,
                       .rule = -1,
                       .alpha_paths = -1,
+                      .range = {NAN, NAN},
                       .repeat = 7};
     struct command_line line = {
         "hnas-bench",

@@ -14,8 +14,9 @@ static hnas_status measure(struct lines *l, const struct bench *b,
                            const hnas_path_opts *opts, double result[3])
 {
     hnas_path *path = NULL;
+    hnas_hyper_opts h;
     hnas_status st = HNAS_OK;
-    double began_s;
+    double began_s, step;
     int64_t sum = 0;
 
     result[0] = 1e30;
@@ -32,9 +33,11 @@ static hnas_status measure(struct lines *l, const struct bench *b,
     if (st < 0)
         return st;
     result[1] = hnas_path_get_count(path);
+    hnas_hyper_get_opts(l->hyper, &h, sizeof h);
+    step = (h.lambda_hi - h.lambda_lo) / FINDS;
     began_s = now_s();
     for (int i = 0; i < FINDS; i++)
-        sum += hnas_path_find(path, 1e-4 + (i + 0.5) / FINDS * 0.0999);
+        sum += hnas_path_find(path, h.lambda_lo + (i + 0.5) * step);
     result[2] = sum < 0 ? 0 : 1e9 * (now_s() - began_s) / FINDS;
     hnas_path_destroy(path);
     return st;

@@ -960,6 +960,25 @@ def test_bench_measures(room):
         assert result["us_per_path"] > 0 and result["pieces"] > 5, result
 
 
+def test_bench_measures_in_the_range_that_is_asked_for(room):
+    small = ["--json", "--channels", 2, "--repeat", 1]
+
+    def path(*args):
+        return parse(room.run("hnas-bench", "path", *small, *args)[0])
+
+    own = path("--preset", "darts_cc")  # 1e-8 to 1e-4
+    assert own["ns_per_find"] > 0, own
+    narrow = path("--preset", "seed", "--lambda-range", "1e-4:2e-4")
+    wide = path("--preset", "seed", "--lambda-range", "-9:9")  # raw scale
+    assert wide["ns_per_find"] > 0 and wide["pieces"] > narrow["pieces"], wide
+    query = parse(room.run("hnas-bench", "query", *small, "--preset", "seed",
+                           "--lambda-range", "-9:9")[0])
+    assert query["ns_per_query"] > 0, query
+    for bad in "2:1", "1:1", "0:1":  # 0 has no place in log scale
+        _, err = room.run("hnas-bench", "path", "--lambda-range", bad, status=2)
+        assert "want" in err, err
+
+
 def test_bench_measures_switches(room):
     sizes = ["--channels", 2, "--nodes", 1, "--cells", 2]
     for rule in "argmax", "top2":
