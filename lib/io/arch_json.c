@@ -187,18 +187,22 @@ struct reading {
     int32_t is_extrapolated;
 };
 
+static const char wanted[] =
+    "an object as hnas-query prints it, with \"rule\", \"normal\" and "
+    "\"reduce\"";
+
 static hnas_status read_rule(struct reading *r)
 {
     const struct hn_json_value *v = hn_json_get(r->root, "rule");
 
     if (!v || v->type != HN_JSON_STRING)
         return hn_fail(r->ctx, HNAS_E_FORMAT,
-                       "architecture: no \"rule\", want its name");
+                       "architecture: no \"rule\", want %s", wanted);
     r->rule = hn_arch_rule_named(v->text);
     if (!r->rule)
         return hn_fail(r->ctx, HNAS_E_NAME,
-                       "architecture: rule \"%.100s\": "
-                       "unknown",
+                       "architecture: rule \"%.100s\": unknown, want one that "
+                       "hnas-query takes, as argmax",
                        v->text);
     return HNAS_OK;
 }
@@ -268,8 +272,8 @@ static hnas_status read_edge(struct reading *r, hnas_arch_edge *edge,
         if (!strcmp(r->space->op_names[edge->op], name->text))
             return HNAS_OK;
     return hn_fail(r->ctx, HNAS_E_NAME,
-                   "architecture: %s node %d: operation \"%.100s\" is not one "
-                   "of the network's",
+                   "architecture: %s node %d: operation \"%.100s\" is not "
+                   "known here",
                    kind_names[kind], (int)edge->to, name->text);
 }
 
@@ -282,8 +286,8 @@ static hnas_status count_edges(struct reading *r, int32_t kind,
 
     if (!nodes || nodes->type != HN_JSON_ARRAY)
         return hn_fail(r->ctx, HNAS_E_FORMAT,
-                       "architecture: no \"%s\", want a list of nodes",
-                       kind_names[kind]);
+                       "architecture: no list \"%s\", want %s",
+                       kind_names[kind], wanted);
     if (nodes->count != want)
         return hn_fail(r->ctx, HNAS_E_MISMATCH,
                        "architecture: %s cell of %zu nodes, want %zu as in "
@@ -327,8 +331,7 @@ static hnas_status read_all(hnas_arch **out, struct reading *r)
 
     if (r->root->type != HN_JSON_OBJECT)
         return hn_fail(r->ctx, HNAS_E_FORMAT,
-                       "architecture: want an object with \"rule\", "
-                       "\"normal\" and \"reduce\"");
+                       "architecture: no object, want %s", wanted);
     st = read_rule(r);
     if (st == HNAS_OK)
         st = read_origin(r);

@@ -55,7 +55,8 @@ static hnas_status check_range(struct hnas_context *ctx, hnas_batches_opts *o,
         o->count = n_images - o->first;
     if (o->batch < 1 || (!o->partial && o->batch > o->count))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "batch: %lld, want 1..%lld images of the range",
+                       "batch: %lld images, want 1..%lld, as many as the range "
+                       "has",
                        (long long)o->batch, (long long)o->count);
     if (o->batch > o->count)
         o->batch = o->count;

@@ -310,7 +310,7 @@ static hnas_status read_genotype(struct scan *s)
     }
     if (strcmp(word, "Genotype")) {
         s->p = at;
-        return wanted(s, "Genotype(normal=..., reduce=...)");
+        return wanted(s, "Genotype(normal=..., reduce=...) or a JSON object");
     }
     st = expect(s, '(');
     while (st == HNAS_OK && peek(s) != ')') {

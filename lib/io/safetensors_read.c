@@ -54,8 +54,8 @@ static hnas_status read_length(struct hn_st_file *f, int fd)
         length |= (uint64_t)bytes[i] << 8 * i;
     if (length > HN_JSON_MAX_BYTES || length % 8)
         return hn_fail(f->ctx, HNAS_E_FORMAT,
-                       "%.300s: not a safetensors file (header of %llu bytes, "
-                       "want a multiple of 8 up to %d)",
+                       "%.300s: not a safetensors file: it would have a header "
+                       "of %llu bytes, want a multiple of 8 up to %d",
                        f->path, (unsigned long long)length,
                        (int)HN_JSON_MAX_BYTES);
     if (length > f->size - LENGTH_BYTES)

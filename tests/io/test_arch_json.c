@@ -172,10 +172,10 @@ START_TEST(bad_texts_are_refused_with_a_reason)
         {"{}", HNAS_E_FORMAT, "no \"rule\""},
         {"{\"rule\":1}", HNAS_E_FORMAT, "no \"rule\""},
         {"{\"rule\":\"best\"}", HNAS_E_NAME, "rule \"best\": unknown"},
-        {"{\"rule\":\"top2\"}", HNAS_E_FORMAT, "no \"normal\""},
+        {"{\"rule\":\"top2\"}", HNAS_E_FORMAT, "no list \"normal\""},
         {"{\"rule\":\"top2\",\"normal\":[[],[]]}", HNAS_E_FORMAT,
-         "no \"reduce\""},
-        {HEAD "{}}", HNAS_E_FORMAT, "no \"normal\""},
+         "no list \"reduce\""},
+        {HEAD "{}}", HNAS_E_FORMAT, "no list \"normal\""},
         {HEAD "[[]]}", HNAS_E_MISMATCH, "normal cell of 1 nodes, want 2"},
         {HEAD "[[],[],[]]}", HNAS_E_MISMATCH, "3 nodes, want 2"},
         {HEAD "[[],1]}", HNAS_E_FORMAT, "want a list a node"},
@@ -199,7 +199,7 @@ START_TEST(bad_texts_are_refused_with_a_reason)
         {"{\"rule\":\"top2\",\"normal\":[[],[]],\"reduce\":[[],[]]}",
          HNAS_E_MISMATCH, "reduce cell of 2 nodes, want 0"},
         {"{\"rule\":\"argmax\",\"normal\":[[],[]],\"reduce\":[]}",
-         HNAS_E_MISMATCH, "missing under argmax"},
+         HNAS_E_MISMATCH, "missing, but the rule argmax"},
     };
 
     init_space(0);

@@ -137,6 +137,17 @@ def test_what_is_no_architecture_is_named(room):
         _, err = room.run("hnas-export", "--arch", binary, "--dot",
                           room.path("dot"), status=1)
         assert "not text" in err and "?" not in err, err
+    other = room.path("other.json")
+    for content, words in (
+            ("{}", 'no "rule", want an object as hnas-query prints it'),
+            ('{"rule": "argmax", "a": 1}', 'no list "normal", want an object'),
+            ('{"rule": "best"}', 'rule "best": unknown, want'),
+            ("[]", "or a JSON object"), ("3", "or a JSON object")):
+        with open(other, "w") as file:
+            file.write(content)
+        _, err = room.run("hnas-export", "--arch", other, "--dot",
+                          room.path("dot"), status=1)
+        assert f"--arch {other}: " in err and words in err, err
     deep = room.path("deep.json")
     for content in "[" * 10**6, '{"normal": ' + "[" * 10**5, "{" * 70:
         with open(deep, "w") as file:
