@@ -131,7 +131,8 @@ static hnas_status check_counts(const struct hn_space *space,
                            (int)rule->max_inputs, rule->name);
         if (!rule->max_inputs && op[e] < 0)
             return hn_fail(space->ctx, HNAS_E_MISMATCH,
-                           "%s edge %d -> %d: missing under %s",
+                           "%s edge %d -> %d: missing, but the rule %s keeps "
+                           "every edge",
                            kind_name(kind), (int)k->from[e], (int)k->to[e],
                            rule->name);
     }
@@ -170,8 +171,7 @@ hnas_status hn_arch_create(hnas_arch **out, const struct hn_space *space,
 
     *out = NULL;
     if (!r)
-        return hn_fail(space->ctx, HNAS_E_RANGE, "rule: %d, want HNAS_RULE_",
-                       (int)rule);
+        return hn_arch_rule_unknown(space->ctx, rule);
     for (int32_t kind = 0; kind < HNAS_N_KINDS && st == HNAS_OK; kind++) {
         const int32_t n =
             space->kind[kind].n_cells ? space->kind[kind].n_edges : 0;

@@ -115,6 +115,9 @@ void hn_prune_total(hnas_cost *total, double *table,
                     const struct hn_space *space,
                     double cost[HNAS_N_KINDS][HNAS_N_COSTS]);
 
+/* Name the rules that there are: HNAS_E_RANGE. */
+hnas_status hn_arch_rule_unknown(struct hnas_context *ctx, int32_t rule);
+
 /* Check rule and theta of a call; HNAS_E_RANGE, and NULL. */
 const struct hn_arch_rule *hn_arch_rule_check(struct hnas_context *ctx,
                                               int32_t rule, double theta);

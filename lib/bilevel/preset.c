@@ -220,12 +220,14 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE,
                        "search: alpha_paths %d, want 0 or 2..64",
                        (int)o->alpha_paths);
-    if (!hn_arch_rule_find(o->rule) || !(o->theta > 0 && o->theta < 1) ||
-        !isfinite(o->lambda) || o->tau_steps < 0)
+    if (!hn_arch_rule_check(ctx, o->rule, 0.5))
+        return HNAS_E_RANGE;
+    if (!(o->theta > 0 && o->theta < 1) || !isfinite(o->lambda) ||
+        o->tau_steps < 0)
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: rule %d, theta %g, lambda %g, tau_steps %d: "
-                       "want HNAS_RULE_, 0..1 without its ends, finite, >= 0",
-                       (int)o->rule, o->theta, o->lambda, (int)o->tau_steps);
+                       "search: theta %g, lambda %g, tau_steps %d: want 0..1 "
+                       "without its ends, finite, >= 0",
+                       o->theta, o->lambda, (int)o->tau_steps);
     if (o->on_nan < HNAS_NAN_STOP || o->on_nan > HNAS_NAN_ROLLBACK)
         return hn_fail(ctx, HNAS_E_RANGE, "search: on_nan %d, want HNAS_NAN_",
                        (int)o->on_nan);

@@ -170,6 +170,9 @@ START_TEST(alpha_must_be_numbers_and_there)
     ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 9, 0, 0.85),
                      HNAS_E_RANGE);
     ck_assert_ptr_null(arch);
+    ck_assert_str_eq(hnas_context_message(ctx),
+                     "rule: 9, want one of 0 argmax, 1 top2, 2 top2_raw, 3 "
+                     "threshold");
     ck_assert_int_eq(hn_arch_from_alpha(&arch, &net.space, tables, 0, 4, 0.85),
                      HNAS_E_RANGE);
     alpha[14] = NAN;
