@@ -119,6 +119,7 @@ static const struct hn_rule rule = {
 static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)
 {
     hnas_status st = hn_expect(logits, 2, "cross_entropy: logits [N, K]");
+    char text[96];
 
     if (st < 0)
         return st;
@@ -128,9 +129,9 @@ static hnas_status check(hnas_tensor *logits, hnas_tensor *labels)
                        (int)labels->dtype);
     if (labels->rank != 1 || labels->dim[0] != logits->dim[0])
         return hn_fail(logits->ctx, HNAS_E_SHAPE,
-                       "cross_entropy: %lld labels of rank %d, want [%lld]",
-                       (long long)labels->dim[0], (int)labels->rank,
-                       (long long)logits->dim[0]);
+                       "cross_entropy: labels %s, want [%lld], one a row of "
+                       "logits",
+                       hn_shape_text(text, labels), (long long)logits->dim[0]);
     return HNAS_OK;
 }
 

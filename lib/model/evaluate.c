@@ -82,6 +82,7 @@ hnas_status hnas_model_predict(hnas_model *model, hnas_tensor *images,
 static hnas_status check_labels(struct hnas_model *m, const hnas_batch *b)
 {
     const hnas_tensor *t = b->labels;
+    char text[96];
 
     if (t->dtype != HNAS_INT32)
         return hn_fail(m->ctx, HNAS_E_TYPE,
@@ -89,9 +90,8 @@ static hnas_status check_labels(struct hnas_model *m, const hnas_batch *b)
                        (int)t->dtype);
     if (t->rank != 1 || t->dim[0] != b->images->dim[0])
         return hn_fail(m->ctx, HNAS_E_SHAPE,
-                       "evaluate: %lld labels of rank %d, want [%lld]",
-                       (long long)t->dim[0], (int)t->rank,
-                       (long long)b->images->dim[0]);
+                       "evaluate: labels %s, want [%lld], one an image",
+                       hn_shape_text(text, t), (long long)b->images->dim[0]);
     for (int64_t i = 0; i < t->dim[0]; i++) {
         const int32_t label = ((const int32_t *)t->data)[i * t->stride[0]];
 

@@ -126,8 +126,10 @@ static hnas_status make_network(struct hnas_model *m)
     for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++) {
         if (m->kind[k].n_edges < 0 && needs_kind(&m->opts, k))
             return hn_fail(m->ctx, HNAS_E_MISMATCH,
-                           "model: the architecture has no %s cell",
-                           k == HNAS_NORMAL ? "normal" : "reduction");
+                           "model: the architecture has no %s cell, which a "
+                           "network of %d cells needs",
+                           k == HNAS_NORMAL ? "normal" : "reduction",
+                           (int)m->opts.cells);
         st = keep_edges(&graph[k], edges[k], m->ctx, &m->kind[k]);
     }
     return st == HNAS_OK ? hn_network_make(&m->net, m->ctx, &macro, graph) : st;

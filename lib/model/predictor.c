@@ -291,13 +291,19 @@ static hnas_status check(struct hnas_predictor *p, const hnas_array *a,
         return hn_fail(p->ctx, HNAS_E_TYPE,
                        "predictor: images of type %d, want HNAS_FLOAT32",
                        (int)a->dtype);
-    if (a->rank != 4 || a->dims[0] < 1 || a->dims[1] != o->image[0] ||
+    if (a->rank != 4)
+        return hn_fail(p->ctx, HNAS_E_SHAPE,
+                       "predictor: images of %d axes, want 4 [N, C, H, W]",
+                       (int)a->rank);
+    if (a->dims[0] < 1 || a->dims[1] != o->image[0] ||
         a->dims[2] != o->image[1] || a->dims[3] != o->image[2])
         return hn_fail(p->ctx, HNAS_E_SHAPE,
-                       "predictor: images of rank %d, want [N, %lld, %lld, "
-                       "%lld]",
-                       (int)a->rank, (long long)o->image[0],
-                       (long long)o->image[1], (long long)o->image[2]);
+                       "predictor: images [%lld, %lld, %lld, %lld], want "
+                       "[N, %lld, %lld, %lld]",
+                       (long long)a->dims[0], (long long)a->dims[1],
+                       (long long)a->dims[2], (long long)a->dims[3],
+                       (long long)o->image[0], (long long)o->image[1],
+                       (long long)o->image[2]);
     if (count / o->classes != a->dims[0] || count % o->classes)
         return hn_fail(
             p->ctx, HNAS_E_SHAPE, "predictor: %lld logits, want %lld x %lld",

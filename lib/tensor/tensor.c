@@ -99,6 +99,31 @@ static void old_handle(struct hnas_tensor *t)
     ctx->n_spare_tensors++;
 }
 
+static void write_dims(char *text, int32_t rank, const int64_t *dims)
+{
+    int n = sprintf(text, "[");
+
+    for (int32_t i = 0; i < rank; i++)
+        n += sprintf(text + n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    sprintf(text + n, "]");
+}
+
+static hnas_status refuse_dims(struct hnas_context *ctx, int32_t rank,
+                               const int64_t *dims)
+{
+    char text[96];
+
+    if (rank < 0 || rank > HNAS_MAX_RANK || !dims)
+        return hn_fail(ctx, HNAS_E_SHAPE,
+                       "tensor: rank %d, want 0..%d, and as many dims",
+                       (int)rank, HNAS_MAX_RANK);
+    write_dims(text, rank, dims);
+    return hn_fail(ctx, HNAS_E_SHAPE,
+                   "tensor %s: want every axis >= 1 and fewer than 2^43 "
+                   "elements",
+                   text);
+}
+
 hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,
                            enum hn_layout layout, int32_t rank,
                            const int64_t *dims)
@@ -107,10 +132,7 @@ hnas_status hn_tensor_bare(struct hnas_tensor **out, struct hnas_context *ctx,
 
     *out = NULL;
     if (!dims_are_sane(rank, dims))
-        return hn_fail(ctx, HNAS_E_SHAPE,
-                       "tensor of rank %d: want rank 0..%d, every axis >= 1, "
-                       "fewer than 2^43 elements",
-                       (int)rank, HNAS_MAX_RANK);
+        return refuse_dims(ctx, rank, dims);
     t = new_handle(ctx);
     if (!t)
         return hn_fail_nomem(ctx, "tensor");
@@ -305,11 +327,7 @@ int hn_same_shape(const struct hnas_tensor *a, const struct hnas_tensor *b)
 
 const char *hn_shape_text(char *text, const struct hnas_tensor *t)
 {
-    int n = sprintf(text, "[");
-
-    for (int32_t i = 0; i < t->rank; i++)
-        n += sprintf(text + n, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
-    sprintf(text + n, "]");
+    write_dims(text, t->rank, t->dim);
     return text;
 }
 

@@ -128,6 +128,8 @@ START_TEST(linear_and_cross_entropy_refuse)
     expect(hnas_linear(&out, NULL, flat, labels, NULL), HNAS_E_TYPE);
     expect(hnas_cross_entropy(&out, NULL, flat, flat), HNAS_E_TYPE);
     expect(hnas_cross_entropy(&out, NULL, flat, more), HNAS_E_SHAPE);
+    ck_assert_ptr_nonnull(
+        strstr(hnas_context_message(ctx), "labels [3], want [2]"));
     expect(hnas_cross_entropy(&out, NULL, x, labels), HNAS_E_SHAPE);
     expect(hnas_cross_entropy(&out, NULL, NULL, labels), HNAS_E_ARG);
     expect(hnas_cross_entropy(&out, NULL, flat, NULL), HNAS_E_ARG);

@@ -488,6 +488,11 @@ START_TEST(bad_images_are_named)
     a = array_of(pixels, WORLD_IMAGES);
     a.dims[2] = 4;
     ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(hnas_predictor_message(p), ", 4, "));
+    a = array_of(pixels, WORLD_IMAGES);
+    a.rank = 3;
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(hnas_predictor_message(p), "3 axes"));
     a = array_of(NULL, WORLD_IMAGES);
     ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), HNAS_E_ARG);
     ck_assert_int_eq(hnas_predictor_run(p, NULL, got, LOGITS), HNAS_E_ARG);

@@ -97,6 +97,7 @@ START_TEST(create_refuses_bad_arguments)
                      HNAS_E_SHAPE);
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_FLOAT32, 2, zero),
                      HNAS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), ", 0]"));
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_FLOAT32, 2, negative),
                      HNAS_E_SHAPE);
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_UINT8, 4, huge),
@@ -106,7 +107,7 @@ START_TEST(create_refuses_bad_arguments)
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_UINT8, 1, largest),
                      HNAS_E_SHAPE);
     ck_assert_ptr_null(t);
-    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "rank"));
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "elements"));
     ck_assert_int_eq(hnas_tensor_create(&t, ctx, HNAS_FLOAT32, 0, NULL), 0);
     hnas_tensor_unref(t);
 }
