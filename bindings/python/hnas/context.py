@@ -12,6 +12,15 @@ from ._options import assign, name_of, number, options
 LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
 
+def refusal(threads: int, gemm: str) -> str:
+    """Which argument it was that no context could be made of."""
+    if not 0 <= threads <= 256:
+        return f"threads: {threads}, want 0..256"
+    if gemm == "blis" and lib.hnas_blis_version() is None:
+        return "gemm: 'blis', want 'auto' or 'builtin' in a library without BLIS"
+    return f"context: {threads} threads are not to be had here"
+
+
 class Context(Single):
     """Everything of the library belongs to a context; they share nothing.
 
@@ -41,8 +50,7 @@ class Context(Single):
         self._c: Optional[Core] = None
         status = lib.hnas_context_create(ctypes.byref(out), ctypes.byref(opts))
         if status < 0:
-            raise error(status, f"context: threads {threads}, want 0..256, "
-                        f"or gemm {gemm!r} is not in this library")
+            raise error(status, refusal(threads, gemm))
         self._c = Core(out)
         self._c.keep.append(self._callbacks)
 

@@ -328,7 +328,7 @@ def test_what_is_no_whole_number_is_named(world):
 
 
 def test_settings_that_no_context_takes_are_named():
-    with pytest.raises(hnas.RangeError, match="threads 1000, want 0..256"):
+    with pytest.raises(hnas.RangeError, match="threads: 1000, want 0..256"):
         hnas.Context(threads=1000)
     with pytest.raises(hnas.UnknownNameError, match="'fast', want one of"):
         hnas.Context(gemm="fast")
