@@ -294,7 +294,7 @@ static void note_left_out(const struct run *r, hnas_status st)
 {
     if (ranks_rank() == 0)
         fprintf(stderr, "hnas-search: step %lld %s: %s\n",
-                (long long)hnas_search_get_steps(r->search) - 1,
+                (long long)hnas_search_get_steps(r->search),
                 st == HNAS_SKIPPED ? "skipped" : "rolled back",
                 hnas_context_message(r->ctx));
 }

@@ -276,7 +276,7 @@ hnas_status hn_bilevel_pass(struct hnas_bilevel *b, const struct hn_pass *pass,
         st = hnas_tensor_get(loss, HNAS_FLOAT64, value, 1);
     if (st == HNAS_OK && !isfinite(*value))
         st = hn_fail(b->ctx, HNAS_E_NAN, "step %lld: the %s loss is %g",
-                     (long long)b->step,
+                     (long long)b->step + 1,
                      pass->loss == HNAS_LOSS_TRAIN ? "training" : "validation",
                      *value);
     if (st == HNAS_OK)

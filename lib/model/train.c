@@ -261,7 +261,7 @@ static hnas_status find_gradient(struct hnas_model *m, const hnas_batch *batch,
         st = hnas_tensor_get(loss, HNAS_FLOAT64, &info->loss, 1);
     if (st == HNAS_OK && !isfinite(info->loss))
         st = hn_fail(m->ctx, HNAS_E_NAN, "step %lld: the training loss is %g",
-                     (long long)m->training->step, info->loss);
+                     (long long)m->training->step + 1, info->loss);
     if (st == HNAS_OK)
         st = hnas_tape_backward(m->tape, loss);
     hnas_tensor_unref(loss);

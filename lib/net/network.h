@@ -106,11 +106,12 @@ void hn_network_calibrate_norms(struct hn_network *net);
 
 /* HNAS_E_NAN names what an update would leave not finite: the variance of a
  * batch may be, while the loss, of what is divided by its root, is finite.
- * who begins the message; hn_step_text writes "step 3". */
+ * who begins the message; hn_step_text writes "step 3"
+ * of the one that follows 2 done ones. */
 hnas_status hn_network_check_norms(struct hn_network *net, double momentum,
                                    const char *who);
 enum { HN_STEP_BYTES = 32 };
-const char *hn_step_text(char text[HN_STEP_BYTES], int64_t step);
+const char *hn_step_text(char text[HN_STEP_BYTES], int64_t done);
 
 /* Add what is not searched: stem, preprocess, node sums, head. */
 void hn_network_fixed_cost(const struct hn_network *net, hnas_cost *total);

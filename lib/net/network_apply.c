@@ -204,9 +204,9 @@ void hn_network_calibrate_norms(struct hn_network *net)
     each_norm(net, calibrate, NULL);
 }
 
-const char *hn_step_text(char text[HN_STEP_BYTES], int64_t step)
+const char *hn_step_text(char text[HN_STEP_BYTES], int64_t done)
 {
-    snprintf(text, HN_STEP_BYTES, "step %lld", (long long)step);
+    snprintf(text, HN_STEP_BYTES, "step %lld", (long long)done + 1);
     return text;
 }
 
