@@ -9,19 +9,6 @@
 
 enum { MOST_OPS = 64 };
 
-/* The names between commas, cut in place; an exit status. */
-static int split_ops(char *text, const char *ops[MOST_OPS], int32_t *n)
-{
-    char *name;
-
-    for (*n = 0; (name = strsep(&text, ",")) != NULL;) {
-        if (*n == MOST_OPS)
-            return usage_error("--ops: want at most %d", MOST_OPS);
-        ops[(*n)++] = name;
-    }
-    return 0;
-}
-
 /* The table is made in memory: no half one is left anywhere. */
 static int write_out(const struct bench *b, hnas_context *ctx,
                      hnas_supernet *net)
@@ -63,13 +50,15 @@ static int measure(const struct bench *b, hnas_context *ctx, char *ops_text)
     o.n_ops = preset.n_ops;
     o.ops = preset.ops;
     if (ops_text && st == HNAS_OK) {
-        rc = split_ops(ops_text, ops, &o.n_ops);
+        rc = option_split("ops", ops_text, ops, MOST_OPS, &o.n_ops);
         o.ops = ops;
     }
     if (rc)
         return rc;
     if (st == HNAS_OK)
         st = hnas_supernet_create(&net, ctx, &o);
+    if (st == HNAS_E_NAME && ops_text)
+        return usage_error("--ops: %s", hnas_context_message(ctx));
     rc = st < 0 ? library_failure(ctx, st, 1) : write_out(b, ctx, net);
     hnas_supernet_destroy(net);
     return rc;

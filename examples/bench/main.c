@@ -188,15 +188,17 @@ static int check_word(const struct command_line *line, struct bench *b)
         if (!strcmp(word, measurements[i].word)) {
             b->what = measurements[i].what;
             if (!b->arch && measurements[i].has_arch)
-                return usage_error("%s: want --arch FILE", word);
+                return usage_error("%s: needs --arch FILE", word);
             if (b->arch && !measurements[i].has_arch)
-                return usage_error("--arch %s: not of %s", b->arch, word);
+                return usage_error("--arch %s: only of forward and train-step",
+                                   b->arch);
             return 0;
         }
     return usage_error(
-        "%.80s: want step, wpass, query, path, switch, latency, forward, "
+        "%s%.80s%s: want step, wpass, query, path, switch, latency, forward, "
         "train-step, kernels or memory",
-        *word ? word : "what to measure: missing");
+        *word ? "can't measure " : "what to measure", word,
+        *word ? "" : " is missing");
 }
 
 static int run(struct command_line *line, struct bench *b, int argc,

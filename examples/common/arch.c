@@ -44,8 +44,14 @@ int arch_open(hnas_arch **out, hnas_context *ctx, const char *path)
         return EXIT_FAILED;
     st = hnas_arch_read(out, ctx, text, length);
     free(text);
-    return st < 0 ? failure("--arch %s: %s", path, hnas_context_message(ctx))
-                  : 0;
+    if (st < 0)
+        return failure("--arch %s: %s", path, hnas_context_message(ctx));
+    if (arch_nodes(*out))
+        return 0;
+    hnas_arch_destroy(*out);
+    *out = NULL;
+    return failure("--arch %s: no cells, want a normal or a reduction one",
+                   path);
 }
 
 int32_t arch_nodes(const hnas_arch *arch)

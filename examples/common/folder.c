@@ -18,6 +18,8 @@ int folder_lock(int *fd, const char *out)
 {
     if (*fd < 0)
         *fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0 && errno == ENOTDIR)
+        return failure("--out %s: not a folder, want one", out);
     if (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
         return failure("--out %s: another run writes there, want a folder of "
                        "its own",

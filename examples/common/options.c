@@ -180,6 +180,25 @@ static int set_value(const struct option *o, void *f, const char *value)
     return -1;
 }
 
+/* A range without end is none to be told. */
+static void describe_numbers(const struct option *o, char *buffer, size_t size)
+{
+    const char *noun = o->kind == OPTION_INT    ? "an integer"
+                       : o->kind == OPTION_REAL ? "a number"
+                                                : "numbers";
+    int n = snprintf(buffer, size, "%s, ", o->arg);
+
+    if (o->kind == OPTION_LIST)
+        n += snprintf(buffer + n, size - (size_t)n, "at most %d ",
+                      OPTION_LIST_MAX);
+    if (o->hi < 1e30)
+        snprintf(buffer + n, size - (size_t)n, "%s in %.9g..%.9g", noun, o->lo,
+                 o->hi);
+    else
+        snprintf(buffer + n, size - (size_t)n, "%s%s", noun,
+                 o->lo < 0 ? "" : " from 0 on");
+}
+
 /* What a value should have been. */
 static void describe(const struct option *o, char *buffer, size_t size)
 {
@@ -196,9 +215,7 @@ static void describe(const struct option *o, char *buffer, size_t size)
     else if (o->kind == OPTION_TEXT || o->kind == OPTION_FLAG)
         snprintf(buffer, size, "%s", o->arg ? o->arg : "nothing");
     else
-        snprintf(buffer, size, "%s%s in %.9g..%.9g", o->arg,
-                 o->kind == OPTION_INT ? ", an integer" : ", numbers", o->lo,
-                 o->hi);
+        describe_numbers(o, buffer, size);
 }
 
 /* Is the value one of a list between bars? */
@@ -228,46 +245,6 @@ int option_set(const struct option *o, void *target, const char *value)
                            o->name, value, want);
     return usage_error("--%s %.80s: want %s", o->name, *value ? value : "''",
                        want);
-}
-
-/* The first byte that is not part of UTF-8, NULL: all are. */
-static const unsigned char *find_foreign(const char *text)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    const unsigned char *p = (const unsigned char *)text;
-
-    while (*p) {
-        const int n = *p < 0x80           ? 0
-                      : (*p >> 5) == 0x6  ? 1
-                      : (*p >> 4) == 0xe  ? 2
-                      : (*p >> 3) == 0x1e ? 3
-                                          : -1;
-        uint32_t code = n > 0 ? *p & (0x3fu >> n) : *p;
-
-        if (n < 0)
-            return p;
-        for (int i = 1; i <= n; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return p;
-            code = code << 6 | (p[i] & 0x3fu);
-        }
-        if (code < least[n] || code > 0x10ffff || (code >> 11) == 0x1b)
-            return p;
-        p += n + 1;
-    }
-    return NULL;
-}
-
-int option_check_text(const char *name, const char *text)
-{
-    const unsigned char *foreign = find_foreign(text);
-
-    if (!foreign)
-        return 0;
-    return usage_error("--%s %.*s: then byte 0x%02x, want UTF-8, as files keep "
-                       "the name",
-                       name, (int)(foreign - (const unsigned char *)text), text,
-                       *foreign);
 }
 
 /* ---- reading a command line ---- */
@@ -302,8 +279,12 @@ static int find_value(const struct option *o, const char *after,
         *value = o->bare;
         return 0;
     }
-    if (!next)
-        return usage_error("--%s: needs a value, %s", o->name, o->arg);
+    if (!next) {
+        char want[400];
+
+        describe(o, want, sizeof want);
+        return usage_error("--%s: needs a value, %s", o->name, want);
+    }
     *value = next;
     *used = 1;
     return 0;
@@ -352,6 +333,8 @@ int options_parse(struct command_line *line, void *target, int argc,
                    (!only_words && argv[i][0] == '-')) {
             return usage_error("%.80s: unexpected; --help lists the options",
                                argv[i]);
+        } else if (!*argv[i]) {
+            return usage_error("'': want a name; --help lists the options");
         } else {
             line->words[line->n_words++] = argv[i];
         }

@@ -68,6 +68,11 @@ int options_parse(struct command_line *line, void *target, int argc,
 /* Read one value.  0, or 2 after a message. */
 int option_set(const struct option *option, void *target, const char *value);
 
+/* Cut a list between commas into at most `most` names, in place; each stands
+ * there once.  0, or 2 after a message. */
+int option_split(const char *option, char *text, const char **names,
+                 int32_t most, int32_t *n);
+
 /* Refuse a text that a file can't keep, before hours of work that it is to
  * name.  0, or 2 after a message. */
 int option_check_text(const char *name, const char *text);

@@ -61,6 +61,19 @@ int usage_error(const char *format, ...)
     return EXIT_USAGE;
 }
 
+/* A status that came without a message. */
+static const char *words_of(hnas_status status)
+{
+    switch (status) {
+    case HNAS_E_NOMEM:
+        return "out of memory";
+    case HNAS_E_THREAD:
+        return "the system starts no more threads";
+    default:
+        return hnas_status_name(status);
+    }
+}
+
 int library_failure(hnas_context *ctx, hnas_status status, int is_setting)
 {
     const char *message = ctx ? hnas_context_message(ctx) : "";
@@ -69,7 +82,7 @@ int library_failure(hnas_context *ctx, hnas_status status, int is_setting)
 
     if (status == HNAS_E_STOPPED && is_interrupted())
         return EXIT_INTERRUPTED; /* as asked */
-    failure("%s", *message ? message : hnas_status_name(status));
+    failure("%s", *message ? message : words_of(status));
     return is_setting && is_value ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -92,8 +105,7 @@ int program_open(hnas_context **out, int64_t threads, int64_t seed)
     opts.poll = ask_interrupt;
     st = hnas_context_create(out, &opts);
     if (st < 0)
-        return failure("context with %lld threads: %s", (long long)threads,
-                       hnas_status_name(st));
+        return failure("--threads %lld: %s", (long long)threads, words_of(st));
     return 0;
 }
 

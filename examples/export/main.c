@@ -108,7 +108,7 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
     path.rule = e->given[RULE] ? e->rule : o.rule;
     path.theta = e->given[THETA] ? e->theta : o.theta;
     if (e->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
-        rc = usage_error("--theta: want --rule threshold");
+        rc = usage_error("--theta: needs --rule threshold");
     if (!rc && e->given[LAMBDA]) {
         st = derive(&arch, e, search, &path);
         if (st >= 0 && e->onnx)
@@ -164,8 +164,10 @@ static int check(const struct export_job *e)
     const int n = (e->net != NULL) + (e->search != NULL) + (e->arch != NULL);
 
     if (n != 1)
-        return usage_error("want one of NET.safetensors, --search FILE, --arch "
-                           "FILE");
+        return usage_error("%s: want one of NET.safetensors, --search FILE, "
+                           "--arch FILE",
+                           n ? "more than one thing to export"
+                             : "what to export is missing");
     if (e->html && !e->search)
         return usage_error("--html: needs --search FILE");
     if (e->search && !e->given[LAMBDA] && (!e->html || wants_arch(e)))
@@ -179,9 +181,8 @@ static int check(const struct export_job *e)
                            "NET.safetensors or --search FILE",
                            e->arch);
     if (!e->html && !wants_arch(e))
-        return usage_error(
-            "want a file to write: --onnx, --dot, --svg, --json, "
-            "--text or --html F");
+        return usage_error("no file to write: want --onnx, --dot, --svg, "
+                           "--json, --text or --html F");
     return 0;
 }
 

@@ -140,6 +140,10 @@ static int answer_budget(const struct query *q, hnas_context *ctx,
             ? hnas_path_find_table_budget(&index, path, q->limit)
             : hnas_path_find_budget(&index, path, q->metric, (int64_t)q->limit);
 
+    if (st == HNAS_E_STATE)
+        return failure("--budget %s: the search has no cost table, want one of "
+                       "hnas-search --cost latency or FILE",
+                       q->budget);
     if (st < 0)
         return library_failure(ctx, st, 0);
     if (st == HNAS_INFEASIBLE) {
@@ -226,7 +230,7 @@ static int query(const struct query *q)
         path.rule = q->given[RULE] ? q->rule : opts.rule;
         path.theta = q->given[THETA] ? q->theta : opts.theta;
         if (q->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
-            rc = usage_error("--theta: want --rule threshold");
+            rc = usage_error("--theta: needs --rule threshold");
         else if (is_interrupted())
             rc = EXIT_INTERRUPTED;
         else if (q->path || q->budget)
@@ -266,10 +270,11 @@ static int check_question(struct query *q)
     const int n = q->given[LAMBDA] + (q->path != 0) + (q->budget != NULL);
 
     if (!n)
-        return usage_error("--lambda: missing, want the lambda to derive at, "
-                           "--path or --budget");
+        return usage_error(
+            "what to tell is missing: want --lambda L, --path or "
+            "--budget METRIC=N");
     if (n > 1)
-        return usage_error("--lambda, --path, --budget: want one of them");
+        return usage_error("--lambda, --path, --budget: want only one of them");
     if (q->given[THETA] && !(q->theta > 0 && q->theta < 1))
         return usage_error("--theta %g: want 0 < T < 1", q->theta);
     return q->budget ? read_budget(q) : 0;

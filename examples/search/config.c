@@ -106,18 +106,13 @@ static int find_preset(struct config *c)
     return rc;
 }
 
-/* Cut the list of operations into names, in place. */
+/* Cut the list of operations into names. */
 static int split_ops(struct config *c)
 {
-    char *text = strdup(c->ops), *rest = text, *name;
+    char *text = strdup(c->ops); /* lives as long as the program */
 
-    c->n_ops = 0;
-    while (text && (name = strsep(&rest, ",")) != NULL) {
-        if (c->n_ops == MAX_OPS)
-            return usage_error("--ops %s: want at most %d", c->ops, MAX_OPS);
-        c->op_names[c->n_ops++] = name; /* lives as long as the program */
-    }
-    return 0;
+    return text ? option_split("ops", text, c->op_names, MAX_OPS, &c->n_ops)
+                : failure("--ops: out of memory");
 }
 
 static int is_given(const unsigned char *given, const char *name)
@@ -162,6 +157,16 @@ static int check(const struct config *c, const unsigned char *given)
         return usage_error("--alpha-paths %lld: want 0, or 2 and more with "
                            "--relax gumbel_hard",
                            (long long)c->alpha_paths);
+    if (c->draws % 2 && c->sample == HNAS_SAMPLE_ANTITHETIC)
+        return usage_error("--draws %lld: want an even number with --sample "
+                           "antithetic",
+                           (long long)c->draws);
+    if (c->draws < 2 && c->sample == HNAS_SAMPLE_SANDWICH)
+        return usage_error("--draws %lld: want at least 2 with --sample "
+                           "sandwich",
+                           (long long)c->draws);
+    if (c->monotone && c->hypernet == HNAS_HYPER_MLP)
+        return usage_error("--monotone on: want off with --hypernet mlp");
     if (c->warmup + c->cooldown > 1)
         return usage_error("--warmup %g --cooldown %g: want at most 1 together",
                            c->warmup, c->cooldown);
@@ -170,7 +175,7 @@ static int check(const struct config *c, const unsigned char *given)
                            c->range[1]);
     for (int32_t i = 0; i < c->marks.n; i++)
         if (c->marks.value[i] != floor(c->marks.value[i]))
-            return usage_error("--marks: %g, want whole epochs",
+            return usage_error("--marks %g: want whole epochs",
                                c->marks.value[i]);
     if (c->resume && !c->out)
         return usage_error("--resume: needs --out DIR, where the search is");
@@ -184,6 +189,14 @@ static int check_lambdas(const struct config *c)
     const int ends_with_range = c->head == HNAS_HEAD_GENERATED ||
                                 c->kernels == HNAS_KERNELS_GENERATED_LAMBDA;
 
+    if (c->scale == HNAS_SCALE_LOG && !(lo > 0))
+        return usage_error("--lambda-range %g:%g: want LO > 0 with --scale log",
+                           lo, hi);
+    if (!c->knots && !(lo > 0) &&
+        (c->hypernet == HNAS_HYPER_PIECEWISE || c->head == HNAS_HEAD_GENERATED))
+        return usage_error("--knots 0, one a decade: want LO > 0 of "
+                           "--lambda-range, not %g",
+                           lo);
     if (c->sample == HNAS_SAMPLE_FIXED && !(c->lambda >= lo && c->lambda <= hi))
         return usage_error("--lambda %g: want %g..%g, the range", c->lambda, lo,
                            hi);

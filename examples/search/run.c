@@ -149,6 +149,8 @@ static int create_search(struct run *r)
     hnas_status st = create_net(r);
     int rc = 0;
 
+    if (st == HNAS_E_NAME)
+        return usage_error("--ops: %s", hnas_context_message(r->ctx));
     config_search_opts(r->config, r->per_epoch, &o);
     if (st == HNAS_OK)
         rc = set_costs(r);

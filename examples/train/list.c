@@ -19,9 +19,12 @@ static int keep(void *user, int64_t number, int32_t rank, const double *values)
     memcpy(k->value, values, sizeof k->value);
     k->rank = rank;
     k->is_done = t->done[number] = 1;
-    fprintf(stderr, "task %lld of %lld: %.0f parameters, accuracy %.2f%%\n",
-            (long long)number, (long long)t->n, k->value[PARAMS],
-            100 * k->value[ACCURACY]);
+    t->n_done++;
+    fprintf(stderr,
+            "%lld of %lld: %04lld.safetensors, %.0f parameters, accuracy "
+            "%.2f%%\n",
+            (long long)t->n_done, (long long)t->n, (long long)number,
+            k->value[PARAMS], 100 * k->value[ACCURACY]);
     return table_write(t);
 }
 

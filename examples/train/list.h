@@ -22,7 +22,7 @@ struct task {
 struct tasks {
     const struct settings *s;
     int lock; /* of --out DIR, as of folder_lock */
-    int64_t n, n_skipped;
+    int64_t n, n_skipped, n_done;
     struct task *task;
     unsigned char *done;
 };

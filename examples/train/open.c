@@ -34,6 +34,10 @@ static int make_batches(struct train *t)
     int rc;
 
     hnas_dataset_get_dims(t->train_set, dims);
+    if (s->batch > dims[0])
+        return failure("--batch %lld: want at most %lld, the images of --data "
+                       "%s",
+                       (long long)s->batch, (long long)dims[0], s->data);
     hnas_batches_opts_init(&o, sizeof o);
     o.stream = 3;
     rc = open_batches(t, &t->sample, t->train_set, &o);
@@ -67,6 +71,24 @@ static int open_data(struct train *t)
     t->mean = moments[0];
     t->std = moments[1];
     return 0;
+}
+
+/* Refuse images that a network is not for. */
+static int check_data(const struct train *t, const int64_t image[3],
+                      int64_t classes)
+{
+    const int64_t have = hnas_dataset_get_classes(t->train_set);
+    int64_t d[4];
+
+    hnas_dataset_get_dims(t->train_set, d);
+    if (!memcmp(d + 1, image, 3 * sizeof *image) && have == classes)
+        return 0;
+    return failure("--data %s: images of %lldx%lldx%lld in %lld classes, want "
+                   "%lldx%lldx%lld in %lld, as the network has",
+                   t->s->data, (long long)d[1], (long long)d[2],
+                   (long long)d[3], (long long)have, (long long)image[0],
+                   (long long)image[1], (long long)image[2],
+                   (long long)classes);
 }
 
 /* ---- a new network ---- */
@@ -150,18 +172,29 @@ static hnas_status build_of_search(struct train *t, hnas_search *search)
     return st;
 }
 
+static int check_inherited(const struct train *t, hnas_search *search)
+{
+    hnas_supernet_opts n;
+
+    n.size = sizeof n;
+    hnas_supernet_get_opts(hnas_search_get_net(search), &n, sizeof n);
+    return check_data(t, n.image, n.classes);
+}
+
 static int create_of_search(struct train *t)
 {
     hnas_search *search = NULL;
     hnas_status st = hnas_search_load(&search, t->ctx, t->s->search);
     int rc = 0;
 
-    if (st == HNAS_OK)
+    if (st == HNAS_OK && t->s->inherit)
+        rc = check_inherited(t, search);
+    if (st == HNAS_OK && !rc)
         st = build_of_search(t, search);
     if (st < 0)
         rc = library_failure(t->ctx, st, search && st == HNAS_E_RANGE);
-    else if (t->s->has_theta && t->s->rule != HNAS_RULE_THRESHOLD)
-        rc = usage_error("--theta: want --rule threshold");
+    else if (!rc && t->s->has_theta && t->s->rule != HNAS_RULE_THRESHOLD)
+        rc = usage_error("--theta: needs --rule threshold");
     hnas_search_destroy(search);
     return rc;
 }
@@ -180,6 +213,8 @@ static int create_of_arch(struct train *t)
         return rc;
     st = build(t, arch, arch_nodes(arch), 3);
     hnas_arch_destroy(arch);
+    if (st == HNAS_E_MISMATCH)
+        return failure("--arch %s: %s", s->arch, hnas_context_message(t->ctx));
     return st < 0 ? library_failure(t->ctx, st, 1) : 0;
 }
 
@@ -285,8 +320,14 @@ static int read_saved(struct train *t, const unsigned char *given)
 
 static int open_saved(struct train *t)
 {
-    const int rc = t->s->eval ? load(t, t->s->eval) : load_kept(t);
+    int rc = t->s->eval ? load(t, t->s->eval) : load_kept(t);
+    hnas_model_opts o;
 
+    if (rc)
+        return rc;
+    o.size = sizeof o;
+    hnas_model_get_opts(t->model, &o, sizeof o);
+    rc = check_data(t, o.image, o.classes);
     return rc ? rc : take_moments(t);
 }
 

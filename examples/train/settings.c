@@ -89,9 +89,10 @@ static int check_many(const struct settings *s, const unsigned char *given)
     if (s->path && !s->search)
         return usage_error("--path: needs --search FILE");
     if (s->list && (s->search || s->path))
-        return usage_error("--list %s: without --search and --path", s->list);
+        return usage_error("--list %s: can't go with --search or --path",
+                           s->list);
     if (s->arch || s->eval || is_given(given, "lambda"))
-        return usage_error("--%s: without --arch, --eval and --lambda",
+        return usage_error("--%s: can't go with --arch, --eval or --lambda",
                            s->list ? "list" : "path");
     if (!s->out)
         return usage_error("--%s: needs --out DIR, for the networks",
@@ -104,8 +105,10 @@ static int check_one(const struct settings *s, const unsigned char *given)
     if (s->seeds > 1)
         return usage_error("--seeds: needs --list FILE or --path");
     if (!s->search == !s->arch)
-        return usage_error("want one of --search FILE, --arch FILE, --list "
-                           "FILE, --eval NET, --resume");
+        return usage_error("%s: want one of --search FILE, --arch FILE, --list "
+                           "FILE, --eval NET, --resume",
+                           s->search ? "more than one thing to train"
+                                     : "what to train is missing");
     if (s->search && !is_given(given, "lambda"))
         return usage_error("--search %s: needs --lambda L", s->search);
     return 0;
@@ -127,8 +130,8 @@ static int check(const struct settings *s, const unsigned char *given)
     if (s->inherit && !s->search)
         return usage_error("--inherit: needs --search FILE");
     if (s->inherit && (is_given(given, "cells") || is_given(given, "channels")))
-        return usage_error("--inherit: the shape is the search's, without "
-                           "--cells and --channels");
+        return usage_error("--inherit: can't go with --cells or --channels, "
+                           "the shape is the search's");
     if ((s->has_theta || s->rule >= 0) && !s->search)
         return usage_error("--%s: needs --search FILE",
                            s->has_theta ? "theta" : "rule");

@@ -201,6 +201,7 @@ static int read_row(struct tasks *t, char *line)
     k->rank = (int32_t)strtol(field[10], NULL, 10);
     k->is_done = t->done[i] = 1;
     t->n_skipped++;
+    t->n_done++;
     return 0;
 }
 

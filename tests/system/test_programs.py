@@ -590,6 +590,62 @@ def test_bad_usage_is_refused(room):
         room.run("hnas-query", *bad, status=2)
 
 
+def test_messages_name_the_option_and_what_is_wanted(room):
+    file = room.path("a/search.safetensors")
+    arch = room.path("said.json")
+    with open(arch, "w") as out:
+        out.write('{"rule": "argmax", "normal": [], "reduce": []}')
+    tiny = ["hnas-search", "--data", room.data, "--batch", 8, "--steps", 1]
+    for status, words, command in (
+            (2, "--ops: an empty name, want", [*tiny, "--ops", "none,,x"]),
+            (2, "--ops: none twice", [*tiny, "--ops", "none,none"]),
+            (2, "--ops: operation x: unknown; known are none,",
+             [*tiny, "--ops", "none,x"]),
+            (2, "--lambda-range 0:1: want LO > 0 with --scale log",
+             [*tiny, "--lambda-range", "0:1"]),
+            (2, "--monotone on: want off with --hypernet mlp",
+             [*tiny, "--hypernet", "mlp", "--monotone", "on"]),
+            (2, "--draws 3: want an even number", [*tiny, "--draws", 3,
+                                                   "--sample", "antithetic"]),
+            (2, "--draws 1: want at least 2", [*tiny, "--draws", 1, "--sample",
+                                               "sandwich"]),
+            (2, "--knots 0, one a decade: want LO > 0",
+             [*tiny, "--hypernet", "piecewise", "--knots", 0, "--scale", "raw",
+              "--lambda-range", "-1:1"]),
+            (2, "--marks 1.5: want whole epochs", [*tiny, "--marks", "1.5"]),
+            (2, "--lambda x: want L, a number\n", [*tiny, "--lambda", "x"]),
+            (2, "--l1 x: want [W], a number from 0 on\n", [*tiny, "--l1", "x"]),
+            (2, "--cells: needs a value, N, an integer in 1..100\n",
+             [*tiny, "--cells"]),
+            (2, "--marks x: want A,B,C, at most 64 numbers in 1..",
+             [*tiny, "--marks", "x"]),
+            (1, "--out {0}: not a folder, want one".format(file),
+             ["hnas-search", "--resume", "--out", file]),
+            (1, "--budget latency_us=5: the search has no cost table, want",
+             ["hnas-query", file, "--budget", "latency_us=5"]),
+            (2, "what to tell is missing: want --lambda", ["hnas-query", file]),
+            (2, "'': want a name", ["hnas-query", "", "--lambda", 1]),
+            (1, f"--arch {arch}: no cells, want",
+             ["hnas-export", "--arch", arch, "--dot", room.path("said.dot")]),
+            (2, "what to export is missing: want one of", ["hnas-export"]),
+            (2, "what to train is missing: want one of", ["hnas-train"]),
+            (1, "--batch 97: want at most 96, the images of --data",
+             ["hnas-train", "--search", file, "--lambda", 1e-3, "--data",
+              room.data, "--epochs", 1, "--batch", 97]),
+            (1, "--data mnist-sample: images of 1x28x28 in 10 classes, want "
+                "1x8x8 in 3,",
+             ["hnas-train", "--search", file, "--lambda", 1e-3, "--inherit",
+              "--epochs", 0]),
+            (2, "what to measure is missing: want step,", ["hnas-bench"]),
+            (2, "can't measure x: want step,", ["hnas-bench", "x"]),
+            (2, "--ops: an empty name, want",
+             ["hnas-bench", "latency", "--ops", "none,"]),
+            (2, "--arch x: only of forward and train-step",
+             ["hnas-bench", "step", "--arch", "x"])):
+        _, err = room.run(*command, status=status)
+        assert words in err, (words, err)
+
+
 def test_failures_name_the_thing(room):
     _, err = room.run("hnas-search", "--data", room.path("void"), status=1)
     assert "void" in err

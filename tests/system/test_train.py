@@ -202,6 +202,17 @@ def test_a_damaged_checkpoint_gives_way_to_an_older_one(room):
                 if name.startswith("kept.")]
 
 
+def test_a_list_counts_from_one(room):
+    names = room.path("count-list")
+    with open(names, "w") as file:
+        file.write(2 * (os.path.abspath(ARCH) + "\n"))
+    _, err = room.run("hnas-train", "--list", names, "--data", room.data,
+                      "--channels", 2, "--batch", 8, "--epochs", 0, "--out",
+                      room.path("count-nets"))
+    assert [line.split(",")[0] for line in err.splitlines()] == [
+        "1 of 2: 0000.safetensors", "2 of 2: 0001.safetensors"], err
+
+
 def test_files_beside_the_network_are_left_alone(room):
     beside = room.path("mine.1")
     shutil.copy(room.path("whole"), beside)
