@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a context's objects share: one lock, who needs whom, exceptions that
-pass through C, signals that arrive meanwhile."""
+"""What a context's objects share: one lock, and who needs whom."""
 import atexit
 import ctypes
 import itertools
-import signal
 import threading
 import weakref
 from collections import deque
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set
 
 from . import _abi
+from ._calls import running
 from ._errors import StateError, error
 from ._library import lib
 from ._whole import check
@@ -60,7 +59,6 @@ class Core:
         self.entries: Set[Entry] = set()
         self.pins: Set[Entry] = set()
         self.doomed: Deque[Entry] = deque()
-        self.raised: List[BaseException] = []
         self.keep: List[Any] = []
         self.funcs: Dict[Any, Any] = {}
         _cores.add(self)
@@ -78,7 +76,6 @@ class Core:
             self.check_open()
             with self._running():
                 status = int(function(*arguments))
-            self.raise_pending()
             if status < 0:
                 text = lib.hnas_context_message(self.pointer).decode(
                     errors="replace")
@@ -92,7 +89,6 @@ class Core:
             self.check_open()
             with self._running():
                 value = function(*arguments)
-            self.raise_pending()
             return value
 
     def create(self, kind: Any, destroy: Any, function: Any, *arguments: Any,
@@ -117,53 +113,15 @@ class Core:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """A call runs: signals are kept until it has stopped."""
+        """A call runs: nothing is released until it has stopped."""
         if self.depth == 0:
             self._drain()
         self.depth += 1
-        restore: List[Any] = []
         try:
-            if self.depth == 1:
-                self._catch_signals(restore)
-            yield
+            with running():
+                yield
         finally:
             self.depth -= 1
-            for number, handler in restore:
-                signal.signal(number, handler)
-
-    def _catch_signals(self, restore: List[Any]) -> None:
-        """Run the handlers of signals as ever, but keep what they raise: it
-        can't pass through C.  The poll then stops the call."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in _SIGNALS:
-            handler = signal.getsignal(number)
-            if callable(handler):
-                restore.append((number, handler))
-                signal.signal(number, self._kept(handler))
-
-    def _kept(self, handler: Any) -> Callable[[int, Any], None]:
-        def handle(number: int, frame: Any) -> None:
-            try:
-                handler(number, frame)
-            except BaseException as e:  # pylint: disable=broad-except
-                self.raised.append(e)
-        return handle
-
-    def raise_pending(self) -> None:
-        """Raise what a callback or a signal left, once C has returned."""
-        if self.raised and self.depth == 0:
-            first = self.raised[0]
-            self.raised.clear()
-            raise first
-
-    @contextmanager
-    def carried(self) -> Iterator[None]:
-        """The body of a callback: its exception waits for C to return."""
-        try:
-            yield
-        except BaseException as e:  # pylint: disable=broad-except
-            self.raised.append(e)
 
     @contextmanager
     def using(self, entry: Entry) -> Iterator[Any]:
@@ -260,9 +218,6 @@ class Core:
             self._drain()
 
 
-_SIGNALS = tuple(getattr(signal, name) for name in
-                 ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1",
-                  "SIGUSR2") if hasattr(signal, name))
 _cores: "weakref.WeakSet[Core]" = weakref.WeakSet()
 
 
@@ -345,10 +300,6 @@ class Handle(Single):
         entry = self._entry
         if entry is not None and not entry.doomed:
             entry.core.discard(entry)
-
-
-def message(core: Core) -> str:
-    return str(lib.hnas_context_message(core.pointer).decode(errors="replace"))
 
 
 NULL_TAPE = ctypes.POINTER(_abi.hnas_tape)()

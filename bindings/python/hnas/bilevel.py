@@ -9,6 +9,7 @@ from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
 import numpy as np
 
 from . import _abi
+from ._calls import carried, has_raised
 from ._core import Handle
 from ._errors import StoppedError
 from ._library import lib
@@ -279,11 +280,11 @@ class Bilevel(Handle):
                        self._progress, None)
 
     def _called(self, _user: Any, step: int, number_of_pass: int) -> int:
-        core, stop = self._core, True
-        with core.carried():
+        stop = True
+        with carried():
             assert self._on_progress is not None
             stop = bool(self._on_progress(step, number_of_pass))
-        return int(stop or bool(core.raised))
+        return int(stop or has_raised())
 
     def cancel(self) -> None:
         """Ask the running step, or the next one, to stop; from any thread."""

@@ -4,6 +4,7 @@ import ctypes
 from typing import Any, Callable, Optional, Tuple
 
 from . import _abi
+from ._calls import carried, has_raised
 from ._core import Core, Single
 from ._errors import error
 from ._library import lib
@@ -55,21 +56,19 @@ class Context(Single):
         self._c.keep.append(self._callbacks)
 
     def _on_log(self, _user: Any, level: int, line: bytes) -> None:
-        core = self._c
-        if core is None or self._log is None:
+        if self._c is None or self._log is None:
             return
-        with core.carried():
+        with carried():
             self._log(name_of("HNAS_LOG_", level), line.decode(errors="replace"))
 
     def _on_poll(self, _user: Any) -> int:
-        core = self._c
-        if core is None:
+        if self._c is None:
             return 0
-        if self._poll is not None and not core.raised:
-            with core.carried():
+        if self._poll is not None and not has_raised():
+            with carried():
                 if self._poll():
                     return 1
-        return 1 if core.raised else 0
+        return int(has_raised())
 
     @property
     def _core(self) -> Core:

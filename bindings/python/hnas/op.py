@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from . import _abi, _arrays
+from ._calls import carried
 from ._core import Core
 from ._errors import StateError
 from ._library import lib
@@ -168,7 +169,7 @@ class _Registered:
             setattr(t, field, fields[field](getattr(self, "_" + field)))
 
     def _create(self, out: Any, builder: Any, desc: Any) -> int:
-        with self.core.carried():
+        with carried():
             d = desc[0]
             value = self.create(Builder(self.core, builder), d.channels,
                                 d.stride)
@@ -182,7 +183,7 @@ class _Registered:
         self.states.pop(key, None)
 
     def _apply(self, out: Any, tape: Any, key: int, x: Any) -> int:
-        with self.core.carried():
+        with carried():
             image = Tensor._of(self.core.adopt(lib.hnas_tensor_ref(x),
                                                lib.hnas_tensor_unref), True)
             result = self.apply(Tape._borrowed(self.core, tape),
@@ -195,7 +196,7 @@ class _Registered:
         return int(_abi.HNAS_E_OP)
 
     def _cost(self, key: int, height: int, width: int, cost: Any) -> None:
-        with self.core.carried():
+        with carried():
             what = f"{self._name.decode()}: cost"
             assign(cost[0], **_counts(what, self.cost(self.states[key], height,
                                                       width)))

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _abi
+from ._calls import carried
 from ._core import Handle
 from ._errors import StoppedError
 from ._library import lib
@@ -85,9 +86,8 @@ class Problem(Handle):
         return table
 
     def _loss(self, _user: Any, tape: Any, request: Any, out: Any) -> int:
-        core = self._core
-        with core.carried():
-            r = request[0]
+        with carried():
+            core, r = self._core, request[0]
             result = self._losses[r.loss](
                 Tape._borrowed(core, tape),
                 LossRequest(r.lambda_, r.draw, r.step))
@@ -99,7 +99,7 @@ class Problem(Handle):
         return int(_abi.HNAS_E_OP)
 
     def _after_u(self, _user: Any) -> int:
-        with self._core.carried():
+        with carried():
             assert self._after is not None
             self._after()
             return int(_abi.HNAS_OK)

@@ -10,8 +10,9 @@ from typing import Any, List, NamedTuple, Optional, Union
 import numpy as np
 
 from . import _abi, _arrays
+from ._calls import running
 from ._core import Entry, Handle
-from ._errors import InfeasibleError, OperationError, error
+from ._errors import InfeasibleError, error
 from ._library import lib
 from ._options import number
 from ._whole import check
@@ -47,20 +48,15 @@ class Predictor(Handle):
 
     def share(self, threads: int = 1) -> "Predictor":
         """Another one over the same weights, for another thread."""
-        p, core = Predictor.__new__(Predictor), self._core
+        p = Predictor.__new__(Predictor)
         with self._using() as pointer:
 
             def make(out: Any) -> int:
-                try:
-                    return self._run(lib.hnas_predictor_share, pointer, out,
-                                     pointer, threads)
-                except OperationError as e:
-                    if not core.raised:
-                        raise
-                    return e.status  # the call raises what is there
+                return self._run(lib.hnas_predictor_share, pointer, out,
+                                 pointer, threads)
 
-            p._begin(core.create(_abi.hnas_predictor,
-                                 lib.hnas_predictor_destroy, make),
+            p._begin(self._core.create(_abi.hnas_predictor,
+                                       lib.hnas_predictor_destroy, make),
                      self.classes, self.mean, self.std)
         return p
 
@@ -80,14 +76,12 @@ class Predictor(Handle):
         return out
 
     def _run(self, function: Any, pointer: Any, *arguments: Any) -> int:
-        """Call a function that leaves its message in the predictor; raise what
-        an operation raised, unless it may be that of another call."""
+        """Call a function that leaves its message in the predictor."""
         check(function, arguments)
         with self._lock:
-            status = int(function(*arguments))
+            with running():
+                status = int(function(*arguments))
             if status < 0:
-                if status == _abi.HNAS_E_OP:
-                    self._core.raise_pending()
                 raise error(status, lib.hnas_predictor_message(
                     pointer).decode(errors="replace"))
         return status

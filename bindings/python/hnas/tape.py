@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _abi, _arrays
+from ._calls import carried
 from ._core import NULL_TAPE, Core, Handle
 from ._library import lib
 from ._options import assign, options
@@ -253,7 +254,7 @@ class PythonFunc:
             self.table.backward = fields["backward"](self._backward)
 
     def _forward(self, _user: Any, inputs: Any, n: int, out: Any) -> int:
-        with self.core.carried():
+        with carried():
             given = [_arrays.over(inputs[i], False) for i in range(n)]
             _arrays.over(out[0], True)[...] = self.forward(*given)
             return int(_abi.HNAS_OK)
@@ -261,7 +262,7 @@ class PythonFunc:
 
     def _backward(self, _user: Any, inputs: Any, n: int, out: Any, dout: Any,
                   din: Any) -> int:
-        with self.core.carried():
+        with carried():
             assert self.backward is not None
             given = [_arrays.over(inputs[i], False) for i in range(n)]
             grads = self.backward(_arrays.over(dout[0], False),

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -98,6 +99,59 @@ def test_cancel_from_another_thread(world):
     with pytest.raises(hnas.StoppedError):
         world.search.step(world.train, world.valid)
     assert world.search.step(world.train, world.valid).step == 1
+
+
+def failing(x):
+    raise Mine("forward")
+
+
+def test_an_exception_stays_in_the_thread_it_was_raised_in(ctx):
+    def forward(x, stride):
+        return x[:, :, ::stride, ::stride] if threading.current_thread() is \
+            threading.main_thread() else failing(x)
+
+    def predict():
+        try:
+            predictor.predict(w.train[0])
+        except Exception as e:  # pylint: disable=broad-except
+            got.append(e)
+
+    def progress(step, number):
+        thread = threading.Thread(target=predict)
+        thread.start()
+        thread.join()
+
+    hnas.register_op(ctx, "mine", forward=forward,
+                     backward=lambda dy, x, y, stride: np.zeros_like(x))
+    w, got = World(ctx, ops=["mine"]), []
+    predictor = hnas.Predictor(hnas.Network(w.search.query(1e-4)))
+    w.search.set_progress(progress)
+    assert w.search.step(w.train, w.valid).step == 1
+    assert got and {type(e) for e in got} == {Mine}
+
+
+def test_an_exception_that_a_callback_catches_ends_nothing_else(world):
+    def progress(step, number):
+        with pytest.raises(Mine):
+            hnas.Tape(world.ctx).apply(failing, None, [np.ones(2)], [2])
+        got.append(number)
+
+    got = []
+    world.search.set_progress(progress)
+    assert world.search.step(world.train, world.valid).step == 1
+    assert len(got) > 1
+
+
+def test_an_exception_that_no_call_can_raise_is_told(monkeypatch):
+    def log(*_):
+        raise Mine("log")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with hnas.Context(threads=1, log=log) as ctx:
+        ctx._callbacks[0](None, 1, b"as from a release")
+        assert [t.exc_type for t in told] == [Mine]
+        assert hnas.Tape(ctx).sum(np.ones(3)).item() == 3
 
 
 @pytest.fixture
