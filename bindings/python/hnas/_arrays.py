@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from . import _abi
-from ._core import Core, Entry
+from ._core import Core, Entry, Given
 from ._errors import ArgumentError, ElementTypeError, RangeError, ShapeError
 from ._library import lib
 
@@ -99,20 +99,21 @@ def wrap(core: Core, array: Any) -> Entry:
         raise
 
 
-def shape_of(core: Core, pointer: Any) -> Tuple[Any, Any]:
-    """(hnas_array, shape) of a tensor."""
+def shape_of(core: Core, tensor: Any) -> Tuple[Any, Any]:
+    """(hnas_array, shape) of a tensor, or of its pointer under the lock."""
     a = _abi.hnas_array()
     a.size = ctypes.sizeof(a)
-    core.call(lib.hnas_tensor_get_array, pointer, ctypes.byref(a))
+    core.call(lib.hnas_tensor_get_array, tensor, ctypes.byref(a))
     return a, tuple(a.dims[i] for i in range(a.rank))
 
 
 class Memory:
     """What an array over a tensor's memory keeps alive."""
 
-    def __init__(self, core: Core, pointer: Any) -> None:
-        a, shape = shape_of(core, pointer)
-        self._entry = core.pin(pointer)
+    def __init__(self, core: Core, tensor: Given) -> None:
+        with core.lock:
+            a, shape = shape_of(core, tensor)
+            self._entry = core.pin(tensor._given(core))
         dtype = OF_DTYPE[a.dtype]
         self.__array_interface__ = {
             "version": 3, "shape": shape, "typestr": dtype.str,
@@ -127,31 +128,31 @@ class Memory:
             entry.core.discard(entry)
 
 
-def view(core: Core, pointer: Any) -> Any:
+def view(core: Core, tensor: Given) -> Any:
     """An array over a leaf's memory."""
-    return np.asarray(Memory(core, pointer))
+    return np.asarray(Memory(core, tensor))
 
 
-def copy_out(core: Core, pointer: Any, function: Any, dtype: Any) -> Any:
+def copy_out(core: Core, tensor: Any, function: Any, dtype: Any) -> Any:
     """A new array that hnas_tensor_get or hnas_tensor_get_gradient fills."""
     with core.lock:
-        _, shape = shape_of(core, pointer)
+        _, shape = shape_of(core, tensor)
         out = np.empty(shape, dtype)
-        core.call(function, pointer, DTYPES[np.dtype(dtype)],
+        core.call(function, tensor, DTYPES[np.dtype(dtype)],
                   out.ctypes.data, out.size)
     return out
 
 
-def copy_in(core: Core, pointer: Any, array: Any, what: str) -> None:
+def copy_in(core: Core, tensor: Any, array: Any, what: str) -> None:
     """Write an array into a tensor of the same shape."""
     with core.lock:
-        a, shape = shape_of(core, pointer)
+        a, shape = shape_of(core, tensor)
         array = np.asarray(array)
         if array.shape != shape:
             raise ShapeError(f"{what}: shape {array.shape}, want {shape}",
                              _abi.HNAS_E_SHAPE)
         array = np.ascontiguousarray(converted(array, OF_DTYPE[a.dtype], what))
-        core.call(lib.hnas_tensor_set, pointer, DTYPES[array.dtype],
+        core.call(lib.hnas_tensor_set, tensor, DTYPES[array.dtype],
                   array.ctypes.data, array.size)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 
 from . import _abi
 from ._calls import running
-from ._errors import StateError, error
+from ._errors import ArgumentError, StateError, error
 from ._library import lib
 from ._whole import check
 
@@ -51,6 +51,7 @@ class Core:
 
     def __init__(self, pointer: Any) -> None:
         self.pointer = pointer
+        self.entry = Entry(self, pointer, self._destroyed)
         self.lock = threading.RLock()
         self.users_lock = threading.RLock()  # held for moments, never in C
         self.depth = 0
@@ -69,13 +70,20 @@ class Core:
         if self.closed or not self.pointer:
             raise StateError("context: it is closed")
 
+    def _pointers(self, arguments: Sequence[Any]) -> List[Any]:
+        """What C gets of arguments, read under the lock: what they stand for
+        is not released before the call is over."""
+        return [a._given(self) if isinstance(a, Given) else a
+                for a in arguments]
+
     def call(self, function: Any, *arguments: Any) -> int:
         """Call a function that answers a status; raise what went wrong."""
         check(function, arguments)
         with self.lock:
+            given = self._pointers(arguments)
             self.check_open()
             with self._running():
-                status = int(function(*arguments))
+                status = int(function(*given))
             if status < 0:
                 text = lib.hnas_context_message(self.pointer).decode(
                     errors="replace")
@@ -86,10 +94,10 @@ class Core:
         """Call a function that can't fail."""
         check(function, arguments)
         with self.lock:
+            given = self._pointers(arguments)
             self.check_open()
             with self._running():
-                value = function(*arguments)
-            return value
+                return function(*given)
 
     def create(self, kind: Any, destroy: Any, function: Any, *arguments: Any,
                parents: Sequence[Entry] = ()) -> Entry:
@@ -170,13 +178,17 @@ class Core:
                 entry = self.doomed.popleft()
                 entry.doomed = True
                 self._release(entry)
-            if self.closed and not self.entries and self.pointer:
-                lib.hnas_context_destroy(self.pointer)
-                self.pointer = None
-                self.keep.clear()
-                self.funcs.clear()
+            if self.closed and not self.entries:
+                self.entry.doomed = True
+                self._release(self.entry)
         finally:
             self.draining = False
+
+    def _destroyed(self, pointer: Any) -> None:
+        lib.hnas_context_destroy(pointer)
+        self.pointer = None
+        self.keep.clear()
+        self.funcs.clear()
 
     def _release(self, entry: Entry) -> None:
         with self.users_lock:
@@ -249,24 +261,41 @@ class Single:
                         f"pickled, {self._instead} instead")
 
 
-class Handle(Single):
-    """What every object of the library has: `close()`, `closed`, `with`."""
+class Given:
+    """What a call may get as an argument: C gets its pointer."""
+
+    def _given(self, core: Core) -> Any:
+        """The pointer, for a call that holds this context's lock."""
+        raise NotImplementedError
+
+
+class Owned(Single, Given):
+    """What C has an object of, and an entry here."""
 
     _entry: Optional[Entry] = None
+
+    def _closed(self) -> StateError:
+        return StateError(f"{type(self).__name__}: it is closed")
 
     @property
     def _core(self) -> Core:
         if self._entry is None:
-            raise StateError(f"{type(self).__name__}: it is closed")
+            raise self._closed()
         return self._entry.core
 
     @property
-    def _ptr(self) -> Any:
-        """The C pointer; an error where the object is gone."""
+    def closed(self) -> bool:
         entry = self._entry
-        if entry is None or entry.pointer is None or entry.doomed:
-            raise StateError(f"{type(self).__name__}: it is closed")
-        return entry.pointer
+        return entry is None or entry.pointer is None or entry.doomed
+
+    def _given(self, core: Core) -> Any:
+        if self.closed:
+            raise self._closed()
+        if self._core is not core:
+            raise ArgumentError(f"{type(self).__name__}: it belongs to another "
+                                "context", _abi.HNAS_E_ARG)
+        assert self._entry is not None
+        return self._entry.pointer
 
     @contextmanager
     def _using(self) -> Iterator[Any]:
@@ -275,14 +304,19 @@ class Handle(Single):
         core = self._core
         assert self._entry is not None
         with core.using(self._entry) as pointer:
-            if pointer is None:
-                raise StateError(f"{type(self).__name__}: it is closed")
+            if pointer is None or self.closed:
+                raise self._closed()
             yield pointer
 
-    @property
-    def closed(self) -> bool:
-        entry = self._entry
-        return entry is None or entry.pointer is None or entry.doomed
+    def _read(self, function: Any, *arguments: Any) -> Any:
+        """Call a function that any thread may call at any moment."""
+        check(function, (None, *arguments))
+        with self._using() as pointer:
+            return function(pointer, *arguments)
+
+
+class Handle(Owned):
+    """What every object of the library has: `close()`, `closed`, `with`."""
 
     def close(self) -> None:
         """Release it, and what depends on it; more calls do nothing.  A call

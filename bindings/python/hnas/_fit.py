@@ -3,7 +3,6 @@
 import ctypes
 from typing import Any, Callable, Iterator, Optional, Tuple
 
-from . import _abi
 from ._errors import StateError
 from .data import Batches, Dataset
 
@@ -97,13 +96,5 @@ def epoch_batches(batches: Batches, epoch: int,
     return (batches.get(epoch, i) for i in range(begin, len(batches)))
 
 
-def as_batch(images: Any, labels: Any) -> Any:
-    """The struct of two tensors, which must be kept."""
-    b = _abi.hnas_batch()
-    b.images, b.labels = images._ptr, labels._ptr
-    return b
-
-
 def floats(array: Any) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-

@@ -88,8 +88,9 @@ def texts(strings: Sequence[str]) -> Any:
     return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)
 
 
-def read_opts(function: str, pointer: Any, kind: str) -> Any:
-    """A struct that a hnas_x_get_opts fills."""
-    opts = getattr(_abi, kind)()
-    getattr(lib, function)(pointer, ctypes.byref(opts), ctypes.sizeof(opts))
+def read_opts(handle: Any, kind: str) -> Any:
+    """The struct `kind`_opts that an object was made with."""
+    opts = getattr(_abi, kind + "_opts")()
+    handle._core.get(getattr(lib, kind + "_get_opts"), handle,
+                     ctypes.byref(opts), ctypes.sizeof(opts))
     return opts

@@ -56,7 +56,7 @@ class Arch(Handle):
         arch = cls.__new__(cls)
         arch._entry = context._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_arch_read,
-            context._ptr, given, len(given))
+            context, given, len(given))
         arch._ctx, arch._shape = context, {}
         return arch
 
@@ -66,7 +66,7 @@ class Arch(Handle):
         text = json.dumps(d).encode()
         return cls._of(net._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_arch_read_json,
-            net._ptr, text, len(text)), net)
+            net, text, len(text)), net)
 
     @classmethod
     def from_alpha(cls, net: Supernet, alpha: Dict[str, Any],
@@ -83,16 +83,16 @@ class Arch(Handle):
                                else double() for t in tables])
         return cls._of(net._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_arch_from_alpha,
-            net._ptr, where, number("rule", "HNAS_RULE_", rule),
+            net, where, number("rule", "HNAS_RULE_", rule),
             number("metric", "HNAS_COST_", metric)), net)
 
     @property
     def rule(self) -> str:
-        return name_of("HNAS_RULE_", lib.hnas_arch_get_rule(self._ptr))
+        return name_of("HNAS_RULE_", self._read(lib.hnas_arch_get_rule))
 
     def _lambda(self) -> Tuple[float, float, float]:
         out = [ctypes.c_double() for _ in range(3)]
-        lib.hnas_arch_get_lambda(self._ptr, *[ctypes.byref(o) for o in out])
+        self._read(lib.hnas_arch_get_lambda, *[ctypes.byref(o) for o in out])
         lam, lo, hi = (o.value for o in out)
         return lam, lo, hi
 
@@ -109,8 +109,8 @@ class Arch(Handle):
 
     def _costs(self) -> Tuple[Cost, Cost]:
         total, fixed = _abi.hnas_cost(), _abi.hnas_cost()
-        lib.hnas_arch_get_cost(self._ptr, ctypes.byref(total),
-                               ctypes.byref(fixed))
+        self._read(lib.hnas_arch_get_cost, ctypes.byref(total),
+                   ctypes.byref(fixed))
         return cost_of(total), cost_of(fixed)
 
     @property
@@ -126,14 +126,15 @@ class Arch(Handle):
     @property
     def table_cost(self) -> float:
         """In the net's own table; NaN where it has none."""
-        return float(lib.hnas_arch_get_table_cost(self._ptr))
+        return float(self._read(lib.hnas_arch_get_table_cost))
 
     def edges(self, kind: str) -> List[Tuple[str, int, int]]:
         """(operation, from, to) of each kept edge."""
         i = KINDS.index(kind)
-        e = lib.hnas_arch_get_edges(self._ptr, i)
-        return [(e[k].op_name.decode(), e[k].from_, e[k].to)
-                for k in range(lib.hnas_arch_get_edge_count(self._ptr, i))]
+        with self._using() as arch:
+            e = lib.hnas_arch_get_edges(arch, i)
+            return [(e[k].op_name.decode(), e[k].from_, e[k].to)
+                    for k in range(lib.hnas_arch_get_edge_count(arch, i))]
 
     @property
     def warnings(self) -> List[str]:
@@ -143,20 +144,20 @@ class Arch(Handle):
     def to_dict(self) -> Dict[str, Any]:
         """The object that hnas-query prints."""
         d: Dict[str, Any] = json.loads(write_text(
-            self._core, lib.hnas_arch_write_json, self._ptr))
+            self._core, lib.hnas_arch_write_json, self))
         return d
 
     def genotype(self) -> str:
         """As DARTS and Fair DARTS publish theirs."""
-        return write_text(self._core, lib.hnas_arch_write_text, self._ptr)
+        return write_text(self._core, lib.hnas_arch_write_text, self)
 
     def to_svg(self) -> str:
         """A picture of both cells."""
-        return write_text(self._core, lib.hnas_arch_write_svg, self._ptr)
+        return write_text(self._core, lib.hnas_arch_write_svg, self)
 
     def to_dot(self) -> str:
         """A graph for Graphviz."""
-        return write_text(self._core, lib.hnas_arch_write_dot, self._ptr)
+        return write_text(self._core, lib.hnas_arch_write_dot, self)
 
     def _repr_svg_(self) -> str:
         return self.to_svg()
@@ -164,7 +165,8 @@ class Arch(Handle):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Arch):
             return NotImplemented
-        return bool(lib.hnas_arch_is_equal(self._ptr, other._ptr))
+        with other._using() as pointer:
+            return bool(self._read(lib.hnas_arch_is_equal, pointer))
 
     def __hash__(self) -> int:
         return hash(tuple(tuple(self.edges(k)) for k in KINDS))
@@ -209,20 +211,21 @@ class Path(Handle):
         assert net._entry is not None
         self._entry = net._core.create(
             _abi.hnas_path, lib.hnas_path_destroy, lib.hnas_path_create,
-            net._ptr, hyper._ptr, ctypes.byref(opts), parents=[net._entry])
+            net, hyper, ctypes.byref(opts), parents=[net._entry])
         self._net, self.rule = net, name_of("HNAS_RULE_", opts.rule)
 
     @property
     def sampled(self) -> bool:
         """Whether alpha has no exact path."""
-        return bool(lib.hnas_path_is_sampled(self._ptr))
+        return bool(self._read(lib.hnas_path_is_sampled))
 
     def __len__(self) -> int:
-        return int(lib.hnas_path_get_count(self._ptr))
+        return int(self._read(lib.hnas_path_get_count))
 
     def piece(self, index: int) -> Piece:
         p = _abi.hnas_path_piece()
-        lib.hnas_path_get_piece(self._ptr, self._index(index), ctypes.byref(p))
+        self._read(lib.hnas_path_get_piece, self._index(index),
+                   ctypes.byref(p))
         return Piece(p.lo, p.hi, p.s_lo, cost_of(p.cost))
 
     @property
@@ -239,14 +242,14 @@ class Path(Handle):
         """The architecture of a piece."""
         return Arch._of(self._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, lib.hnas_path_get_arch,
-            self._ptr, self._index(index)), self._net)
+            self, self._index(index)), self._net)
 
     def __iter__(self) -> Iterator[Arch]:
         return (self[i] for i in range(len(self)))
 
     def find(self, lam: float) -> int:
         """The piece of a lambda."""
-        index = int(lib.hnas_path_find(self._ptr, lam))
+        index = int(self._read(lib.hnas_path_find, lam))
         if index < 0:
             raise ValueError(f"path: lambda {lam:g}, want {self.piece(0).lo:g}"
                              f"..{self.piece(-1).hi:g}")
@@ -254,7 +257,7 @@ class Path(Handle):
 
     def change(self, index: int) -> str:
         """What a piece changes against the one before it."""
-        return write_text(self._core, lib.hnas_path_write_change, self._ptr,
+        return write_text(self._core, lib.hnas_path_write_change, self,
                           self._index(index))
 
     def budget(self, **limits: Optional[float]) -> Arch:
@@ -265,10 +268,10 @@ class Path(Handle):
         index = ctypes.c_int32()
         if metric == "table":
             status = self._core.call(lib.hnas_path_find_table_budget,
-                                     ctypes.byref(index), self._ptr, limit)
+                                     ctypes.byref(index), self, limit)
         else:
             status = self._core.call(
-                lib.hnas_path_find_budget, ctypes.byref(index), self._ptr,
+                lib.hnas_path_find_budget, ctypes.byref(index), self,
                 METRICS[metric], int(limit))
         if status == _abi.HNAS_INFEASIBLE:
             smallest = self.cost_of(index.value, metric)
@@ -279,8 +282,8 @@ class Path(Handle):
     def cost_of(self, index: int, metric: str) -> float:
         """What a piece costs in a metric, the net's table included."""
         if metric in ("table", "latency_us"):
-            return float(lib.hnas_path_get_table_cost(self._ptr,
-                                                      self._index(index)))
+            return float(self._read(lib.hnas_path_get_table_cost,
+                                    self._index(index)))
         cost: float = getattr(self.piece(index).cost, metric)
         return cost
 
@@ -293,7 +296,7 @@ class Path(Handle):
             raise ValueError(f"quality: {q.shape}, want {(len(self),)}")
         index, n = (ctypes.c_int32 * len(q))(), ctypes.c_int32()
         self._core.call(
-            lib.hnas_path_pareto, index, ctypes.byref(n), self._ptr,
+            lib.hnas_path_pareto, index, ctypes.byref(n), self,
             number("metric", "HNAS_COST_", metric),
             q.ctypes.data_as(ctypes.POINTER(ctypes.c_double)))
         return list(index[:n.value])
@@ -301,7 +304,7 @@ class Path(Handle):
     def to_dict(self) -> Dict[str, Any]:
         """The object that hnas-query --path prints."""
         d: Dict[str, Any] = json.loads(write_text(
-            self._core, lib.hnas_path_write_json, self._ptr))
+            self._core, lib.hnas_path_write_json, self))
         return d
 
     def __repr__(self) -> str:

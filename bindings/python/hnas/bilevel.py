@@ -17,11 +17,11 @@ from ._options import (assign, name_of, number, options, pair, read_opts)
 from ._progress import Progress
 from .arch import Arch, Path
 from .context import Context, context_of
-from .data import batch_tensors, dataset
+from .data import batch_of, dataset
 from .hyper import Hypernet
-from .net import Supernet, gate_pointers
+from .net import Supernet
 from .presets import find_preset
-from .tensor import check_core, tensor
+from .tensor import Pointers, tensor
 
 Pair = Union[None, float, Tuple[float, float]]
 
@@ -169,11 +169,10 @@ class Bilevel(Handle):
         self._create(net, hyper, opts)
 
     def _create(self, net: Supernet, hyper: Hypernet, opts: Any) -> None:
-        check_core(net._core, hyper)
         assert net._entry is not None and hyper._entry is not None
         self._entry = net._core.create(
             _abi.hnas_search, lib.hnas_search_destroy, lib.hnas_search_create,
-            net._ptr, hyper._ptr, ctypes.byref(opts),
+            net, hyper, ctypes.byref(opts),
             parents=[net._entry, hyper._entry])
         self.net, self.hyper = net, hyper
         self._finish("")
@@ -209,11 +208,11 @@ class Bilevel(Handle):
         b = cls.__new__(cls)
         b._entry = core.create(
             _abi.hnas_search, lib.hnas_search_destroy, lib.hnas_search_load,
-            context._ptr, os.fsencode(path))
+            context, os.fsencode(path))
         b.net = Supernet._of(context, core.adopt(
-            lib.hnas_search_get_net(b._ptr), None, [b._entry]))
+            core.get(lib.hnas_search_get_net, b), None, [b._entry]))
         b.hyper = Hypernet._of(context, core.adopt(
-            lib.hnas_search_get_hyper(b._ptr), None, [b._entry]))
+            core.get(lib.hnas_search_get_hyper, b), None, [b._entry]))
         b._finish(b.text)
         return b
 
@@ -225,17 +224,17 @@ class Bilevel(Handle):
                                "seed": self.seed,
                                "history": _plain(self.history),
                                "sums": vars(self.sums)})
-        self._core.call(lib.hnas_search_save, self._ptr, os.fsencode(path),
+        self._core.call(lib.hnas_search_save, self, os.fsencode(path),
                         text.encode())
 
     @property
     def text(self) -> str:
         """The host's text of a loaded search."""
         return str(self._core.get(lib.hnas_search_get_text,
-                                  self._ptr).decode())
+                                  self).decode())
 
     def _opts(self) -> Any:
-        return read_opts("hnas_search_get_opts", self._ptr, "hnas_search_opts")
+        return read_opts(self, "hnas_search")
 
     @property
     def settings(self) -> Dict[str, Any]:
@@ -256,15 +255,15 @@ class Bilevel(Handle):
     @property
     def steps(self) -> int:
         """Steps done."""
-        return int(lib.hnas_search_get_steps(self._ptr))
+        return int(self._core.get(lib.hnas_search_get_steps, self))
 
     @property
     def nan_steps(self) -> Dict[str, int]:
         """Of these, how many were left out because they were not finite:
         {"skipped": n, "rolled_back": n}."""
         skipped, back = ctypes.c_int64(), ctypes.c_int64()
-        lib.hnas_search_get_nan_steps(ctypes.byref(skipped),
-                                      ctypes.byref(back), self._ptr)
+        self._core.get(lib.hnas_search_get_nan_steps, ctypes.byref(skipped),
+                       ctypes.byref(back), self)
         return {"skipped": skipped.value, "rolled_back": back.value}
 
     # ---- steps ----
@@ -276,7 +275,7 @@ class Bilevel(Handle):
         self._on_progress = progress
         kind: Any = _abi.hnas_progress_fn
         self._progress = kind(self._called) if progress else kind()
-        self._core.get(lib.hnas_search_set_progress, self._ptr,
+        self._core.get(lib.hnas_search_set_progress, self,
                        self._progress, None)
 
     def _called(self, _user: Any, step: int, number_of_pass: int) -> int:
@@ -298,16 +297,14 @@ class Bilevel(Handle):
         interrupted changes nothing; on_nan says what one does that is not
         finite."""
         core = self._core
-        t, keep_t = batch_tensors(core, train)
-        v, keep_v = batch_tensors(core, valid)
+        t, v = batch_of(core, train), batch_of(core, valid)
         n, values = 0, None
         if lam is not None:
             lams = np.atleast_1d(np.asarray(lam, np.float64)).tolist()
             n, values = len(lams), (ctypes.c_double * len(lams))(*lams)
         info = _abi.hnas_step_info()
-        status = core.call(lib.hnas_search_step, self._ptr, ctypes.byref(t),
-                           ctypes.byref(v), values, n, ctypes.byref(info))
-        del keep_t, keep_v
+        status = core.call(lib.hnas_search_step, self, t, v, values, n,
+                           ctypes.byref(info))
         if status == _abi.HNAS_STOPPED:
             raise StoppedError(f"step {self.steps}: stopped", status)
         return StepInfo(info.step, info.train_loss, info.valid_loss,
@@ -319,25 +316,20 @@ class Bilevel(Handle):
         "reduce": ...}; kind "valid" adds penalty and regularisers.  The
         gradients of net and hyper are those of this loss afterwards."""
         core = self._core
-        b, keep = batch_tensors(core, (x, y))
+        b = batch_of(core, (x, y))
         given = self.net.gates(gates) if gates is not None else None
         value = ctypes.c_double()
-        core.call(lib.hnas_search_loss, ctypes.byref(value), self._ptr,
-                  ctypes.byref(b), lam,
-                  gate_pointers(given) if given else None,
+        core.call(lib.hnas_search_loss, ctypes.byref(value), self, b, lam,
+                  Pointers(given) if given else None,
                   number("kind", "HNAS_LOSS_", kind))
-        del keep
         return value.value
 
     def gradient(self, train: Sequence[Any], valid: Sequence[Any],
                  lam: float) -> Dict[str, Any]:
         """The architecture parameters' gradient of a step at lambda."""
         core = self._core
-        t, keep_t = batch_tensors(core, train)
-        v, keep_v = batch_tensors(core, valid)
-        status = core.call(lib.hnas_search_gradient, self._ptr,
-                           ctypes.byref(t), ctypes.byref(v), lam)
-        del keep_t, keep_v
+        status = core.call(lib.hnas_search_gradient, self,
+                           batch_of(core, train), batch_of(core, valid), lam)
         if status == _abi.HNAS_STOPPED:
             raise StoppedError("gradient: stopped", status)
         return self.hyper.gradients()
@@ -348,7 +340,7 @@ class Bilevel(Handle):
         if (lam is None) == (arch is None):
             raise TypeError("want one of lam and arch")
         if arch is not None:  # generated weights want its lambda
-            return arch._ptr, arch.lam
+            return arch, arch.lam
         return None, lam
 
     def predict(self, x: Any, lam: Optional[float] = None, *,
@@ -360,7 +352,7 @@ class Bilevel(Handle):
         out = np.empty((images.shape[0], self.net.settings["classes"]),
                        np.float32)
         self._core.call(
-            lib.hnas_search_predict, self._ptr, *where, images._ptr, draw,
+            lib.hnas_search_predict, self, *where, images, draw,
             out.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), out.size)
         return out
 
@@ -370,12 +362,12 @@ class Bilevel(Handle):
         """Batch-norm's statistics for lambda or an architecture: the mean
         over the calls since `first`."""
         images = tensor(self._core, x)
-        self._core.call(lib.hnas_search_calibrate, self._ptr,
-                        *self._where(lam, arch), images._ptr, draw, int(first))
+        self._core.call(lib.hnas_search_calibrate, self,
+                        *self._where(lam, arch), images, draw, int(first))
 
     def restore_norms(self) -> None:
         """Return to the search's own running statistics."""
-        self._core.get(lib.hnas_search_restore_norms, self._ptr)
+        self._core.get(lib.hnas_search_restore_norms, self)
 
     def query(self, lam: float, rule: Optional[str] = None,
               theta: Optional[float] = None) -> Arch:
@@ -390,8 +382,8 @@ class Bilevel(Handle):
         elif theta is not None:
             raise TypeError("theta: want rule threshold")
         return Arch._of(self._core.create(
-            _abi.hnas_arch, lib.hnas_arch_destroy, function, self.net._ptr,
-            self.hyper._ptr, lam, last), self.net)
+            _abi.hnas_arch, lib.hnas_arch_destroy, function, self.net,
+            self.hyper, lam, last), self.net)
 
     def path(self, rule: Optional[str] = None,
              theta: Optional[float] = None) -> Path:

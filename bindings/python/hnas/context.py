@@ -5,8 +5,8 @@ from typing import Any, Callable, Optional, Tuple
 
 from . import _abi
 from ._calls import carried, has_raised
-from ._core import Core, Single
-from ._errors import error
+from ._core import Core, Owned
+from ._errors import StateError, error
 from ._library import lib
 from ._options import assign, name_of, number, options
 
@@ -22,7 +22,7 @@ def refusal(threads: int, gemm: str) -> str:
     return f"context: {threads} threads are not to be had here"
 
 
-class Context(Single):
+class Context(Owned):
     """Everything of the library belongs to a context; they share nothing.
 
     threads: workers, 0 for all cores.  seed: of every random draw.
@@ -48,21 +48,21 @@ class Context(Single):
             opts.log = self._callbacks[0]
         opts.poll = self._callbacks[1]
         out = ctypes.POINTER(_abi.hnas_context)()
-        self._c: Optional[Core] = None
         status = lib.hnas_context_create(ctypes.byref(out), ctypes.byref(opts))
         if status < 0:
             raise error(status, refusal(threads, gemm))
-        self._c = Core(out)
-        self._c.keep.append(self._callbacks)
+        core = Core(out)
+        core.keep.append(self._callbacks)
+        self._entry = core.entry
 
     def _on_log(self, _user: Any, level: int, line: bytes) -> None:
-        if self._c is None or self._log is None:
+        if self._entry is None or self._log is None:
             return
         with carried():
             self._log(name_of("HNAS_LOG_", level), line.decode(errors="replace"))
 
     def _on_poll(self, _user: Any) -> int:
-        if self._c is None:
+        if self._entry is None:
             return 0
         if self._poll is not None and not has_raised():
             with carried():
@@ -70,25 +70,18 @@ class Context(Single):
                     return 1
         return int(has_raised())
 
-    @property
-    def _core(self) -> Core:
-        assert self._c is not None
-        return self._c
-
-    @property
-    def _ptr(self) -> Any:
-        self._core.check_open()
-        return self._core.pointer
+    def _closed(self) -> StateError:
+        return StateError("context: it is closed")
 
     @property
     def closed(self) -> bool:
-        return self._c is None or self._c.closed
+        return self._entry is None or self._entry.core.closed
 
     def close(self) -> None:
         """Close it and all that belongs to it; more calls do nothing.  Arrays
         that share its memory stay valid."""
-        if self._c is not None:
-            self._c.close()
+        if self._entry is not None:
+            self._entry.core.close()
 
     def __enter__(self) -> "Context":
         return self
@@ -98,37 +91,37 @@ class Context(Single):
 
     @property
     def threads(self) -> int:
-        return int(lib.hnas_context_get_threads(self._ptr))
+        return int(self._read(lib.hnas_context_get_threads))
 
     @property
     def seed(self) -> int:
-        return int(lib.hnas_context_get_seed(self._ptr))
+        return int(self._read(lib.hnas_context_get_seed))
 
     @property
     def kernels(self) -> str:
         """The kernel level: "c", "avx2" or "avx512"."""
-        return str(lib.hnas_context_get_kernels(self._ptr).decode())
+        return str(self._read(lib.hnas_context_get_kernels).decode())
 
     @property
     def gemm(self) -> str:
-        return str(lib.hnas_context_get_gemm(self._ptr).decode())
+        return str(self._read(lib.hnas_context_get_gemm).decode())
 
     @property
     def memory(self) -> Tuple[int, int]:
         """Bytes held now, and at most so far."""
         now, peak = ctypes.c_size_t(), ctypes.c_size_t()
-        with self._core.lock:
-            lib.hnas_context_get_memory(self._ptr, ctypes.byref(now),
-                                        ctypes.byref(peak))
+        self._core.get(lib.hnas_context_get_memory, self, ctypes.byref(now),
+                       ctypes.byref(peak))
         return now.value, peak.value
 
     @property
     def ops(self) -> Tuple[str, ...]:
         """The names of all registered operations."""
-        with self._core.lock:
-            n = lib.hnas_op_get_count(self._ptr)
-            return tuple(lib.hnas_op_get(self._ptr, i).contents.name.decode()
-                         for i in range(n))
+        core = self._core
+        with core.lock:
+            n = core.get(lib.hnas_op_get_count, self)
+            tables = [core.get(lib.hnas_op_get, self, i) for i in range(n)]
+            return tuple(t.contents.name.decode() for t in tables)
 
     def __repr__(self) -> str:
         if self.closed:

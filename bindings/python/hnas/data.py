@@ -2,17 +2,17 @@
 """Data sets and batches of them."""
 import ctypes
 import os
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import _abi, _arrays
-from ._core import Core, Handle
+from ._core import Core, Given, Handle
 from ._errors import ElementTypeError, FileError, ShapeError
 from ._library import lib
 from ._options import assign, options
 from .context import Context, context_of
-from .tensor import Tensor, check_core
+from .tensor import Tensor
 
 FILES = {True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
          False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
@@ -57,7 +57,7 @@ class Dataset(Handle):
         x, y = (_arrays.wrap(core, array) for array in given)
         self._entry = core.create(
             _abi.hnas_dataset, lib.hnas_dataset_destroy,
-            lib.hnas_dataset_create, context._ptr, x.pointer, y.pointer)
+            lib.hnas_dataset_create, context, x.pointer, y.pointer)
         core.close_entry(x)
         core.close_entry(y)
         self._ctx = context
@@ -73,7 +73,7 @@ class Dataset(Handle):
         data.is_uint8 = True
         data._entry = context._core.create(
             _abi.hnas_dataset, lib.hnas_dataset_destroy,
-            lib.hnas_dataset_open_idx, context._ptr, os.fsencode(images_path),
+            lib.hnas_dataset_open_idx, context, os.fsencode(images_path),
             os.fsencode(labels_path))
         return data
 
@@ -96,7 +96,7 @@ class Dataset(Handle):
     def shape(self) -> Tuple[int, int, int, int]:
         """N, C, H, W."""
         dims = (ctypes.c_int64 * 4)()
-        lib.hnas_dataset_get_dims(self._ptr, dims)
+        self._read(lib.hnas_dataset_get_dims, dims)
         n, c, h, w = dims
         return n, c, h, w
 
@@ -106,12 +106,12 @@ class Dataset(Handle):
     @property
     def classes(self) -> int:
         """The largest label + 1."""
-        return int(lib.hnas_dataset_get_classes(self._ptr))
+        return int(self._read(lib.hnas_dataset_get_classes))
 
     def moments(self, n_images: int = 0) -> Tuple[float, float]:
         """Mean and standard deviation over all pixels, of value / 255."""
         mean, std = ctypes.c_double(), ctypes.c_double()
-        self._core.call(lib.hnas_dataset_moments, self._ptr, n_images,
+        self._core.call(lib.hnas_dataset_moments, self, n_images,
                         ctypes.byref(mean), ctypes.byref(std))
         return mean.value, std.value
 
@@ -140,12 +140,12 @@ class Batches(Handle):
         assert data._entry is not None
         self._entry = data._core.create(
             _abi.hnas_batches, lib.hnas_batches_destroy,
-            lib.hnas_batches_create, data._ctx._ptr, data._ptr,
+            lib.hnas_batches_create, data._ctx, data,
             ctypes.byref(opts), parents=[data._entry])
         self._data = data
 
     def __len__(self) -> int:
-        return int(lib.hnas_batches_get_count(self._ptr))
+        return int(self._read(lib.hnas_batches_get_count))
 
     def get(self, epoch: int, index: int) -> Tuple[Tensor, Tensor]:
         """Images and labels; the next call overwrites them."""
@@ -153,7 +153,7 @@ class Batches(Handle):
         out = kind(), kind()
         core = self._core
         with core.lock:
-            core.call(lib.hnas_batches_get, self._ptr, epoch, index,
+            core.call(lib.hnas_batches_get, self, epoch, index,
                       ctypes.byref(out[0]), ctypes.byref(out[1]))
             x, y = (Tensor._of(core.adopt(lib.hnas_tensor_ref(o),
                                           lib.hnas_tensor_unref), False)
@@ -182,8 +182,20 @@ def dataset(ctx: Context, x: Any, y: Any, labelled: bool = True) -> Dataset:
     return Dataset(x, y, ctx)
 
 
-def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
-    """(hnas_batch, what keeps it alive) of (images, labels)."""
+class Batch(Given):
+    """Tensors of images and labels as a hnas_batch."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def _given(self, core: Core) -> Any:
+        b = _abi.hnas_batch()
+        b.images, b.labels = self.images._given(core), self.labels._given(core)
+        return ctypes.byref(b)
+
+
+def batch_of(core: Core, pair: Sequence[Any]) -> Batch:
+    """The batch of (images, labels), arrays or tensors."""
     if len(pair) != 2:
         raise ValueError(f"batch: {len(pair)} things, want (images, labels)")
     x, y = pair
@@ -196,7 +208,4 @@ def batch_tensors(core: Core, pair: Sequence[Any]) -> Tuple[Any, List[Tensor]]:
         x = Tensor._of(_arrays.wrap(core, x), False)
     if not isinstance(y, Tensor):
         y = Tensor._of(_arrays.wrap(core, as_labels(y)), False)
-    check_core(core, x, y)
-    b = _abi.hnas_batch()
-    b.images, b.labels = x._ptr, y._ptr
-    return b, [x, y]
+    return Batch(x, y)

@@ -50,19 +50,20 @@ class Hypernet(Named):
         opts.n_tables = len(self._tables)
         self._entry = net.ctx._core.create(
             _abi.hnas_hyper, lib.hnas_hyper_destroy, lib.hnas_hyper_create,
-            net.ctx._ptr, ctypes.byref(opts))
+            net.ctx, ctypes.byref(opts))
         self._ctx = net.ctx
 
     @classmethod
     def _of(cls, ctx: Context, entry: Any) -> "Hypernet":
         hyper = cls.__new__(cls)
         hyper._entry, hyper._ctx = entry, ctx
-        o = hyper._opts()
-        hyper._tables = [o.names[i].decode() for i in range(o.n_tables)]
+        with entry.core.lock:  # the names are the library's
+            o = hyper._opts()
+            hyper._tables = [o.names[i].decode() for i in range(o.n_tables)]
         return hyper
 
     def _opts(self) -> Any:
-        return read_opts("hnas_hyper_get_opts", self._ptr, "hnas_hyper_opts")
+        return read_opts(self, "hnas_hyper")
 
     @property
     def settings(self) -> Dict[str, Any]:
@@ -81,13 +82,13 @@ class Hypernet(Named):
     def scale(self, lam: float) -> float:
         """s of a lambda."""
         s = ctypes.c_double()
-        self._core.call(lib.hnas_hyper_scale, ctypes.byref(s), self._ptr, lam)
+        self._core.call(lib.hnas_hyper_scale, ctypes.byref(s), self, lam)
         return s.value
 
     def unscale(self, s: float) -> float:
         """lambda of an s."""
         lam = ctypes.c_double()
-        self._core.call(lib.hnas_hyper_unscale, ctypes.byref(lam), self._ptr,
+        self._core.call(lib.hnas_hyper_unscale, ctypes.byref(lam), self,
                         s)
         return lam.value
 
@@ -98,7 +99,7 @@ class Hypernet(Named):
         for i, name in enumerate(self._tables):
             out = np.empty((o.rows[i], o.cols[i]))
             where = out.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-            self._core.call(lib.hnas_hyper_eval, where, out.size, self._ptr, i,
+            self._core.call(lib.hnas_hyper_eval, where, out.size, self, i,
                             lam)
             tables[name] = out
         return tables
@@ -107,7 +108,7 @@ class Hypernet(Named):
         """Record alpha of one table at lambda."""
         entry = self._core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_hyper_apply,
-            tape._ptr if tape is not None else None, self._ptr,
+            tape, self,
             self._tables.index(table), lam)
         return Tensor._of(entry, tape is not None)
 
@@ -122,7 +123,7 @@ class Hypernet(Named):
             raise ValueError(f"project: cost {c.shape}, zero_ops {z.shape}, "
                              f"want {(o.rows[i], o.cols[i])}, {(o.cols[i],)}")
         self._core.call(
-            lib.hnas_hyper_project, self._ptr, i,
+            lib.hnas_hyper_project, self, i,
             c.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
             z.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)), int(clip))
 

@@ -14,8 +14,8 @@ from ._whole import numbers
 from .context import Context, context_of
 from .op import Cost, cost_of
 from .presets import find_preset
-from .tape import Tape, pointers
-from .tensor import Named, Tensor, check_core, tensor
+from .tape import Tape
+from .tensor import Named, Pointers, Tensor, tensor
 
 DARTS_OPS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect",
              "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
@@ -74,7 +74,7 @@ class Cell(Named):
         desc.outputs = numbers("outputs", outputs, ctypes.c_int32)
         self._entry = context._core.create(
             _abi.hnas_cell, lib.hnas_cell_destroy, lib.hnas_cell_create,
-            context._ptr, ctypes.byref(desc))
+            context, ctypes.byref(desc))
         self.inputs, self.nodes, self.channels = inputs, nodes, channels
         self.edges = [(e[0], e[1]) for e in given]
         self.ops = per_edge
@@ -83,14 +83,13 @@ class Cell(Named):
               hard: bool = False, drawn_only: bool = False) -> Tensor:
         """Record it: gates E x O, or N x E x O."""
         core = self._core
-        check_core(core, tape)
         given = [tensor(core, x) for x in inputs]
         if len(given) != self.inputs:
             raise ValueError(f"cell: {len(given)} inputs, want {self.inputs}")
         g = tensor(core, gates)
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_cell_apply,
-            tape._ptr, self._ptr, pointers(given), g._ptr,
+            tape, self, Pointers(given), g,
             cell_flags(hard, drawn_only))
         return Tensor._of(entry, True)
 
@@ -98,11 +97,6 @@ class Cell(Named):
 def cell_flags(hard: bool, drawn_only: bool) -> int:
     return int(_abi.HNAS_CELL_HARD * hard +
                _abi.HNAS_CELL_DRAWN_ONLY * drawn_only)
-
-
-def gate_pointers(gates: Sequence[Optional[Tensor]]) -> Any:
-    kind = ctypes.POINTER(_abi.hnas_tensor)
-    return (kind * 2)(*[g._ptr if g is not None else kind() for g in gates])
 
 
 class Supernet(Named):
@@ -146,7 +140,7 @@ class Supernet(Named):
             opts.n_ops, opts.ops = len(names), texts(names)
         self._entry = context._core.create(
             _abi.hnas_supernet, lib.hnas_supernet_destroy,
-            lib.hnas_supernet_create, context._ptr, ctypes.byref(opts))
+            lib.hnas_supernet_create, context, ctypes.byref(opts))
         self._ctx = context
 
     @classmethod
@@ -160,17 +154,17 @@ class Supernet(Named):
         return self._ctx
 
     def _opts(self) -> Any:
-        return read_opts("hnas_supernet_get_opts", self._ptr,
-                         "hnas_supernet_opts")
+        return read_opts(self, "hnas_supernet")
 
     @property
     def settings(self) -> Dict[str, Any]:
         """What it was made with."""
-        o = self._opts()
+        with self._core.lock:  # the names are the library's
+            o = self._opts()
+            ops = [o.ops[i].decode() for i in range(o.n_ops)]
         return {"image": tuple(o.image), "classes": o.classes,
                 "channels": o.channels, "cells": o.cells, "nodes": o.nodes,
-                "ops": [o.ops[i].decode() for i in range(o.n_ops)],
-                "stem_multiplier": o.stem_multiplier}
+                "ops": ops, "stem_multiplier": o.stem_multiplier}
 
     @property
     def ops(self) -> List[str]:
@@ -185,8 +179,8 @@ class Supernet(Named):
     def kind(self, kind: str) -> Tuple[int, int, int]:
         """(cells, edges, operations) of "normal" or "reduce"."""
         out = [ctypes.c_int32() for _ in range(3)]
-        lib.hnas_supernet_get_kind(self._ptr, KINDS.index(kind),
-                                   *[ctypes.byref(o) for o in out])
+        self._core.get(lib.hnas_supernet_get_kind, self, KINDS.index(kind),
+                       *[ctypes.byref(o) for o in out])
         cells, edges, ops = (o.value for o in out)
         return cells, edges, ops
 
@@ -195,7 +189,7 @@ class Supernet(Named):
         _, n_edges, n_ops = self.kind(kind)
         out = np.zeros((n_edges, n_ops))
         where = out.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        self._core.call(lib.hnas_supernet_get_costs, self._ptr,
+        self._core.call(lib.hnas_supernet_get_costs, self,
                         KINDS.index(kind),
                         number("metric", "HNAS_COST_", metric), where,
                         out.size)
@@ -215,20 +209,20 @@ class Supernet(Named):
                              "kind")
         where = (double * 2)(*[t.ctypes.data_as(double) if t is not None
                                else double() for t in tables])
-        self._core.call(lib.hnas_supernet_set_cost_table, self._ptr, where,
+        self._core.call(lib.hnas_supernet_set_cost_table, self, where,
                         len(self.edges) * len(self.ops), fixed)
 
     def read_cost_table(self, text: str) -> None:
         """The same from JSON, as hnas-bench writes it."""
         given = text.encode()
-        self._core.call(lib.hnas_supernet_read_cost_table, self._ptr, given,
+        self._core.call(lib.hnas_supernet_read_cost_table, self, given,
                         len(given))
 
     @property
     def fixed_cost(self) -> Cost:
         """Of what is not searched."""
         c = _abi.hnas_cost()
-        self._core.call(lib.hnas_supernet_get_fixed_cost, self._ptr,
+        self._core.call(lib.hnas_supernet_get_fixed_cost, self,
                         ctypes.byref(c))
         return cost_of(c)
 
@@ -246,22 +240,20 @@ class Supernet(Named):
         """Record it on images: logits N x classes; lam: where weights are
         generated."""
         core = self._core
-        check_core(core, tape)
         image, g = tensor(core, x), self.gates(gates)
         one_pass = options("hnas_supernet_pass")
-        for k, gate in enumerate(g):
-            if gate is not None:
-                one_pass.gates[k] = gate._ptr
         one_pass.flags, one_pass.lambda_ = cell_flags(hard, drawn_only), lam
-        entry = core.create(
-            _abi.hnas_tensor, lib.hnas_tensor_unref,
-            lib.hnas_supernet_apply_at, tape._ptr, self._ptr, image._ptr,
-            ctypes.byref(one_pass))
+        with core.lock:  # which keeps the gates
+            one_pass.gates = Pointers(g)._given(core)
+            entry = core.create(
+                _abi.hnas_tensor, lib.hnas_tensor_unref,
+                lib.hnas_supernet_apply_at, tape, self, image,
+                ctypes.byref(one_pass))
         return Tensor._of(entry, True)
 
     def update_norms(self, momentum: float = 0.1) -> None:
         """Move all running statistics towards those of the last pass."""
-        self._core.get(lib.hnas_supernet_update_norms, self._ptr, momentum)
+        self._core.get(lib.hnas_supernet_update_norms, self, momentum)
 
     def __repr__(self) -> str:
         if self.closed:

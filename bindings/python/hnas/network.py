@@ -17,7 +17,7 @@ from ._progress import Progress
 from .arch import Arch
 from .bilevel import Bilevel, Pair
 from .context import Context, context_of
-from .data import Batches, dataset
+from .data import Batch, Batches, batch_of, dataset
 from .net import Supernet
 from .op import Cost, cost_of
 from .tensor import Named
@@ -72,7 +72,7 @@ class Network(Named):
         self._lam = arch.lam
         self._begin(arch._ctx, arch._core.create(
             _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_model_create,
-            arch._ctx._ptr, arch._ptr, ctypes.byref(opts)))
+            arch._ctx, arch, ctypes.byref(opts)))
 
     _lam = float("nan")
 
@@ -95,7 +95,7 @@ class Network(Named):
         network = cls.__new__(cls)
         entry = context._core.create(
             _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_model_load,
-            context._ptr, os.fsencode(path))
+            context, os.fsencode(path))
         text = context._core.get(lib.hnas_model_get_text,
                                  entry.pointer).decode()
         network._begin(context, entry, text)
@@ -105,17 +105,17 @@ class Network(Named):
         """The network, and where its training stands, atomically."""
         text = json.dumps({"mean": self.mean, "std": self.std,
                            "history": self.history})
-        self._core.call(lib.hnas_model_save, self._ptr, os.fsencode(path),
+        self._core.call(lib.hnas_model_save, self, os.fsencode(path),
                         text.encode())
 
     def to_onnx(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Write it as ONNX, batch-norm folded."""
-        self._core.call(lib.hnas_model_save_onnx, self._ptr, os.fsencode(path))
+        self._core.call(lib.hnas_model_save_onnx, self, os.fsencode(path))
 
     @property
     def settings(self) -> Dict[str, Any]:
         """What it was made with."""
-        o = read_opts("hnas_model_get_opts", self._ptr, "hnas_model_opts")
+        o = read_opts(self, "hnas_model")
         return {"image": tuple(o.image), "classes": o.classes,
                 "channels": o.channels, "cells": o.cells, "nodes": o.nodes,
                 "stem_multiplier": o.stem_multiplier,
@@ -125,29 +125,30 @@ class Network(Named):
     def cost(self) -> Cost:
         """Of the whole network for one image."""
         total = _abi.hnas_cost()
-        self._core.get(lib.hnas_model_get_cost, self._ptr, ctypes.byref(total),
+        self._core.get(lib.hnas_model_get_cost, self, ctypes.byref(total),
                        None)
         return cost_of(total)
 
     @property
     def steps(self) -> int:
         """Steps since training began."""
-        return int(lib.hnas_model_get_steps(self._ptr))
+        return int(self._core.get(lib.hnas_model_get_steps, self))
 
     def inherit(self, source: Union[Supernet, Bilevel, "Network"],
                 lam: Optional[float] = None) -> "Network":
         """Take weights and statistics over by name; lam: where the supernet
         generates weights, else that of the architecture."""
         named = source.net if isinstance(source, Bilevel) else source
-        with self._core.lock:
+        core = self._core
+        with core.lock:
             params = ctypes.POINTER(_abi.hnas_params)()
             if isinstance(named, Supernet):
-                self._core.call(
+                core.call(
                     lib.hnas_supernet_get_weights_at, ctypes.byref(params),
-                    named._ptr, self._lam if lam is None else lam)
+                    named, self._lam if lam is None else lam)
             else:
-                params = lib.hnas_model_get_params(named._ptr)
-            self._core.call(lib.hnas_model_inherit, self._ptr, params)
+                params = named._params(core)
+            core.call(lib.hnas_model_inherit, self, params)
         if isinstance(source, (Bilevel, Network)):
             self.mean, self.std = source.mean, source.std
         return self
@@ -173,18 +174,14 @@ class Network(Named):
                norm_momentum=norm_momentum)
         assign(opts.sgd, momentum=momentum, weight_decay=weight_decay,
                clip=clip, nesterov=nesterov)
-        self._core.call(lib.hnas_model_train, self._ptr, ctypes.byref(opts))
+        self._core.call(lib.hnas_model_train, self, ctypes.byref(opts))
         self.history = []
 
     def step(self, x: Any, y: Any) -> TrainInfo:
         """One step on a batch; one that fails changes nothing."""
-        from .data import batch_tensors
-        core = self._core
-        b, keep = batch_tensors(core, (x, y))
-        info = _abi.hnas_train_info()
-        core.call(lib.hnas_model_step, self._ptr, ctypes.byref(b),
+        core, info = self._core, _abi.hnas_train_info()
+        core.call(lib.hnas_model_step, self, batch_of(core, (x, y)),
                   ctypes.byref(info))
-        del keep
         return TrainInfo(info.step, info.loss, info.norm, info.rate,
                          info.drop_path)
 
@@ -241,7 +238,7 @@ class Network(Named):
     def swap_average(self) -> None:
         """Swap the weights with their moving average; once more, and they
         are back."""
-        self._core.call(lib.hnas_model_swap_average, self._ptr)
+        self._core.call(lib.hnas_model_swap_average, self)
 
     def calibrate(self, x: Any, y: Any = None, *, batch: int = 64,
                   batches: int = _fit.CALIBRATION) -> "Network":
@@ -251,8 +248,8 @@ class Network(Named):
         with self._batches(data, min(batch, len(data)), True) as b:
             for i in range(min(batches, len(b))):
                 images, _ = b.get(0, i)
-                self._core.call(lib.hnas_model_calibrate, self._ptr,
-                                images._ptr, int(i == 0))
+                self._core.call(lib.hnas_model_calibrate, self,
+                                images, int(i == 0))
         return self
 
     # ---- using ----
@@ -268,7 +265,7 @@ class Network(Named):
         with self._batches(data, batch, False) as b:
             for images, _ in _fit.epoch_batches(b, 0):
                 logits = np.empty((images.shape[0], classes), np.float32)
-                self._core.call(lib.hnas_model_predict, self._ptr, images._ptr,
+                self._core.call(lib.hnas_model_predict, self, images,
                                 _fit.floats(logits), logits.size)
                 out.append(logits)
         return np.concatenate(out)
@@ -292,9 +289,8 @@ class Network(Named):
         where = confusion.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
         with self._batches(data, batch, False) as b:
             for images, labels in _fit.epoch_batches(b, 0):
-                pair_of = _fit.as_batch(images, labels)
-                self._core.call(lib.hnas_model_evaluate, self._ptr,
-                                ctypes.byref(pair_of), where, confusion.size)
+                self._core.call(lib.hnas_model_evaluate, self,
+                                Batch(images, labels), where, confusion.size)
         accuracy, precision = ctypes.c_double(), ctypes.c_double()
         lib.hnas_confusion_measure(where, classes, ctypes.byref(accuracy),
                                    ctypes.byref(precision))

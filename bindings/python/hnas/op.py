@@ -42,7 +42,7 @@ class Op(Named):
         assign(desc, channels=channels, stride=stride)
         self._entry = context._core.create(
             _abi.hnas_op, lib.hnas_op_destroy, lib.hnas_op_create,
-            context._ptr, name.encode(), ctypes.byref(desc))
+            context, name.encode(), ctypes.byref(desc))
         self.op_name, self.channels, self.stride = name, channels, stride
         self._tape = Tape(context)
         self._entry.parents.append(self._tape._entry)  # type: ignore
@@ -56,7 +56,7 @@ class Op(Named):
         given = tensor(core, x)
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_op_apply,
-            tape._ptr if tape is not None else None, self._ptr, given._ptr)
+            tape, self, given)
         return Tensor._of(entry, tape is not None)
 
     def forward(self, x: Any, running_stats: bool = False) -> Any:
@@ -84,7 +84,7 @@ class Op(Named):
     def cost(self, height: int, width: int) -> Cost:
         """Of one image."""
         c = _abi.hnas_cost()
-        self._core.get(lib.hnas_op_get_cost, self._ptr, height, width,
+        self._core.get(lib.hnas_op_get_cost, self, height, width,
                        ctypes.byref(c))
         return cost_of(c)
 
@@ -191,7 +191,7 @@ class _Registered:
             if not isinstance(result, Tensor):
                 raise TypeError(f"{self._name.decode()}: apply gave "
                                 f"{type(result).__name__}, want hnas.Tensor")
-            out[0] = lib.hnas_tensor_ref(result._ptr)
+            out[0] = lib.hnas_tensor_ref(result._given(self.core))
             return int(_abi.HNAS_OK)
         return int(_abi.HNAS_E_OP)
 

@@ -8,30 +8,28 @@ from ._core import Handle
 from ._library import lib
 from ._options import assign, options
 from .context import Context, context_of
-from .tape import pointers
-from .tensor import Tensor, check_core
+from .tensor import Pointers, Tensor
 
 
 class _Optimizer(Handle):
     def _make(self, function: Any, params: Sequence[Tensor], opts: Any,
               ctx: Optional[Context]) -> None:
         context = context_of(ctx)
-        check_core(context._core, *params)
         self.params = list(params)
         self._entry = context._core.create(
-            _abi.hnas_optim, lib.hnas_optim_destroy, function, context._ptr,
-            pointers(self.params), len(self.params), ctypes.byref(opts))
+            _abi.hnas_optim, lib.hnas_optim_destroy, function, context,
+            Pointers(self.params), len(self.params), ctypes.byref(opts))
 
     @property
     def steps(self) -> int:
         """Steps done."""
-        return int(lib.hnas_optim_get_steps(self._ptr))
+        return int(self._core.get(lib.hnas_optim_get_steps, self))
 
     def step(self, lr: float) -> None:
         """Move the tensors against their gradients; one without a gradient
         counts as gradient 0.  A gradient that is not finite raises
         NotFiniteError, and nothing has moved."""
-        self._core.call(lib.hnas_optim_step, self._ptr, lr)
+        self._core.call(lib.hnas_optim_step, self, lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients: a sweep adds to what is there."""

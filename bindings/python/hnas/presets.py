@@ -14,7 +14,7 @@ def find_preset(ctx: Context, name: str, cells: int = 0) -> Any:
     """The struct of a preset, for so many cells."""
     p = _abi.hnas_preset()
     ctx._core.call(lib.hnas_preset_find, ctypes.byref(p), ctypes.sizeof(p),
-                   ctx._ptr, name.encode())
+                   ctx, name.encode())
     if cells:
         lib.hnas_preset_fit(ctypes.byref(p), cells)
     return p

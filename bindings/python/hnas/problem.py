@@ -7,14 +7,14 @@ import numpy as np
 
 from . import _abi
 from ._calls import carried
-from ._core import Handle
+from ._core import Core, Handle
 from ._errors import StoppedError
 from ._library import lib
 from ._options import options
 from .bilevel import Pair, StepInfo, set_steps
 from .context import Context, context_of
-from .tape import Tape, pointers
-from .tensor import Tensor, check_core
+from .tape import Tape
+from .tensor import Pointers, Tensor
 
 
 class LossRequest(NamedTuple):
@@ -54,7 +54,6 @@ class Problem(Handle):
                  cooldown: Optional[float] = None,
                  ctx: Optional[Context] = None) -> None:
         context = context_of(ctx)
-        check_core(context._core, *w, *u)
         opts = options("hnas_bilevel_opts")
         set_steps(opts, order=order, virtual_clip=virtual_clip, w_lr=w_lr,
                   w_momentum=w_momentum, w_weight_decay=w_weight_decay,
@@ -65,12 +64,13 @@ class Problem(Handle):
         self._losses, self._after = (train, valid), after_u
         self.w, self.u, self.steps = list(w), list(u), 0
         core = context._core
-        self._entry = core.create(
-            _abi.hnas_bilevel, lib.hnas_bilevel_destroy,
-            lib.hnas_bilevel_create, context._ptr,
-            ctypes.byref(self._table()), ctypes.byref(opts))
+        with core.lock:  # which keeps w and u
+            self._entry = core.create(
+                _abi.hnas_bilevel, lib.hnas_bilevel_destroy,
+                lib.hnas_bilevel_create, context,
+                ctypes.byref(self._table(core)), ctypes.byref(opts))
 
-    def _table(self) -> Any:
+    def _table(self, core: Core) -> Any:
         fields: Dict[str, Any] = dict(_abi.hnas_problem._fields_)
         table = _abi.hnas_problem()
         table.size = ctypes.sizeof(table)
@@ -80,7 +80,7 @@ class Problem(Handle):
         table.loss = self._loss_called
         if self._after is not None:
             table.after_u = self._after_called
-        self._lists = pointers(self.w), pointers(self.u)
+        self._lists = [Pointers(t)._given(core) for t in (self.w, self.u)]
         table.w, table.n_w = self._lists[0], len(self.w)
         table.u, table.n_u = self._lists[1], len(self.u)
         return table
@@ -94,7 +94,7 @@ class Problem(Handle):
             if not isinstance(result, Tensor):
                 raise TypeError(f"loss: gave {type(result).__name__}, want "
                                 "hnas.Tensor")
-            out[0] = lib.hnas_tensor_ref(result._ptr)
+            out[0] = lib.hnas_tensor_ref(result._given(core))
             return int(_abi.HNAS_OK)
         return int(_abi.HNAS_E_OP)
 
@@ -115,7 +115,7 @@ class Problem(Handle):
         lams = np.atleast_1d(np.asarray(lam, np.float64)).tolist()
         info = _abi.hnas_step_info()
         self._ran(self._core.call(
-            lib.hnas_bilevel_step, self._ptr,
+            lib.hnas_bilevel_step, self,
             (ctypes.c_double * len(lams))(*lams), len(lams),
             ctypes.byref(info)))
         self.steps = info.step
@@ -124,7 +124,7 @@ class Problem(Handle):
 
     def gradient(self, lam: float = 0.0) -> Any:
         """u's gradient of a step, a list of arrays; nothing moves."""
-        self._ran(self._core.call(lib.hnas_bilevel_gradient, self._ptr, lam))
+        self._ran(self._core.call(lib.hnas_bilevel_gradient, self, lam))
         return [t.gradient for t in self.u]
 
     def cancel(self) -> None:

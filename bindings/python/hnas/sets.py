@@ -37,7 +37,7 @@ class Predictor(Handle):
         s = network.settings
         self._begin(network._core.create(
             _abi.hnas_predictor, lib.hnas_predictor_destroy,
-            lib.hnas_predictor_create, network._ptr, threads), s["classes"],
+            lib.hnas_predictor_create, network, threads), s["classes"],
             network.mean, network.std)
 
     def _begin(self, entry: Entry, classes: int, mean: float,
@@ -93,8 +93,8 @@ class Predictor(Handle):
     @property
     def current(self) -> int:
         """Which member of its set it is."""
-        with self._using() as pointer:
-            return int(lib.hnas_predictor_get_current(pointer))
+        with self._lock:
+            return int(self._read(lib.hnas_predictor_get_current))
 
     def switch(self, index: int) -> "Predictor":
         """Become another member of the set."""
@@ -121,7 +121,7 @@ class NetworkSet(Handle):
                  std: float = 1.0) -> None:
         self._entry = net._core.create(
             _abi.hnas_set, lib.hnas_set_destroy, lib.hnas_set_create,
-            net._ptr, path._ptr)
+            net, path)
         self._net_ctx, self.classes = net.ctx, net.settings["classes"]
         self.mean, self.std = mean, std
 
@@ -132,10 +132,10 @@ class NetworkSet(Handle):
         context = context_of(ctx)
         core, s = context._core, cls.__new__(cls)
         s._entry = core.create(_abi.hnas_set, lib.hnas_set_destroy,
-                               lib.hnas_set_load, context._ptr,
+                               lib.hnas_set_load, context,
                                os.fsencode(path))
         saved = json.loads(core.get(lib.hnas_set_get_text,
-                                    s._ptr).decode() or "{}")
+                                    s).decode() or "{}")
         s._net_ctx = context
         s.mean, s.std = saved.get("mean", 0.0), saved.get("std", 1.0)
         with s.network(0) as network:
@@ -145,18 +145,19 @@ class NetworkSet(Handle):
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """All members and their statistics, atomically."""
         text = json.dumps({"mean": self.mean, "std": self.std})
-        self._core.call(lib.hnas_set_save, self._ptr, os.fsencode(path),
+        self._core.call(lib.hnas_set_save, self, os.fsencode(path),
                         text.encode())
 
     def __len__(self) -> int:
-        return int(lib.hnas_set_get_count(self._ptr))
+        return int(self._read(lib.hnas_set_get_count))
 
     def member(self, index: int) -> Member:
         n = len(self)
         if not -n <= index < n:
             raise IndexError(f"set: member {index} of {n}")
         m = _abi.hnas_set_member()
-        lib.hnas_set_get_member(self._ptr, index % n, ctypes.byref(m))
+        self._core.get(lib.hnas_set_get_member, self, index % n,
+                       ctypes.byref(m))
         return Member(m.lo, m.hi, cost_of(m.cost), m.latency_us)
 
     @property
@@ -176,18 +177,18 @@ class NetworkSet(Handle):
         if not isinstance(x, Tensor):
             x = normalised(as_images(x), self.mean, self.std)
         images = tensor(self._core, x)
-        self._core.call(lib.hnas_set_calibrate, self._ptr, images._ptr,
+        self._core.call(lib.hnas_set_calibrate, self, images,
                         int(first))
         return self
 
     def measure(self, repeats: int = 50) -> "NetworkSet":
         """Measure what a prediction of each member takes."""
-        self._core.call(lib.hnas_set_measure, self._ptr, repeats)
+        self._core.call(lib.hnas_set_measure, self, repeats)
         return self
 
     def find(self, lam: float) -> int:
         """The member of a lambda."""
-        index = int(lib.hnas_set_find(self._ptr, lam))
+        index = int(self._read(lib.hnas_set_find, lam))
         if index < 0:
             raise ValueError(f"set: lambda {lam:g} is outside the range")
         return index
@@ -200,12 +201,12 @@ class NetworkSet(Handle):
         if latency_us is not None:
             metric, limit = "latency_us", latency_us
             status = self._core.call(lib.hnas_set_find_latency,
-                                     ctypes.byref(index), self._ptr, limit)
+                                     ctypes.byref(index), self, limit)
             smallest = self.member(index.value).latency_us
         else:
             metric, limit = metric_limit(limits)
             status = self._core.call(
-                lib.hnas_set_find_budget, ctypes.byref(index), self._ptr,
+                lib.hnas_set_find_budget, ctypes.byref(index), self,
                 number("budget", "HNAS_COST_", metric), int(limit))
             smallest = getattr(self.member(index.value).cost, metric, math.nan)
         if status == _abi.HNAS_INFEASIBLE:
@@ -218,7 +219,7 @@ class NetworkSet(Handle):
         network = Network.__new__(Network)
         network._begin(self._net_ctx, self._core.create(
             _abi.hnas_model, lib.hnas_model_destroy, lib.hnas_set_get_model,
-            self._ptr, index))
+            self, index))
         network.mean, network.std = self.mean, self.std
         return network
 
@@ -227,6 +228,6 @@ class NetworkSet(Handle):
         p = Predictor.__new__(Predictor)
         p._begin(self._core.create(
             _abi.hnas_predictor, lib.hnas_predictor_destroy,
-            lib.hnas_set_create_predictor, self._ptr, threads), self.classes,
+            lib.hnas_set_create_predictor, self, threads), self.classes,
             self.mean, self.std)
         return p

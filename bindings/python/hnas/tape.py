@@ -12,18 +12,13 @@ from ._library import lib
 from ._options import assign, options
 from ._whole import numbers
 from .context import Context, context_of
-from .tensor import Tensor, check_core, tensor
+from .tensor import Pointers, Tensor, tensor
 
 Two = Any  # a number, or (rows, columns)
 
 
 def _two(value: Two) -> Any:
     return value if isinstance(value, (tuple, list)) else (value, value)
-
-
-def pointers(tensors: Sequence[Tensor]) -> Any:
-    kind = ctypes.POINTER(_abi.hnas_tensor) * max(1, len(tensors))
-    return kind(*[t._ptr for t in tensors])
 
 
 class Norm(Handle):
@@ -34,14 +29,14 @@ class Norm(Handle):
         context = context_of(ctx)
         core = context._core
         self._entry = core.create(_abi.hnas_norm, lib.hnas_norm_destroy,
-                                  lib.hnas_norm_create, context._ptr, channels,
+                                  lib.hnas_norm_create, context, channels,
                                   int(affine))
 
     def _tensors(self) -> List[Optional[Tensor]]:
         kind = ctypes.POINTER(_abi.hnas_tensor)
         out = [kind() for _ in range(4)]
         core = self._core
-        core.get(lib.hnas_norm_get_tensors, self._ptr,
+        core.get(lib.hnas_norm_get_tensors, self,
                  *[ctypes.byref(o) for o in out])
         return [Tensor._of(core.adopt(lib.hnas_tensor_ref(o),
                                       lib.hnas_tensor_unref), False)
@@ -69,7 +64,7 @@ class Norm(Handle):
 
     def update(self, momentum: float = 0.1) -> None:
         """Move the running statistics towards those of the last pass."""
-        self._core.get(lib.hnas_norm_update, self._ptr, momentum)
+        self._core.get(lib.hnas_norm_update, self, momentum)
 
 
 class Funcs:
@@ -85,7 +80,7 @@ class Funcs:
         core, tape = self._where()
         given = [tensor(core, x) for x in inputs]
         entry = core.create(_abi.hnas_tensor, lib.hnas_tensor_unref, function,
-                            tape, *[t._ptr for t in given], *rest)
+                            tape, *given, *rest)
         return Tensor._of(entry, bool(tape))
 
     def _list_func(self, function: Any, inputs: Sequence[Any],
@@ -93,7 +88,7 @@ class Funcs:
         core, tape = self._where()
         given = [tensor(core, x) for x in inputs]
         entry = core.create(_abi.hnas_tensor, lib.hnas_tensor_unref, function,
-                            tape, pointers(given), len(given), *rest)
+                            tape, Pointers(given), len(given), *rest)
         return Tensor._of(entry, bool(tape))
 
     def add(self, a: Any, b: Any) -> Tensor:
@@ -120,8 +115,7 @@ class Funcs:
         """x weight^T + bias"""
         core, _ = self._where()
         given = None if bias is None else tensor(core, bias)
-        return self._func(lib.hnas_linear, [x, weight],
-                          given._ptr if given else None)
+        return self._func(lib.hnas_linear, [x, weight], given)
 
     @staticmethod
     def _window(stride: Two, pad: Two, dilation: Two, relu: bool) -> Any:
@@ -157,7 +151,7 @@ class Funcs:
 
     def batch_norm(self, x: Any, norm: Norm) -> Tensor:
         """Normalise images over N, H, W."""
-        return self._func(lib.hnas_batch_norm, [x], norm._ptr)
+        return self._func(lib.hnas_batch_norm, [x], norm)
 
     def max_pool_3x3(self, x: Any, stride: int = 1) -> Tensor:
         return self._func(lib.hnas_max_pool_3x3, [x], stride)
@@ -176,7 +170,7 @@ class Funcs:
         """The mean over images of -log softmax(logits)[label]."""
         core, _ = self._where()
         given = tensor(core, labels, np.int32, "labels")
-        return self._func(lib.hnas_cross_entropy, [logits], given._ptr)
+        return self._func(lib.hnas_cross_entropy, [logits], given)
 
     def mix(self, x: Sequence[Any], gates: Any,
             index: Sequence[int]) -> Tensor:
@@ -185,7 +179,7 @@ class Funcs:
         given = tensor(core, gates)
         if len(index) != len(x):
             raise ValueError(f"mix: {len(index)} indices for {len(x)} images")
-        return self._list_func(lib.hnas_mix, x, given._ptr,
+        return self._list_func(lib.hnas_mix, x, given,
                                numbers("index", index, ctypes.c_int64))
 
     def relax_softmax(self, alpha: Any, tau: float = 1.0) -> Tensor:
@@ -224,7 +218,7 @@ class Funcs:
         assign(dims, rank=len(shape), dims=[*shape, *unused])
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_func_apply, tape,
-            ctypes.byref(func.table), pointers(given), len(given),
+            ctypes.byref(func.table), Pointers(given), len(given),
             ctypes.byref(dims), None)
         return Tensor._of(entry, bool(tape))
 
@@ -289,7 +283,7 @@ class Tape(Funcs, Handle):
         self._is_borrowed = False
         self._entry = context._core.create(
             _abi.hnas_tape, lib.hnas_tape_destroy, lib.hnas_tape_create,
-            context._ptr)
+            context)
 
     @classmethod
     def _borrowed(cls, core: Core, pointer: Any) -> "Tape":
@@ -301,7 +295,7 @@ class Tape(Funcs, Handle):
         return t
 
     def _where(self) -> Tuple[Core, Any]:
-        return self._core, self._ptr
+        return self._core, self
 
     def _make_func(self, core: Core, forward: Any, backward: Any) -> Any:
         """A func that lives until the tape's reset."""
@@ -316,21 +310,20 @@ class Tape(Funcs, Handle):
         mode = (_abi.HNAS_TAPE_RUNNING_STATS * running_stats +
                 _abi.HNAS_TAPE_NO_GRADIENT * (not gradient) +
                 _abi.HNAS_TAPE_PLAIN * plain)
-        self._core.call(lib.hnas_tape_reset, self._ptr, mode)
+        self._core.call(lib.hnas_tape_reset, self, mode)
         self._funcs.clear()
         return self
 
     def defer(self) -> None:
         """Only record from now on; `run` computes."""
-        self._core.get(lib.hnas_tape_defer, self._ptr)
+        self._core.get(lib.hnas_tape_defer, self)
 
     def run(self) -> None:
-        self._core.call(lib.hnas_tape_run, self._ptr)
+        self._core.call(lib.hnas_tape_run, self)
 
     def backward(self, loss: Tensor) -> None:
         """Add d loss / d leaf to every leaf that wants a gradient."""
-        check_core(self._core, loss)
-        self._core.call(lib.hnas_tape_backward, self._ptr, loss._ptr)
+        self._core.call(lib.hnas_tape_backward, self, loss)
 
     def tangent(self, y: Tensor, leaves: Sequence[Tensor],
                 directions: Sequence[Any]) -> Tensor:
@@ -340,22 +333,21 @@ class Tape(Funcs, Handle):
         if len(moves) != len(leaves):
             raise ValueError(f"tangent: {len(moves)} directions for "
                              f"{len(leaves)} leaves")
-        check_core(core, y, *leaves)
         entry = core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_tape_tangent,
-            self._ptr, y._ptr, pointers(leaves), pointers(moves), len(moves))
+            self, y, Pointers(leaves), Pointers(moves), len(moves))
         return Tensor._of(entry, True)
 
     @property
     def memory(self) -> Tuple[int, int]:
         """Bytes of the record now, and at most so far."""
         now, peak = ctypes.c_size_t(), ctypes.c_size_t()
-        self._core.get(lib.hnas_tape_get_memory, self._ptr, ctypes.byref(now),
+        self._core.get(lib.hnas_tape_get_memory, self, ctypes.byref(now),
                        ctypes.byref(peak))
         return now.value, peak.value
 
     def __len__(self) -> int:
-        return int(self._core.get(lib.hnas_tape_get_count, self._ptr))
+        return int(self._core.get(lib.hnas_tape_get_count, self))
 
     def __bool__(self) -> bool:
         return True

@@ -2,13 +2,13 @@
 """Tensors, and the named tensors that nets, operations and hypernetworks
 keep."""
 import ctypes
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import _abi, _arrays
-from ._core import Core, Entry, Handle
-from ._errors import ArgumentError, ShapeError, UnknownNameError
+from ._core import Core, Entry, Given, Handle
+from ._errors import ShapeError, UnknownNameError
 from ._library import lib
 from ._options import name_of
 from .context import Context, context_of
@@ -56,26 +56,26 @@ class Tensor(Handle):
 
     @property
     def shape(self) -> Tuple[int, ...]:
-        shape: Tuple[int, ...] = _arrays.shape_of(self._core, self._ptr)[1]
+        shape: Tuple[int, ...] = _arrays.shape_of(self._core, self)[1]
         return shape
 
     @property
     def dtype(self) -> Any:
-        a, _ = _arrays.shape_of(self._core, self._ptr)
+        a, _ = _arrays.shape_of(self._core, self)
         return _arrays.OF_DTYPE[a.dtype]
 
     @property
     def size(self) -> int:
-        return int(lib.hnas_tensor_get_count(self._ptr))
+        return int(self._read(lib.hnas_tensor_get_count))
 
     def numpy(self, copy: bool = False) -> Any:
         """Its values.  A leaf's memory is shared, whatever becomes of the
         tensor; what a tape computed is copied, for its memory is used
         again."""
         if copy or self._recorded:
-            return _arrays.copy_out(self._core, self._ptr, lib.hnas_tensor_get,
+            return _arrays.copy_out(self._core, self, lib.hnas_tensor_get,
                                     self.dtype)
-        return _arrays.view(self._core, self._ptr)
+        return _arrays.view(self._core, self)
 
     def __array__(self, dtype: Any = None) -> Any:
         array = self.numpy()
@@ -88,22 +88,22 @@ class Tensor(Handle):
         """The value of a single number."""
         if self.size != 1:
             raise ValueError(f"tensor: {self.size} elements, want one")
-        return float(_arrays.copy_out(self._core, self._ptr,
+        return float(_arrays.copy_out(self._core, self,
                                       lib.hnas_tensor_get, np.float64).flat[0])
 
     def set(self, array: Any) -> None:
         """Write values of the same shape."""
-        _arrays.copy_in(self._core, self._ptr, array, "tensor")
+        _arrays.copy_in(self._core, self, array, "tensor")
 
     def view(self, axis: int, first: int, count: int) -> "Tensor":
         """Entries first .. first + count - 1 of an axis, memory shared."""
         entry = self._core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_tensor_view,
-            self._ptr, axis, first, count)
+            self, axis, first, count)
         return Tensor._of(entry, False)
 
     def _set_wanted(self, wanted: bool) -> None:
-        self._core.call(lib.hnas_tensor_set_wanted, self._ptr, int(wanted))
+        self._core.call(lib.hnas_tensor_set_wanted, self, int(wanted))
 
     wanted = property(None, _set_wanted, None, "Whether a leaf wants a "
                       "gradient; can only be set.")
@@ -111,11 +111,11 @@ class Tensor(Handle):
     @property
     def gradient(self) -> Any:
         """A copy of a leaf's gradient, summed since the last clear."""
-        return _arrays.copy_out(self._core, self._ptr,
+        return _arrays.copy_out(self._core, self,
                                 lib.hnas_tensor_get_gradient, np.float32)
 
     def clear_gradient(self) -> None:
-        self._core.get(lib.hnas_tensor_clear_gradient, self._ptr)
+        self._core.get(lib.hnas_tensor_clear_gradient, self)
 
     def __repr__(self) -> str:
         if self.closed:
@@ -123,19 +123,23 @@ class Tensor(Handle):
         return f"<hnas.Tensor {self.shape} {self.dtype}>"
 
 
-def check_core(core: Core, *handles: Handle) -> None:
-    """Refuse what belongs to another context."""
-    for h in handles:
-        if h._core is not core:
-            raise ArgumentError(f"{type(h).__name__}: it belongs to another "
-                                "context", _abi.HNAS_E_ARG)
+class Pointers(Given):
+    """Tensors as an array of pointers, NULL where there is none."""
+
+    def __init__(self, tensors: Sequence[Optional[Tensor]]) -> None:
+        self.tensors = list(tensors)
+
+    def _given(self, core: Core) -> Any:
+        kind = ctypes.POINTER(_abi.hnas_tensor)
+        return (kind * max(1, len(self.tensors)))(
+            *[kind() if t is None else t._given(core) for t in self.tensors])
 
 
 def tensor(core: Core, value: Any, dtype: Any = np.float32,
            what: str = "array") -> Tensor:
     """A tensor as it is, or a constant over an array."""
     if isinstance(value, Tensor):
-        check_core(core, value)
+        value._given(core)  # not of another context
         return value
     return Tensor._of(_arrays.wrap(core, _arrays.fitting(value, dtype, what)),
                       False)
@@ -147,9 +151,13 @@ class Named(Handle):
     _instead = "take state_dict"
     _params_function = ""
 
+    def _params(self, core: Core) -> Any:
+        """The library's list, for whoever holds this context's lock."""
+        return core.get(getattr(lib, self._params_function), self)
+
     def _list(self) -> List[Tuple[str, int, Any]]:
-        """[(name, kind, borrowed pointer)]."""
-        params = getattr(lib, self._params_function)(self._ptr)
+        """[(name, kind, borrowed pointer)], likewise."""
+        params = self._params(self._core)
         return [(lib.hnas_params_get_name(params, i).decode(),
                  lib.hnas_params_get_kind(params, i),
                  lib.hnas_params_get_tensor(params, i))
@@ -210,8 +218,9 @@ class Named(Handle):
 
     def kinds(self) -> Dict[str, str]:
         """"weight", "arch" or "buffer" of each name."""
-        return {name: name_of("HNAS_PARAM_", kind)
-                for name, kind, _ in self._list()}
+        with self._core.lock:
+            return {name: name_of("HNAS_PARAM_", kind)
+                    for name, kind, _ in self._list()}
 
     def tensor(self, name: str) -> Tensor:
         """A handle of one named tensor: its memory, not a copy."""
@@ -219,14 +228,15 @@ class Named(Handle):
         core = self._core
         with core.lock:
             core.call(lib.hnas_params_find, ctypes.byref(out),
-                      getattr(lib, self._params_function)(self._ptr),
-                      name.encode())
+                      self._params(core), name.encode())
             entry = core.adopt(lib.hnas_tensor_ref(out), lib.hnas_tensor_unref)
         return Tensor._of(entry, False)
 
     def count(self, kind: Optional[str] = "weight") -> int:
         """The number of elements of a kind; None: of all."""
-        params = getattr(lib, self._params_function)(self._ptr)
         number = 0 if kind is None else \
             {"weight": 1, "arch": 2, "buffer": 3}[kind]
-        return int(lib.hnas_params_get_elements(params, number))
+        core = self._core
+        with core.lock:
+            return int(lib.hnas_params_get_elements(self._params(core),
+                                                    number))
