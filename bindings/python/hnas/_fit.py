@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The loops of a search and of a training."""
-import ctypes
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from ._errors import StateError
 from .data import Batches, Dataset
-
-CALIBRATION = 20  # batches of which recalibrated statistics are the mean
 
 
 def normalisation(data: Dataset, is_uint8: bool) -> Tuple[float, float]:
@@ -94,7 +91,3 @@ def _search_epoch(s: Any, train: Batches, valid: Batches, progress: Any,
 def epoch_batches(batches: Batches, epoch: int,
                   begin: int = 0) -> Iterator[Tuple[Any, Any]]:
     return (batches.get(epoch, i) for i in range(begin, len(batches)))
-
-
-def floats(array: Any) -> Any:
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))

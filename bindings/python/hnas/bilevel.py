@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+from itertools import islice
 from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
                     Tuple, Union)
 
@@ -17,11 +18,12 @@ from ._options import (assign, name_of, number, options, pair, read_opts)
 from ._progress import Progress
 from .arch import Arch, Path
 from .context import Context, context_of
-from .data import batch_of, dataset
+from .data import (CALIBRATION, batch_of, dataset, floats,
+                   image_tensors)
 from .hyper import Hypernet
 from .net import Supernet
 from .presets import find_preset
-from .tensor import Pointers, tensor
+from .tensor import Pointers
 
 Pair = Union[None, float, Tuple[float, float]]
 
@@ -181,7 +183,6 @@ class Bilevel(Handle):
         self._on_progress: Optional[Callable[[int, int], Any]] = None
         self._progress: Any = None
         self.history: List[Epoch] = []
-        self.mean, self.std = 0.0, 1.0
         try:
             saved = json.loads(text or "{}")
         except ValueError:
@@ -189,8 +190,8 @@ class Bilevel(Handle):
         self.sums = EpochSums()
         self.seed: Optional[int] = None  # of fit's batches
         if isinstance(saved, dict):
-            self.mean = saved.get("mean", 0.0)
-            self.std = saved.get("std", 1.0)
+            self.mean = saved.get("mean", self.mean)
+            self.std = saved.get("std", self.std)
             self.history = [
                 Epoch(n, float("nan") if train is None else train,
                       float("nan") if valid is None else valid)
@@ -232,6 +233,24 @@ class Bilevel(Handle):
         """The host's text of a loaded search."""
         return str(self._core.get(lib.hnas_search_get_text,
                                   self).decode())
+
+    @property
+    def mean(self) -> float:
+        """With std, what its net's images are normalised by: (x - mean) / std,
+        uint8 as value / 255.  `fit` sets both of uint8 images."""
+        return self.net.mean
+
+    @mean.setter
+    def mean(self, mean: float) -> None:
+        self.net.mean = mean
+
+    @property
+    def std(self) -> float:
+        return self.net.std
+
+    @std.setter
+    def std(self, std: float) -> None:
+        self.net.std = std
 
     def _opts(self) -> Any:
         return read_opts(self, "hnas_search")
@@ -292,10 +311,10 @@ class Bilevel(Handle):
 
     def step(self, train: Sequence[Any], valid: Sequence[Any],
              lam: Any = None) -> StepInfo:
-        """One step on (images, labels) of both kinds; lam: a value or a list
-        instead of the draws of the settings.  A step that fails or is
-        interrupted changes nothing; on_nan says what one does that is not
-        finite."""
+        """One step on (images, labels) of both kinds, float32 as they are;
+        lam: a value or a list instead of the draws of the settings.  A step
+        that fails or is interrupted changes nothing; on_nan says what one does
+        that is not finite."""
         core = self._core
         t, v = batch_of(core, train), batch_of(core, valid)
         n, values = 0, None
@@ -346,24 +365,28 @@ class Bilevel(Handle):
     def predict(self, x: Any, lam: Optional[float] = None, *,
                 arch: Optional[Arch] = None, draw: int = 0) -> Any:
         """Logits of images, relaxed at lambda or of a derived architecture;
-        batch-norm as `calibrate` left it, else the search's own."""
-        images = tensor(self._core, x)
-        where = self._where(lam, arch)
-        out = np.empty((images.shape[0], self.net.settings["classes"]),
-                       np.float32)
-        self._core.call(
-            lib.hnas_search_predict, self, *where, images, draw,
-            out.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), out.size)
-        return out
+        batch-norm as `calibrate` left it, else the search's own.  Arrays and a
+        Dataset are normalised by mean and std, a Tensor is taken as it is."""
+        where, out = self._where(lam, arch), []
+        classes = self.net.settings["classes"]
+        for images in image_tensors(self._core, x, self.mean, self.std):
+            logits = np.empty((images.shape[0], classes), np.float32)
+            self._core.call(lib.hnas_search_predict, self, *where, images,
+                            draw, floats(logits), logits.size)
+            out.append(logits)
+        return np.concatenate(out)
 
     def calibrate(self, x: Any, lam: Optional[float] = None, *,
                   arch: Optional[Arch] = None, first: bool = True,
                   draw: int = 0) -> None:
         """Batch-norm's statistics for lambda or an architecture: the mean
-        over the calls since `first`."""
-        images = tensor(self._core, x)
-        self._core.call(lib.hnas_search_calibrate, self,
-                        *self._where(lam, arch), images, draw, int(first))
+        over the calls since `first`.  Images as those of `predict`; a Dataset
+        gives 20 batches."""
+        where = self._where(lam, arch)
+        given = image_tensors(self._core, x, self.mean, self.std, True)
+        for i, images in enumerate(islice(given, CALIBRATION)):
+            self._core.call(lib.hnas_search_calibrate, self, *where, images,
+                            draw, int(first and i == 0))
 
     def restore_norms(self) -> None:
         """Return to the search's own running statistics."""

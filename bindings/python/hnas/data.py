@@ -12,8 +12,9 @@ from ._errors import ElementTypeError, FileError, ShapeError
 from ._library import lib
 from ._options import assign, options
 from .context import Context, context_of
-from .tensor import Tensor
+from .tensor import Tensor, tensor
 
+CALIBRATION = 20  # batches of which recalibrated statistics are the mean
 FILES = {True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
          False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
 
@@ -36,6 +37,10 @@ def as_labels(y: Any) -> Any:
     return _arrays.fitting(y, np.int32, "labels")
 
 
+def floats(array: Any) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
 def normalised(x: Any, mean: float, std: float) -> Any:
     """Images as batches of a data set have them: (x - mean) / std in float32,
     uint8 as value / 255."""
@@ -43,6 +48,12 @@ def normalised(x: Any, mean: float, std: float) -> Any:
         return x
     unit = 255.0 if x.dtype == np.uint8 else 1.0
     return ((x.astype(np.float64) / unit - mean) / std).astype(np.float32)
+
+
+def moments_of(x: Any, mean: float, std: float) -> Tuple[float, float]:
+    """What images are normalised by: tensors, as Batches gives, already are."""
+    taken = isinstance(x, Tensor) and x.dtype == np.float32
+    return (0.0, 1.0) if taken else (mean, std)
 
 
 class Dataset(Handle):
@@ -182,6 +193,32 @@ def dataset(ctx: Context, x: Any, y: Any, labelled: bool = True) -> Dataset:
     return Dataset(x, y, ctx)
 
 
+def image_tensors(core: Core, x: Any, mean: float, std: float,
+                  shuffle: bool = False) -> Iterator[Tensor]:
+    """Images normalised: a data set in batches, of which the next overwrites
+    the last; an array whole, a tensor as it is."""
+    if isinstance(x, Dataset):
+        with x.batches(min(64, len(x)), shuffle=shuffle, partial=True,
+                       mean=mean, std=std) as b:
+            yield from (images for images, _ in b.epoch(0))
+    elif isinstance(x, Tensor):
+        yield x
+    else:
+        yield tensor(core, normalised(as_images(x), mean, std))
+
+
+def plain_images(core: Core, x: Any) -> Tensor:
+    """Images as they are, where nothing says how uint8 is normalised."""
+    if isinstance(x, Tensor):
+        return x
+    x = as_images(x)
+    if x.dtype == np.uint8:
+        raise ElementTypeError(
+            "images: uint8, want float32 (hnas.Dataset normalises)",
+            _abi.HNAS_E_TYPE)
+    return tensor(core, x)
+
+
 class Batch(Given):
     """Tensors of images and labels as a hnas_batch."""
 
@@ -199,13 +236,4 @@ def batch_of(core: Core, pair: Sequence[Any]) -> Batch:
     if len(pair) != 2:
         raise ValueError(f"batch: {len(pair)} things, want (images, labels)")
     x, y = pair
-    if not isinstance(x, Tensor):
-        x = as_images(x)
-        if x.dtype == np.uint8:
-            raise ElementTypeError(
-                "images: uint8, want float32 (hnas.Dataset normalises)",
-                _abi.HNAS_E_TYPE)
-        x = Tensor._of(_arrays.wrap(core, x), False)
-    if not isinstance(y, Tensor):
-        y = Tensor._of(_arrays.wrap(core, as_labels(y)), False)
-    return Batch(x, y)
+    return Batch(plain_images(core, x), tensor(core, y, np.int32, "labels"))

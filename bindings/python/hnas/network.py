@@ -17,7 +17,8 @@ from ._progress import Progress
 from .arch import Arch
 from .bilevel import Bilevel, Pair
 from .context import Context, context_of
-from .data import Batch, Batches, batch_of, dataset
+from .data import (CALIBRATION, Batch, Batches, batch_of, dataset, floats,
+                   moments_of)
 from .net import Supernet
 from .op import Cost, cost_of
 from .tensor import Named
@@ -45,7 +46,9 @@ class Network(Named):
     """The network of an architecture, also as the dict of hnas-query or a
     genotype; its shape is that of the supernet that the architecture came from
     unless image, classes, channels, cells or nodes say otherwise.  affine: batch-norm of operations learns weight and bias;
-    auxiliary: a second head for training.
+    auxiliary: a second head for training.  mean, std: what images are
+    normalised by, (x - mean) / std with uint8 as value / 255; `fit` sets them
+    of uint8 images.  A float32 Tensor, as Batches gives, is taken as it is.
     """
 
     _instead = "take save and load"
@@ -136,8 +139,8 @@ class Network(Named):
 
     def inherit(self, source: Union[Supernet, Bilevel, "Network"],
                 lam: Optional[float] = None) -> "Network":
-        """Take weights and statistics over by name; lam: where the supernet
-        generates weights, else that of the architecture."""
+        """Take weights, statistics, mean and std over by name; lam: where the
+        supernet generates weights, else that of the architecture."""
         named = source.net if isinstance(source, Bilevel) else source
         core = self._core
         with core.lock:
@@ -149,8 +152,7 @@ class Network(Named):
             else:
                 params = named._params(core)
             core.call(lib.hnas_model_inherit, self, params)
-        if isinstance(source, (Bilevel, Network)):
-            self.mean, self.std = source.mean, source.std
+        self.mean, self.std = named.mean, named.std
         return self
 
     # ---- training ----
@@ -178,7 +180,8 @@ class Network(Named):
         self.history = []
 
     def step(self, x: Any, y: Any) -> TrainInfo:
-        """One step on a batch; one that fails changes nothing."""
+        """One step on a batch, float32 as it is; one that fails changes
+        nothing."""
         core, info = self._core, _abi.hnas_train_info()
         core.call(lib.hnas_model_step, self, batch_of(core, (x, y)),
                   ctypes.byref(info))
@@ -241,11 +244,10 @@ class Network(Named):
         self._core.call(lib.hnas_model_swap_average, self)
 
     def calibrate(self, x: Any, y: Any = None, *, batch: int = 64,
-                  batches: int = _fit.CALIBRATION) -> "Network":
+                  batches: int = CALIBRATION) -> "Network":
         """Compute batch-norm's running statistics anew over so many batches of
         images, or of a Dataset; labels are not used."""
-        data = dataset(self._ctx, x, y, labelled=False)
-        with self._batches(data, min(batch, len(data)), True) as b:
+        with self._batches(x, y, batch, shuffle=True) as b:
             for i in range(min(batches, len(b))):
                 images, _ = b.get(0, i)
                 self._core.call(lib.hnas_model_calibrate, self,
@@ -254,19 +256,22 @@ class Network(Named):
 
     # ---- using ----
 
-    def _batches(self, data: Any, batch: int, shuffle: bool) -> Batches:
-        return Batches(data, batch, shuffle=shuffle, partial=True,
-                       mean=self.mean, std=self.std)
+    def _batches(self, x: Any, y: Any, batch: int, shuffle: bool = False,
+                 labelled: bool = False) -> Batches:
+        """Of images as `mean` and `std` say; tensors are taken as they are."""
+        data = dataset(self._ctx, x, y, labelled)
+        mean, std = moments_of(x, self.mean, self.std)
+        return Batches(data, min(batch, len(data)), shuffle=shuffle,
+                       partial=True, mean=mean, std=std)
 
     def decision_function(self, x: Any, batch: int = 64) -> Any:
         """Logits N x classes."""
-        data, out = dataset(self._ctx, x, None, labelled=False), []
-        classes = self.settings["classes"]
-        with self._batches(data, batch, False) as b:
+        classes, out = self.settings["classes"], []
+        with self._batches(x, None, batch) as b:
             for images, _ in _fit.epoch_batches(b, 0):
                 logits = np.empty((images.shape[0], classes), np.float32)
                 self._core.call(lib.hnas_model_predict, self, images,
-                                _fit.floats(logits), logits.size)
+                                floats(logits), logits.size)
                 out.append(logits)
         return np.concatenate(out)
 
@@ -283,11 +288,10 @@ class Network(Named):
     def evaluate(self, x: Any, y: Any = None, batch: int = 64) -> Scores:
         """Accuracy, macro precision and the confusion matrix on images and
         labels, or a Dataset."""
-        data = dataset(self._ctx, x, y)
         classes = self.settings["classes"]
         confusion = np.zeros((classes, classes), np.int64)
         where = confusion.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
-        with self._batches(data, batch, False) as b:
+        with self._batches(x, y, batch, labelled=True) as b:
             for images, labels in _fit.epoch_batches(b, 0):
                 self._core.call(lib.hnas_model_evaluate, self,
                                 Batch(images, labels), where, confusion.size)

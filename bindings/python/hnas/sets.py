@@ -5,7 +5,8 @@ import json
 import math
 import os
 import threading
-from typing import Any, List, NamedTuple, Optional, Union
+from itertools import islice
+from typing import Any, Iterator, List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -18,18 +19,19 @@ from ._options import number
 from ._whole import check
 from .arch import Path, metric_limit
 from .context import Context, context_of
-from .data import Dataset, as_images, normalised
+from .data import (CALIBRATION, Dataset, as_images, floats, image_tensors,
+                   moments_of, normalised)
 from .net import Supernet
 from .network import Network
 from .op import Cost, cost_of
-from .tensor import Tensor, tensor
 
 PIECE = 64  # images a call, so that Ctrl-C need not wait
 
 
 class Predictor(Handle):
     """A frozen copy of a network, or of the members of a set: it allocates
-    nothing.  Images uint8 or float32 are normalised as the network's."""
+    nothing.  Images, arrays or a Dataset, are normalised as the network's; a
+    float32 Tensor is taken as it is."""
 
     _instead = "take share"
 
@@ -63,17 +65,26 @@ class Predictor(Handle):
     def decision_function(self, x: Any) -> Any:
         """Logits N x classes; different predictors may run at once, and
         beside the calls of their context."""
-        x = as_images(x)
-        out = np.empty((len(x), self.classes), np.float32)
+        out = [np.empty((0, self.classes), np.float32)]
         with self._using() as pointer:
-            for i in range(0, len(x), PIECE):
-                images = normalised(x[i:i + PIECE], self.mean, self.std)
+            for images in self._pieces(x):
                 a = _arrays.describe(images)
-                part = out[i:i + PIECE]
-                where = part.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+                logits = np.empty((len(images), self.classes), np.float32)
                 self._run(lib.hnas_predictor_run, pointer, pointer,
-                          ctypes.byref(a), where, part.size)
-        return out
+                          ctypes.byref(a), floats(logits), logits.size)
+                out.append(logits)
+        return np.concatenate(out)
+
+    def _pieces(self, x: Any) -> Iterator[Any]:
+        """Arrays of a few normalised images each."""
+        if isinstance(x, Dataset):
+            yield from (images.numpy() for images in image_tensors(
+                self._core, x, self.mean, self.std))
+            return
+        mean, std = moments_of(x, self.mean, self.std)
+        x = as_images(x)
+        for i in range(0, len(x), PIECE):
+            yield normalised(x[i:i + PIECE], mean, std)
 
     def _run(self, function: Any, pointer: Any, *arguments: Any) -> int:
         """Call a function that leaves its message in the predictor."""
@@ -113,17 +124,20 @@ class Member(NamedTuple):
 
 
 class NetworkSet(Handle):
-    """The networks of all pieces of a path over one copy of the weights."""
+    """The networks of all pieces of a path over one copy of the weights.
+    mean, std: of the net's images, unless given."""
 
     _instead = "take save and load"
 
-    def __init__(self, net: Supernet, path: Path, *, mean: float = 0.0,
-                 std: float = 1.0) -> None:
+    def __init__(self, net: Supernet, path: Path, *,
+                 mean: Optional[float] = None,
+                 std: Optional[float] = None) -> None:
         self._entry = net._core.create(
             _abi.hnas_set, lib.hnas_set_destroy, lib.hnas_set_create,
             net, path)
         self._net_ctx, self.classes = net.ctx, net.settings["classes"]
-        self.mean, self.std = mean, std
+        self.mean = net.mean if mean is None else mean
+        self.std = net.std if std is None else std
 
     @classmethod
     def load(cls, path: Union[str, "os.PathLike[str]"],
@@ -168,17 +182,10 @@ class NetworkSet(Handle):
         """Batch-norm's statistics of every member anew: the mean over the
         calls since `first`; a Dataset gives 20 batches, a Tensor is taken as
         it is."""
-        if isinstance(x, Dataset):
-            with x.batches(min(64, len(x)), mean=self.mean, std=self.std,
-                           partial=True) as b:
-                for i in range(min(20, len(b))):
-                    self.calibrate(b.get(0, i)[0], i == 0)
-            return self
-        if not isinstance(x, Tensor):
-            x = normalised(as_images(x), self.mean, self.std)
-        images = tensor(self._core, x)
-        self._core.call(lib.hnas_set_calibrate, self, images,
-                        int(first))
+        given = image_tensors(self._core, x, self.mean, self.std, True)
+        for i, images in enumerate(islice(given, CALIBRATION)):
+            self._core.call(lib.hnas_set_calibrate, self, images,
+                            int(first and i == 0))
         return self
 
     def measure(self, repeats: int = 50) -> "NetworkSet":
