@@ -452,8 +452,8 @@ START_TEST(bad_options_are_named)
         const char *words;
     } table[] = {
         {{.batch = 0, .std = 1}, "batch: 0"},
-        {{.batch = 38, .std = 1}, "batch: 38, want 1..37"},
-        {{.batch = 6, .first = 32, .std = 1}, "batch: 6, want 1..5"},
+        {{.batch = 38, .std = 1}, "batch: 38 images, want 1..37"},
+        {{.batch = 6, .first = 32, .std = 1}, "batch: 6 images, want 1..5"},
         {{.batch = 1, .first = -1, .std = 1}, "first: -1"},
         {{.batch = 1, .first = 37, .std = 1}, "first: 37, want 0..36"},
         {{.batch = 1, .first = 30, .count = 8, .std = 1}, "count: 8"},
