@@ -350,7 +350,7 @@ static hnas_status check(struct scan *s, int32_t *nodes, int32_t *rule)
                            "normal one",
                            kind_names[k], (int)n, (int)*nodes);
         *nodes = n;
-        if (s->arity == 3 && c->n != HN_DARTS_EDGES(n))
+        if (s->arity != 2 && c->n != HN_DARTS_EDGES(n)) /* or no edge at all */
             *rule = HNAS_RULE_THRESHOLD;
     }
     return *nodes ? HNAS_OK

@@ -80,6 +80,26 @@ START_TEST(triples_name_their_node)
 }
 END_TEST
 
+START_TEST(cells_that_keep_no_edge_are_read_back)
+{
+    static const char *const none[] = {
+        "Genotype(normal=[], normal_concat=range(2, 5), reduce=[], "
+        "reduce_concat=range(2, 5))",
+        "Genotype(normal=[], normal_concat=range(2, 2), reduce=[], "
+        "reduce_concat=range(2, 3))"};
+
+    for (int i = 0; i < 2; i++) {
+        hnas_arch *a = read_arch(none[i]);
+
+        ck_assert_int_eq(hnas_arch_get_rule(a), HNAS_RULE_THRESHOLD);
+        ck_assert_int_eq(hnas_arch_get_node_count(a, HNAS_REDUCE), i ? 1 : 3);
+        ck_assert_int_eq(hnas_arch_get_node_count(a, HNAS_NORMAL), i ? 0 : 3);
+        ck_assert_str_eq(write_text(a), none[i]);
+        hnas_arch_destroy(a);
+    }
+}
+END_TEST
+
 START_TEST(every_edge_listed_is_argmax)
 {
     static const char all[] =
@@ -270,6 +290,7 @@ int main(void)
 
     tcase_add_test(t, pairs_are_two_edges_a_node);
     tcase_add_test(t, triples_name_their_node);
+    tcase_add_test(t, cells_that_keep_no_edge_are_read_back);
     tcase_add_test(t, every_edge_listed_is_argmax);
     tcase_add_test(t, python_may_be_written_in_many_ways);
     tcase_add_test(t, an_object_needs_no_net);
