@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Calls of C on a thread.  No exception can pass through C: what callbacks and
 the handlers of signals raise waits until the call has returned."""
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ _SIGNALS = tuple(getattr(signal, name) for name in
 
 
 class _Call:
-    """A call of C that runs, and what was raised in it."""
+    """A call of C that runs, what was raised in it, and whether the body of a
+    callback of it runs."""
 
-    __slots__ = ("raised",)
+    __slots__ = ("raised", "in_body")
 
     def __init__(self) -> None:
         self.raised: List[BaseException] = []
+        self.in_body = False
 
 
 class _Thread(threading.local):
@@ -31,16 +34,27 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+def _is_hosts(frame: Any) -> bool:
+    """Whether it runs a host's code, not that which enters and leaves it."""
+    name: str = frame.f_code.co_filename
+    return os.path.dirname(name) != _OURS and name != _WITH
+
+
+_OURS = os.path.dirname(_is_hosts.__code__.co_filename)
+_WITH = contextmanager.__code__.co_filename
+
+
 class _Kept:
-    """The handler of a signal, run as ever while C runs; but what it raises
-    is kept.  The context's poll then stops the call."""
+    """The handler of a signal, run as ever while C runs.  What it raises ends
+    the host's code where that runs in a callback; else it is kept, and the
+    context's poll stops the call."""
 
     def __init__(self, handler: Any) -> None:
         self.handler = handler
 
     def __call__(self, number: int, frame: Any) -> None:
         calls = _thread.calls
-        if not calls:
+        if not calls or (calls[-1].in_body and _is_hosts(frame)):
             self.handler(number, frame)
             return
         try:
@@ -85,13 +99,16 @@ def carried() -> Iterator[None]:
     """The body of a callback: its exception waits for C to return.  Outside a
     call, as where an object is released, nobody would get it: Python says so
     and goes on."""
-    calls = _thread.calls
+    call = _thread.calls[-1] if _thread.calls else _Call()
     try:
+        call.in_body = True
         yield
     except BaseException as e:  # pylint: disable=broad-except
-        if not calls:
+        if not _thread.calls:
             raise
-        calls[-1].raised.append(e)
+        call.raised.append(e)
+    finally:
+        call.in_body = False
 
 
 def has_raised() -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from . import _abi, _arrays
 from ._calls import running
 from ._core import Entry, Handle
-from ._errors import InfeasibleError, error
+from ._errors import InfeasibleError, StateError, error
 from ._library import lib
 from ._options import number
 from ._whole import check
@@ -45,7 +45,7 @@ class Predictor(Handle):
     def _begin(self, entry: Entry, classes: int, mean: float,
                std: float) -> None:
         self._entry, self.classes = entry, classes
-        self._lock = threading.Lock()
+        self._lock, self._runs = threading.RLock(), False
         self.mean, self.std = mean, std
 
     def share(self, threads: int = 1) -> "Predictor":
@@ -90,8 +90,15 @@ class Predictor(Handle):
         """Call a function that leaves its message in the predictor."""
         check(function, arguments)
         with self._lock:
-            with running():
-                status = int(function(*arguments))
+            if self._runs:
+                raise StateError("Predictor: called from an operation of its "
+                                 "own network", _abi.HNAS_E_STATE)
+            try:
+                self._runs = True
+                with running():
+                    status = int(function(*arguments))
+            finally:
+                self._runs = False
             if status < 0:
                 raise error(status, lib.hnas_predictor_message(
                     pointer).decode(errors="replace"))

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _abi, _arrays
-from ._calls import carried
+from ._calls import carried, has_raised
 from ._core import NULL_TAPE, Core, Handle
 from ._library import lib
 from ._options import assign, options
@@ -248,6 +248,8 @@ class PythonFunc:
             self.table.backward = fields["backward"](self._backward)
 
     def _forward(self, _user: Any, inputs: Any, n: int, out: Any) -> int:
+        if has_raised():  # C asks for the other images all the same
+            return int(_abi.HNAS_E_OP)
         with carried():
             given = [_arrays.over(inputs[i], False) for i in range(n)]
             _arrays.over(out[0], True)[...] = self.forward(*given)
@@ -256,6 +258,8 @@ class PythonFunc:
 
     def _backward(self, _user: Any, inputs: Any, n: int, out: Any, dout: Any,
                   din: Any) -> int:
+        if has_raised():
+            return int(_abi.HNAS_E_OP)
         with carried():
             assert self.backward is not None
             given = [_arrays.over(inputs[i], False) for i in range(n)]

@@ -142,6 +142,64 @@ def test_an_exception_that_a_callback_catches_ends_nothing_else(world):
     assert len(got) > 1
 
 
+@pytest.mark.parametrize("way", ["progress", "network", "predictor", "loss"])
+def test_control_c_ends_the_body_of_a_callback(ctx, way):
+    def interrupted(*_):
+        reached.append("before")
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("behind")
+
+    def forward(x, stride):
+        if reached is not None:
+            interrupted()
+        return x[:, :, ::stride, ::stride]
+
+    reached = None
+    hnas.register_op(ctx, "mine", forward=forward,
+                     backward=lambda dy, x, y, stride: np.zeros_like(x))
+    w = World(ctx, ops=["skip_connect" if way == "progress" else "mine"])
+    x, y = w.train
+    network = hnas.Network(w.search.query(1e-4))
+    predictor = hnas.Predictor(network)
+    w.search.set_progress(interrupted)
+    reached, use = [], {
+        "progress": lambda: w.search.step(w.train, w.valid),
+        "loss": lambda: w.search.loss(x, y, 1e-2),
+        "network": lambda: network.predict(x),
+        "predictor": lambda: predictor.predict(x)}[way]
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert reached == ["before"] and w.search.steps == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_predictor_that_its_own_operation_calls_says_so(ctx):
+    def forward(x, stride):
+        if nested:
+            nested.pop().predict(batch)
+        return x[:, :, ::stride, ::stride]
+
+    def predict():
+        try:
+            predictor.predict(batch)
+        except hnas.Error as e:
+            got.append(e)
+
+    nested, got = [], []
+    hnas.register_op(ctx, "mine", forward=forward,
+                     backward=lambda dy, x, y, stride: np.zeros_like(x))
+    w = World(ctx, ops=["mine"])
+    batch = w.train[0]
+    predictor = hnas.Predictor(hnas.Network(w.search.query(1e-4)))
+    want = predictor.decision_function(batch)
+    nested.append(predictor)
+    thread = threading.Thread(target=predict, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert [type(e) for e in got] == [hnas.StateError]
+    np.testing.assert_array_equal(predictor.decision_function(batch), want)
+
+
 def test_an_exception_that_no_call_can_raise_is_told(monkeypatch):
     def log(*_):
         raise Mine("log")
