@@ -3,6 +3,7 @@
 import atexit
 import ctypes
 import itertools
+import re
 import threading
 import weakref
 from collections import deque
@@ -44,6 +45,24 @@ class Entry:
         self.core.doomed.append(self)
 
 
+def called(function: Any, given: Sequence[Any],
+           arguments: Sequence[Any]) -> Any:
+    """What a function answers; TypeError where one of the arguments is none
+    that it can get."""
+    try:
+        return function(*given)
+    except ctypes.ArgumentError as e:
+        found = re.match(r"argument (\d+): ", str(e))
+        if not found:
+            raise
+        i = int(found.group(1)) - 1
+        kind = function.argtypes[i]
+        kind = getattr(kind, "_type_", kind)
+        want = getattr(kind, "__name__", "") if isinstance(kind, type) and \
+            issubclass(kind, ctypes.Structure) else "number"
+        raise TypeError(f"{arguments[i]!r}: want a {want}") from None
+
+
 class Core:
     """The state of one context.  A call holds the lock; what is released
     meanwhile waits until no call runs.  A call that may run beside others
@@ -83,7 +102,7 @@ class Core:
             given = self._pointers(arguments)
             self.check_open()
             with self._running():
-                status = int(function(*given))
+                status = int(called(function, given, arguments))
             if status < 0:
                 text = lib.hnas_context_message(self.pointer).decode(
                     errors="replace")
@@ -97,7 +116,7 @@ class Core:
             given = self._pointers(arguments)
             self.check_open()
             with self._running():
-                return function(*given)
+                return called(function, given, arguments)
 
     def create(self, kind: Any, destroy: Any, function: Any, *arguments: Any,
                parents: Sequence[Entry] = ()) -> Entry:
@@ -283,8 +302,17 @@ class Owned(Single, Given):
             raise self._closed()
         return self._entry.core
 
+    def _about(self) -> str:
+        """What `repr` says of it while it is open."""
+        return ""
+
+    def __repr__(self) -> str:
+        about = "closed" if self.closed else self._about()
+        return f"<hnas.{type(self).__name__} {about}".rstrip() + ">"
+
     @property
     def closed(self) -> bool:
+        """Whether it is gone."""
         entry = self._entry
         return entry is None or entry.pointer is None or entry.doomed
 
@@ -312,7 +340,7 @@ class Owned(Single, Given):
         """Call a function that any thread may call at any moment."""
         check(function, (None, *arguments))
         with self._using() as pointer:
-            return function(pointer, *arguments)
+            return called(function, (pointer, *arguments), (self, *arguments))
 
 
 class Handle(Owned):

@@ -22,6 +22,7 @@ class Error(Exception):
 
     @property
     def name(self) -> str:
+        """The status as C names it."""
         return str(lib.hnas_status_name(self.status).decode())
 
 
@@ -143,6 +144,7 @@ class InfeasibleError(Error, ValueError):
         self.smallest = smallest
 
     def to_dict(self) -> Dict[str, Any]:
+        """What hnas-query prints of it."""
         return {"status": "infeasible", "smallest": self.smallest}
 
 

@@ -1,9 +1,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The loops of a search and of a training."""
+import ctypes
+from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Tuple
 
-from ._errors import StateError
+from . import _abi
+from ._errors import RangeError, StateError
+from ._whole import whole
 from .data import Batches, Dataset
+
+
+def counted(epochs: Any) -> int:
+    """A number of epochs."""
+    n = whole("epochs", epochs, ctypes.c_int64)
+    if n < 0:
+        raise RangeError(f"epochs: {n}, want at least 0", _abi.HNAS_E_RANGE)
+    return n
+
+
+@contextmanager
+def images_of(thing: Any, moments: Tuple[float, float]) -> Iterator[None]:
+    """mean and std of a search or network that is trained; as they were where
+    it ends before a step."""
+    before = thing.mean, thing.std
+    thing.mean, thing.std = moments
+    try:
+        yield
+    except BaseException:
+        if not thing.steps:
+            thing.mean, thing.std = before
+        raise
 
 
 def normalisation(data: Dataset, is_uint8: bool) -> Tuple[float, float]:
@@ -49,17 +75,17 @@ def search(s: Any, data: Dataset, epochs: int, batch: int,
            callback: Optional[Callable[[Any, Any], Any]],
            bar: Callable[[int, int], Any]) -> None:
     """Steps until so many epochs are done."""
-    seed = s.net.ctx.seed
+    seed, epochs = s.net.ctx.seed, counted(epochs)
     if s.steps and s.seed is not None and s.seed != seed:
         raise StateError(f"fit: the search began with seed {s.seed}, this "
                          f"context has {seed}")
     moments = (s.mean, s.std) if s.steps else \
         normalisation(data, data.is_uint8)
     train, valid = _split(data, batch, valid_fraction, moments)
-    with train, valid:
+    with train, valid, images_of(s, moments):
         per_epoch = len(train)
         _schedule(s, epochs * per_epoch, per_epoch)
-        s.seed, s.mean, s.std = seed, *moments
+        s.seed = seed
         try:
             with bar(epochs * per_epoch, s.steps) as progress:
                 while s.steps < epochs * per_epoch:

@@ -25,10 +25,15 @@ def number(what: str, prefix: str, name: Any) -> int:
     if isinstance(name, int):
         return name
     known = names(prefix)
+    return list(known.values())[one_of(what, name, list(known))]
+
+
+def one_of(what: str, name: Any, known: Sequence[str]) -> int:
+    """The index of a name."""
     if name not in known:
         raise UnknownNameError(f"{what}: {name!r}, want one of "
                                f"{', '.join(known)}", _abi.HNAS_E_NAME)
-    return known[name]
+    return known.index(name)
 
 
 def name_of(prefix: str, value: int) -> str:

@@ -2,6 +2,7 @@
 """Discrete architectures, and the path of them over lambda."""
 import ctypes
 import json
+import math
 from typing import (Any, Dict, Iterator, List, NamedTuple, Optional, Sequence,
                     Tuple, Union)
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from . import _abi
 from ._core import Core, Entry, Handle
-from ._errors import InfeasibleError
+from ._errors import InfeasibleError, RangeError
 from ._library import lib
-from ._options import KINDS, METRICS, assign, name_of, number, options
+from ._options import KINDS, METRICS, assign, name_of, number, one_of, options
+from ._whole import whole
 from .context import Context, context_of
 from .net import Supernet
 from .op import Cost, cost_of
@@ -52,6 +54,9 @@ class Arch(Handle):
         genotype as DARTS and Fair DARTS publish them.  Costs are unknown,
         -1."""
         context = context_of(ctx)
+        if not isinstance(text, (dict, str)):
+            raise TypeError(f"arch: {type(text).__name__}, want hnas.Arch, a "
+                            "dict or text")
         given = (json.dumps(text) if isinstance(text, dict) else text).encode()
         arch = cls.__new__(cls)
         arch._entry = context._core.create(
@@ -88,6 +93,7 @@ class Arch(Handle):
 
     @property
     def rule(self) -> str:
+        """The rule of discretisation."""
         return name_of("HNAS_RULE_", self._read(lib.hnas_arch_get_rule))
 
     def _lambda(self) -> Tuple[float, float, float]:
@@ -130,7 +136,7 @@ class Arch(Handle):
 
     def edges(self, kind: str) -> List[Tuple[str, int, int]]:
         """(operation, from, to) of each kept edge."""
-        i = KINDS.index(kind)
+        i = one_of("kind", kind, KINDS)
         with self._using() as arch:
             e = lib.hnas_arch_get_edges(arch, i)
             return [(e[k].op_name.decode(), e[k].from_, e[k].to)
@@ -171,11 +177,9 @@ class Arch(Handle):
     def __hash__(self) -> int:
         return hash(tuple(tuple(self.edges(k)) for k in KINDS))
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Arch closed>"
-        return (f"<hnas.Arch {self.rule} lambda={self.lam:.4g} "
-                f"params={self.cost.params} macs={self.cost.macs}>")
+    def _about(self) -> str:
+        return (f"{self.rule} lambda={self.lam:.4g} "
+                f"params={self.cost.params} macs={self.cost.macs}")
 
 
 class Piece(NamedTuple):
@@ -196,7 +200,11 @@ def metric_limit(limits: Dict[str, Any]) -> Tuple[str, float]:
     (metric, limit), = given.items()
     metric = "table" if metric == "latency_us" else metric
     number("budget", "HNAS_COST_", metric)
-    return metric, float(limit)
+    limit = float(limit)
+    if metric != "table" and not math.isfinite(limit):
+        raise RangeError(f"budget {metric}: {limit}, want a finite number",
+                         _abi.HNAS_E_RANGE)
+    return metric, limit
 
 
 class Path(Handle):
@@ -223,6 +231,7 @@ class Path(Handle):
         return int(self._read(lib.hnas_path_get_count))
 
     def piece(self, index: int) -> Piece:
+        """The interval and the cost of a piece."""
         p = _abi.hnas_path_piece()
         self._read(lib.hnas_path_get_piece, self._index(index),
                    ctypes.byref(p))
@@ -230,13 +239,14 @@ class Path(Handle):
 
     @property
     def pieces(self) -> List[Piece]:
+        """All of them, by lambda."""
         return [self.piece(i) for i in range(len(self))]
 
     def _index(self, index: int) -> int:
-        n = len(self)
-        if not -n <= index < n:
-            raise IndexError(f"path: piece {index} of {n}")
-        return index % n
+        n, i = len(self), whole("index", index, ctypes.c_int64)
+        if not -n <= i < n:
+            raise IndexError(f"path: piece {i} of {n}")
+        return i % n
 
     def __getitem__(self, index: int) -> Arch:
         """The architecture of a piece."""
@@ -307,7 +317,5 @@ class Path(Handle):
             self._core, lib.hnas_path_write_json, self))
         return d
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Path closed>"
-        return f"<hnas.Path {self.rule} pieces={len(self)}>"
+    def _about(self) -> str:
+        return f"{self.rule} pieces={len(self)}"

@@ -246,6 +246,7 @@ class Bilevel(Handle):
 
     @property
     def std(self) -> float:
+        """See mean."""
         return self.net.std
 
     @std.setter
@@ -441,12 +442,9 @@ class Bilevel(Handle):
                lambda total, done: Progress(total, done, "search", progress))
         return self
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Bilevel closed>"
+    def _about(self) -> str:
         s = self.settings
-        return (f"<hnas.Bilevel {s['order']} {s['relax']} "
-                f"steps={self.steps}>")
+        return f"{s['order']} {s['relax']} steps={self.steps}"
 
 
 def _plain(history: List[Epoch]) -> List[Any]:

@@ -75,6 +75,7 @@ class Context(Owned):
 
     @property
     def closed(self) -> bool:
+        """Whether it is gone."""
         return self._entry is None or self._entry.core.closed
 
     def close(self) -> None:
@@ -91,10 +92,12 @@ class Context(Owned):
 
     @property
     def threads(self) -> int:
+        """Workers, the calling thread included."""
         return int(self._read(lib.hnas_context_get_threads))
 
     @property
     def seed(self) -> int:
+        """Of every random draw."""
         return int(self._read(lib.hnas_context_get_seed))
 
     @property
@@ -104,6 +107,7 @@ class Context(Owned):
 
     @property
     def gemm(self) -> str:
+        """What multiplies matrices: "builtin" or "blis ..."."""
         return str(self._read(lib.hnas_context_get_gemm).decode())
 
     @property
@@ -123,11 +127,9 @@ class Context(Owned):
             tables = [core.get(lib.hnas_op_get, self, i) for i in range(n)]
             return tuple(t.contents.name.decode() for t in tables)
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Context closed>"
-        return (f"<hnas.Context threads={self.threads} seed={self.seed} "
-                f"kernels={self.kernels}>")
+    def _about(self) -> str:
+        return (f"threads={self.threads} seed={self.seed} "
+                f"kernels={self.kernels}")
 
 
 _default: Optional[Context] = None

@@ -19,9 +19,17 @@ FILES = {True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
          False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
 
 
+def _numbers(what: str, given: Any) -> Any:
+    """An array, which no generator is."""
+    array = np.asarray(given)
+    if array.dtype == object and not array.ndim:
+        raise TypeError(f"{what}: {type(given).__name__}, want an array")
+    return array
+
+
 def as_images(x: Any) -> Any:
     """N x C x H x W of uint8 or float32; N x H x W counts as one channel."""
-    x = np.asarray(x)
+    x = _numbers("images", x)
     if x.ndim == 3:
         x = x[:, None]
     if x.ndim != 4:
@@ -34,7 +42,7 @@ def as_images(x: Any) -> Any:
 
 def as_labels(y: Any) -> Any:
     """Whole numbers as int32."""
-    return _arrays.fitting(y, np.int32, "labels")
+    return _arrays.fitting(np.ravel(_numbers("labels", y)), np.int32, "labels")
 
 
 def floats(array: Any) -> Any:
@@ -64,7 +72,7 @@ class Dataset(Handle):
         context = context_of(ctx)
         core = context._core
         given = _arrays.fitting(as_images(images), what="images"), as_labels(
-            np.ravel(labels))
+            labels)
         x, y = (_arrays.wrap(core, array) for array in given)
         self._entry = core.create(
             _abi.hnas_dataset, lib.hnas_dataset_destroy,
@@ -114,6 +122,10 @@ class Dataset(Handle):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def _about(self) -> str:
+        return (f"{self.shape} {'uint8' if self.is_uint8 else 'float32'} "
+                f"classes={self.classes}")
+
     @property
     def classes(self) -> int:
         """The largest label + 1."""
@@ -127,6 +139,7 @@ class Dataset(Handle):
         return mean.value, std.value
 
     def batches(self, batch: int = 64, **settings: Any) -> "Batches":
+        """Batches of so many images, with the settings of `Batches`."""
         return Batches(self, batch, **settings)
 
     def arrays(self, mean: float = 0.0, std: float = 1.0) -> Tuple[Any, Any]:
@@ -153,7 +166,10 @@ class Batches(Handle):
             _abi.hnas_batches, lib.hnas_batches_destroy,
             lib.hnas_batches_create, data._ctx, data,
             ctypes.byref(opts), parents=[data._entry])
-        self._data = data
+        self._data, self._batch = data, batch
+
+    def _about(self) -> str:
+        return f"{len(self)} of {self._batch}"
 
     def __len__(self) -> int:
         return int(self._read(lib.hnas_batches_get_count))
@@ -172,6 +188,7 @@ class Batches(Handle):
         return x, y
 
     def epoch(self, epoch: int) -> Iterator[Tuple[Tensor, Tensor]]:
+        """All batches of an epoch; each overwrites the one before it."""
         return (self.get(epoch, i) for i in range(len(self)))
 
 
@@ -188,8 +205,9 @@ def dataset(ctx: Context, x: Any, y: Any, labelled: bool = True) -> Dataset:
         raise TypeError("labels: none, want one for each image, or a Dataset")
     if y is None:
         y = np.zeros(len(x), np.int32)
-    if len(x) != len(np.ravel(y)):
-        raise ValueError(f"{len(x)} images, {len(np.ravel(y))} labels")
+    y = as_labels(y)
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} images, {len(y)} labels")
     return Dataset(x, y, ctx)
 
 
@@ -236,4 +254,5 @@ def batch_of(core: Core, pair: Sequence[Any]) -> Batch:
     if len(pair) != 2:
         raise ValueError(f"batch: {len(pair)} things, want (images, labels)")
     x, y = pair
-    return Batch(plain_images(core, x), tensor(core, y, np.int32, "labels"))
+    return Batch(plain_images(core, x), y if isinstance(y, Tensor)
+                 else tensor(core, as_labels(y), np.int32))

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._library import lib
-from ._options import KINDS, assign, name_of, number, options, read_opts
+from ._options import KINDS, assign, name_of, number, one_of, options, read_opts
 from .context import Context
 from .net import Supernet
 from .presets import find_preset
@@ -76,6 +76,7 @@ class Hypernet(Named):
 
     @property
     def lambda_range(self) -> Tuple[float, float]:
+        """Least and largest lambda."""
         o = self._opts()
         return o.lambda_lo, o.lambda_hi
 
@@ -109,7 +110,7 @@ class Hypernet(Named):
         entry = self._core.create(
             _abi.hnas_tensor, lib.hnas_tensor_unref, lib.hnas_hyper_apply,
             tape, self,
-            self._tables.index(table), lam)
+            one_of("table", table, self._tables), lam)
         return Tensor._of(entry, tape is not None)
 
     def project(self, table: str, cost: Any, zero_ops: Any,
@@ -118,7 +119,7 @@ class Hypernet(Named):
         c = np.ascontiguousarray(cost, np.float64)
         z = np.ascontiguousarray(
             _arrays.converted(zero_ops, np.int32, "zero_ops"))
-        i, o = self._tables.index(table), self._opts()
+        i, o = one_of("table", table, self._tables), self._opts()
         if c.shape != (o.rows[i], o.cols[i]) or z.shape != (o.cols[i],):
             raise ValueError(f"project: cost {c.shape}, zero_ops {z.shape}, "
                              f"want {(o.rows[i], o.cols[i])}, {(o.cols[i],)}")
@@ -127,9 +128,6 @@ class Hypernet(Named):
             c.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
             z.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)), int(clip))
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Hypernet closed>"
+    def _about(self) -> str:
         s = self.settings
-        return (f"<hnas.Hypernet {s['kind']} {s['scale']} "
-                f"lambda={s['lambda_range']}>")
+        return f"{s['kind']} {s['scale']} lambda={s['lambda_range']}"

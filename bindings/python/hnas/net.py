@@ -8,8 +8,8 @@ import numpy as np
 
 from . import _abi
 from ._library import lib
-from ._options import (KINDS, assign, names_of, number, options, read_opts,
-                       texts)
+from ._options import (KINDS, assign, names_of, number, one_of, options,
+                       read_opts, texts)
 from ._whole import numbers
 from .context import Context, context_of
 from .data import plain_images
@@ -94,6 +94,10 @@ class Cell(Named):
             cell_flags(hard, drawn_only))
         return Tensor._of(entry, True)
 
+    def _about(self) -> str:
+        return (f"nodes={self.nodes} edges={len(self.edges)} "
+                f"channels={self.channels}")
+
 
 def cell_flags(hard: bool, drawn_only: bool) -> int:
     return int(_abi.HNAS_CELL_HARD * hard +
@@ -156,6 +160,7 @@ class Supernet(Named):
 
     @property
     def ctx(self) -> Context:
+        """Its context."""
         return self._ctx
 
     def _opts(self) -> Any:
@@ -173,6 +178,7 @@ class Supernet(Named):
 
     @property
     def ops(self) -> List[str]:
+        """The operations of each edge, the columns of alpha."""
         ops: List[str] = self.settings["ops"]
         return ops
 
@@ -184,7 +190,8 @@ class Supernet(Named):
     def kind(self, kind: str) -> Tuple[int, int, int]:
         """(cells, edges, operations) of "normal" or "reduce"."""
         out = [ctypes.c_int32() for _ in range(3)]
-        self._core.get(lib.hnas_supernet_get_kind, self, KINDS.index(kind),
+        self._core.get(lib.hnas_supernet_get_kind, self,
+                       one_of("kind", kind, KINDS),
                        *[ctypes.byref(o) for o in out])
         cells, edges, ops = (o.value for o in out)
         return cells, edges, ops
@@ -195,7 +202,7 @@ class Supernet(Named):
         out = np.zeros((n_edges, n_ops))
         where = out.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         self._core.call(lib.hnas_supernet_get_costs, self,
-                        KINDS.index(kind),
+                        one_of("kind", kind, KINDS),
                         number("metric", "HNAS_COST_", metric), where,
                         out.size)
         return out
@@ -260,10 +267,8 @@ class Supernet(Named):
         """Move all running statistics towards those of the last pass."""
         self._core.get(lib.hnas_supernet_update_norms, self, momentum)
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Supernet closed>"
+    def _about(self) -> str:
         s = self.settings
-        return (f"<hnas.Supernet image={s['image']} channels={s['channels']} "
+        return (f"image={s['image']} channels={s['channels']} "
                 f"cells={s['cells']} nodes={s['nodes']} "
-                f"weights={self.count()}>")
+                f"weights={self.count()}")

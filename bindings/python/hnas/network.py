@@ -64,6 +64,8 @@ class Network(Named):
                  auxiliary: bool = False) -> None:
         if not isinstance(arch, Arch):
             arch = Arch.read(arch, ctx)
+        elif ctx is not None:
+            arch._given(context_of(ctx)._core)  # not of another context
         opts = options("hnas_model_opts")
         shape = arch._shape
         for name in ("image", "classes", "channels", "cells", "nodes",
@@ -142,6 +144,9 @@ class Network(Named):
         """Take weights, statistics, mean and std over by name; lam: where the
         supernet generates weights, else that of the architecture."""
         named = source.net if isinstance(source, Bilevel) else source
+        if not isinstance(named, (Supernet, Network)):
+            raise TypeError(f"inherit: {type(named).__name__}, want a "
+                            "Supernet, Bilevel or Network")
         core = self._core
         with core.lock:
             params = ctypes.POINTER(_abi.hnas_params)()
@@ -200,18 +205,20 @@ class Network(Named):
         each epoch and where the training is cut.  callback(network, epoch,
         loss): True ends it.  Afterwards batch-norm's statistics are computed
         anew."""
-        data = dataset(self._ctx, x, y)
-        if not (resume and self.steps):
-            self.mean, self.std = _fit.normalisation(data, data.is_uint8)
+        data, epochs = dataset(self._ctx, x, y), _fit.counted(epochs)
+        resumed = resume and self.steps
+        mean, std = (self.mean, self.std) if resumed else \
+            _fit.normalisation(data, data.is_uint8)
         batches = data.batches(batch, shift=shift, flip=flip, cutout=cutout,
-                               mean=self.mean, std=self.std)
+                               mean=mean, std=std)
         total = epochs * len(batches)
-        if not (resume and self.steps):
+        if not resumed:
             settings.setdefault("total_steps", total)
             settings.setdefault("rate_steps", len(batches))
             self.begin(**settings)
         try:
-            with Progress(total, self.steps, "train", progress) as bar:
+            with _fit.images_of(self, (mean, std)), \
+                    Progress(total, self.steps, "train", progress) as bar:
                 while self.steps < total:
                     if self._epoch(batches, bar, checkpoint, callback):
                         break
@@ -304,7 +311,5 @@ class Network(Named):
         """The accuracy on images and labels, or a Dataset."""
         return self.evaluate(x, y).accuracy
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Network closed>"
-        return f"<hnas.Network params={self.cost.params} steps={self.steps}>"
+    def _about(self) -> str:
+        return f"params={self.cost.params} steps={self.steps}"

@@ -88,9 +88,9 @@ class Op(Named):
                        ctypes.byref(c))
         return cost_of(c)
 
-    def __repr__(self) -> str:
-        return (f"<hnas.Op {self.op_name} channels={self.channels} "
-                f"stride={self.stride}>")
+    def _about(self) -> str:
+        return (f"{self.op_name} channels={self.channels} "
+                f"stride={self.stride}")
 
 
 class Builder:

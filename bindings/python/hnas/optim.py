@@ -20,6 +20,9 @@ class _Optimizer(Handle):
             _abi.hnas_optim, lib.hnas_optim_destroy, function, context,
             Pointers(self.params), len(self.params), ctypes.byref(opts))
 
+    def _about(self) -> str:
+        return f"params={len(self.params)} steps={self.steps}"
+
     @property
     def steps(self) -> int:
         """Steps done."""

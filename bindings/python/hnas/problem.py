@@ -105,6 +105,9 @@ class Problem(Handle):
             return int(_abi.HNAS_OK)
         return int(_abi.HNAS_E_OP)
 
+    def _about(self) -> str:
+        return f"w={len(self.w)} u={len(self.u)} steps={self.steps}"
+
     def _ran(self, status: int) -> None:
         if status == _abi.HNAS_STOPPED:
             raise StoppedError(f"step {self.steps}: stopped", status)

@@ -16,7 +16,7 @@ from ._core import Entry, Handle
 from ._errors import InfeasibleError, StateError, error
 from ._library import lib
 from ._options import number
-from ._whole import check
+from ._whole import check, whole
 from .arch import Path, metric_limit
 from .context import Context, context_of
 from .data import (CALIBRATION, Dataset, as_images, floats, image_tensors,
@@ -36,6 +36,9 @@ class Predictor(Handle):
     _instead = "take share"
 
     def __init__(self, network: Network, threads: int = 1) -> None:
+        if not isinstance(network, Network):
+            raise TypeError(f"network: {type(network).__name__}, want "
+                            "hnas.Network")
         s = network.settings
         self._begin(network._core.create(
             _abi.hnas_predictor, lib.hnas_predictor_destroy,
@@ -47,6 +50,9 @@ class Predictor(Handle):
         self._entry, self.classes = entry, classes
         self._lock, self._runs = threading.RLock(), False
         self.mean, self.std = mean, std
+
+    def _about(self) -> str:
+        return f"classes={self.classes}"
 
     def share(self, threads: int = 1) -> "Predictor":
         """Another one over the same weights, for another thread."""
@@ -169,20 +175,25 @@ class NetworkSet(Handle):
         self._core.call(lib.hnas_set_save, self, os.fsencode(path),
                         text.encode())
 
+    def _about(self) -> str:
+        return f"members={len(self)} classes={self.classes}"
+
     def __len__(self) -> int:
         return int(self._read(lib.hnas_set_get_count))
 
     def member(self, index: int) -> Member:
-        n = len(self)
-        if not -n <= index < n:
-            raise IndexError(f"set: member {index} of {n}")
+        """The interval, the cost and the measured latency of a network."""
+        n, i = len(self), whole("index", index, ctypes.c_int64)
+        if not -n <= i < n:
+            raise IndexError(f"set: member {i} of {n}")
         m = _abi.hnas_set_member()
-        self._core.get(lib.hnas_set_get_member, self, index % n,
+        self._core.get(lib.hnas_set_get_member, self, i % n,
                        ctypes.byref(m))
         return Member(m.lo, m.hi, cost_of(m.cost), m.latency_us)
 
     @property
     def members(self) -> List[Member]:
+        """All of them, by lambda."""
         return [self.member(i) for i in range(len(self))]
 
     def calibrate(self, x: Any, first: bool = True) -> "NetworkSet":

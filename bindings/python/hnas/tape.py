@@ -44,20 +44,24 @@ class Norm(Handle):
 
     @property
     def weight(self) -> Optional[Tensor]:
+        """The factor a channel; None unless affine."""
         return self._tensors()[0]
 
     @property
     def bias(self) -> Optional[Tensor]:
+        """The summand a channel; None unless affine."""
         return self._tensors()[1]
 
     @property
     def running_mean(self) -> Tensor:
+        """The mean a channel."""
         t = self._tensors()[2]
         assert t is not None
         return t
 
     @property
     def running_var(self) -> Tensor:
+        """The variance a channel."""
         t = self._tensors()[3]
         assert t is not None
         return t
@@ -154,9 +158,11 @@ class Funcs:
         return self._func(lib.hnas_batch_norm, [x], norm)
 
     def max_pool_3x3(self, x: Any, stride: int = 1) -> Tensor:
+        """The largest of 3 x 3 pixels."""
         return self._func(lib.hnas_max_pool_3x3, [x], stride)
 
     def avg_pool_3x3(self, x: Any, stride: int = 1) -> Tensor:
+        """The mean of those of 3 x 3 pixels that are there."""
         return self._func(lib.hnas_avg_pool_3x3, [x], stride)
 
     def concat(self, x: Sequence[Any]) -> Tensor:
@@ -164,6 +170,7 @@ class Funcs:
         return self._list_func(lib.hnas_concat, x)
 
     def global_avg_pool(self, x: Any) -> Tensor:
+        """The mean of each channel, N x C."""
         return self._func(lib.hnas_global_avg_pool, [x])
 
     def cross_entropy(self, logits: Any, labels: Any) -> Tensor:
@@ -183,13 +190,18 @@ class Funcs:
                                numbers("index", index, ctypes.c_int64))
 
     def relax_softmax(self, alpha: Any, tau: float = 1.0) -> Tensor:
+        """softmax(alpha / tau), row by row"""
         return self._func(lib.hnas_relax_softmax, [alpha], tau)
 
     def relax_sigmoid(self, alpha: Any) -> Tensor:
+        """1 / (1 + exp(-alpha))"""
         return self._func(lib.hnas_relax_sigmoid, [alpha])
 
     def relax_gumbel(self, alpha: Any, noise: Any, tau: float = 1.0,
                      hard: bool = False) -> Tensor:
+        """softmax((alpha + noise) / tau), row by row; hard: the one-hot argmax,
+        with the gradient of the soft ones.  noise: Gumbel(0, 1), of your own,
+        E x O or N x E x O."""
         return self._func(lib.hnas_relax_gumbel, [alpha, noise], tau,
                           int(hard))
 
@@ -323,6 +335,7 @@ class Tape(Funcs, Handle):
         self._core.get(lib.hnas_tape_defer, self)
 
     def run(self) -> None:
+        """Compute what was deferred."""
         self._core.call(lib.hnas_tape_run, self)
 
     def backward(self, loss: Tensor) -> None:
@@ -349,6 +362,9 @@ class Tape(Funcs, Handle):
         self._core.get(lib.hnas_tape_get_memory, self, ctypes.byref(now),
                        ctypes.byref(peak))
         return now.value, peak.value
+
+    def _about(self) -> str:
+        return f"nodes={len(self)}"
 
     def __len__(self) -> int:
         return int(self._core.get(lib.hnas_tape_get_count, self))

@@ -10,7 +10,7 @@ from . import _abi, _arrays
 from ._core import Core, Entry, Given, Handle
 from ._errors import ShapeError, UnknownNameError
 from ._library import lib
-from ._options import name_of
+from ._options import name_of, number
 from .context import Context, context_of
 
 
@@ -56,16 +56,19 @@ class Tensor(Handle):
 
     @property
     def shape(self) -> Tuple[int, ...]:
+        """Up to four numbers."""
         shape: Tuple[int, ...] = _arrays.shape_of(self._core, self)[1]
         return shape
 
     @property
     def dtype(self) -> Any:
+        """float32, float64, int32 or uint8."""
         a, _ = _arrays.shape_of(self._core, self)
         return _arrays.OF_DTYPE[a.dtype]
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return int(self._read(lib.hnas_tensor_get_count))
 
     def numpy(self, copy: bool = False) -> Any:
@@ -115,12 +118,11 @@ class Tensor(Handle):
                                 lib.hnas_tensor_get_gradient, np.float32)
 
     def clear_gradient(self) -> None:
+        """Forget the gradient: a sweep adds to what is there."""
         self._core.get(lib.hnas_tensor_clear_gradient, self)
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<hnas.Tensor closed>"
-        return f"<hnas.Tensor {self.shape} {self.dtype}>"
+    def _about(self) -> str:
+        return f"{self.shape} {self.dtype}"
 
 
 class Pointers(Given):
@@ -212,6 +214,7 @@ class Named(Handle):
                     if kind != _abi.HNAS_PARAM_BUFFER}
 
     def clear_gradients(self) -> None:
+        """Forget all gradients."""
         with self._core.lock:
             for _, _, p in self._list():
                 self._core.get(lib.hnas_tensor_clear_gradient, p)
@@ -234,9 +237,8 @@ class Named(Handle):
 
     def count(self, kind: Optional[str] = "weight") -> int:
         """The number of elements of a kind; None: of all."""
-        number = 0 if kind is None else \
-            {"weight": 1, "arch": 2, "buffer": 3}[kind]
+        wanted = 0 if kind is None else number("kind", "HNAS_PARAM_", kind)
         core = self._core
         with core.lock:
             return int(lib.hnas_params_get_elements(self._params(core),
-                                                    number))
+                                                    wanted))

@@ -39,6 +39,34 @@ def test_close_may_be_repeated_and_the_object_says_so(ctx):
         hnas.Supernet(ctx)
 
 
+def test_every_object_says_what_it_is(world):
+    data, arch = hnas.Dataset(*world.train, world.ctx), \
+        world.search.query(1e-2)
+    t = hnas.Tensor([1.0], world.ctx, wanted=True)
+    things = {
+        data: "<hnas.Dataset (6, 1, 8, 8) float32 classes=2>",
+        data.batches(2): "<hnas.Batches 3 of 2>",
+        t: "<hnas.Tensor (1,) float32>",
+        hnas.Tape(world.ctx): "<hnas.Tape nodes=0>",
+        hnas.Norm(2, ctx=world.ctx): "<hnas.Norm>",
+        hnas.SGD([t], ctx=world.ctx): "<hnas.SGD params=1 steps=0>",
+        hnas.Problem(min, min, [t], [t], ctx=world.ctx):
+            "<hnas.Problem w=1 u=1 steps=0>",
+        hnas.Cell(1, channels=2, ctx=world.ctx):
+            "<hnas.Cell nodes=1 edges=2 channels=2>",
+        hnas.Op(world.ctx, "skip_connect"):
+            "<hnas.Op skip_connect channels=16 stride=1>",
+        hnas.Predictor(hnas.Network(arch)): "<hnas.Predictor classes=3>",
+        hnas.NetworkSet(world.net, world.search.path()):
+            "<hnas.NetworkSet members=1 classes=3>",
+        arch: repr(arch), world.ctx: repr(world.ctx)}
+    for thing, said in things.items():
+        assert repr(thing) == said and " at 0x" not in said
+    for thing in things:
+        thing.close()
+        assert repr(thing) == f"<hnas.{type(thing).__name__} closed>"
+
+
 def test_with_closes():
     with hnas.Context(threads=1) as ctx, hnas.Tape(ctx) as tape:
         pass

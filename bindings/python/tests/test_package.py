@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Installing, finding the library, types, pictures, the example of README."""
+import inspect
 import os
 import re
 import shutil
@@ -34,6 +35,20 @@ def test_the_version_is_the_librarys():
     assert hnas.__all__ == sorted(hnas.__all__)
     for name in hnas.__all__:
         assert hasattr(hnas, name)
+
+
+def test_help_has_a_text_for_everything():
+    without = []
+    for name in hnas.__all__:
+        thing = getattr(hnas, name)
+        if not callable(thing):
+            continue
+        members = inspect.getmembers(thing) if inspect.isclass(thing) else []
+        without += [f"{name}.{m}" for m, v in [("", thing), *members]
+                    if not m.startswith("_") and not isinstance(v, type) and
+                    (callable(v) or isinstance(v, property))
+                    and not inspect.getdoc(v)]
+    assert not without
 
 
 def test_pip_installs_it_with_the_library_beside_it(tmp_path):
