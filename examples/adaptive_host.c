@@ -130,6 +130,9 @@ static hnas_status make_search(struct host *h)
 {
     hnas_status st = create_search(h);
 
+    printf("a search of %d steps, whose networks know little: name a SEARCH "
+           "of your own for better ones\n",
+           STEPS);
     for (int64_t i = 0; i < STEPS && st >= 0; i++) {
         hnas_batch train = {NULL, NULL}, valid = {NULL, NULL};
 

@@ -4,19 +4,19 @@
  * The differentiable primitives.
  *
  * Every func checks its inputs, appends a record to the tape (and one for an
- * input that it can't read as it lies) and gives a new tensor.  None
- * broadcasts; none works in place.
+ * input that it can't read as it is) and gives a new tensor.  None broadcasts.
  *
  * Common to all of them.  *out is a new reference, the caller's; its value
  * lives in the tape until the reset.  tape NULL: nothing is recorded and *out
  * is a leaf with memory of its own.  Inputs are borrowed; the tape holds
- * references to leaves until its reset.  All belong to one context.
+ * references to leaves until its reset.  All are of one context, but leaves
+ * that want no gradient.
  *
- * The common errors: E_ARG NULL argument other than tape; E_TYPE an input is
- * not float32; E_SHAPE its rank; E_STATE its value is gone, it was recorded on
- * another tape, or the tape was swept; E_NOMEM.  On error *out is NULL; copies
- * of inputs may stay on the tape, unread.  On a deferred tape, what only the
- * computation finds is answered by hnas_tape_run.
+ * The common errors: E_ARG NULL argument other than tape, or another context's;
+ * E_TYPE an input is not float32; E_SHAPE its rank; E_STATE its value is gone,
+ * it was recorded on another tape, or the tape was swept; E_NOMEM.  On error
+ * *out is NULL; copies of inputs may stay on the tape, unread.  On a deferred
+ * tape, what only the computation finds is answered by hnas_tape_run.
  */
 #ifndef HNAS_FUNC_H
 #define HNAS_FUNC_H

@@ -165,15 +165,16 @@ Tensor wrap(const Context &ctx, Number *data,
             std::initializer_list<int64_t> dims)
 {
     constexpr bool is_float = std::is_same_v<Number, float>;
+    constexpr bool is_byte = std::is_same_v<Number, uint8_t>;
     hnas_array array = {};
 
-    static_assert(is_float || std::is_same_v<Number, int32_t>,
-                  "the library takes float and int32_t");
+    static_assert(is_float || is_byte || std::is_same_v<Number, int32_t>,
+                  "the library takes float, int32_t and uint8_t");
     if (dims.size() > HNAS_MAX_RANK)
         throw Error(HNAS_E_SHAPE, "wrap: more dims than HNAS_MAX_RANK");
     array.size = sizeof array;
     array.data = data;
-    array.dtype = is_float ? HNAS_FLOAT32 : HNAS_INT32;
+    array.dtype = is_float ? HNAS_FLOAT32 : is_byte ? HNAS_UINT8 : HNAS_INT32;
     for (const int64_t n : dims)
         array.dims[array.rank++] = n;
     return make<Tensor>(ctx, hnas_tensor_wrap, ctx, &array);

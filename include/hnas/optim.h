@@ -74,8 +74,8 @@ typedef struct hnas_optim hnas_optim;
  *            references to the tensors.
  * Gradient   a tensor without gradient counts as gradient 0.
  * Threads    one context, one thread at a time.
- * Errors     E_ARG NULL argument, opts->size not set, a tensor NULL or of
- *            another context; E_RANGE a field or n; E_TYPE; E_STATE not a
+ * Errors     E_ARG NULL argument, opts->size not set, a tensor NULL, twice or
+ *            of another context; E_RANGE a field or n; E_TYPE; E_STATE not a
  *            leaf; E_SHAPE strides; E_NOMEM.  On error *out is NULL.
  * Source     torch.optim.SGD after clip_grad_norm_.
  * Since      0.1

@@ -54,8 +54,14 @@ static hnas_status check_opts(struct hnas_context *ctx,
 static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,
                              hnas_tensor *const *list, int64_t n)
 {
-    hnas_tensor **copy = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *copy);
+    hnas_tensor **copy;
 
+    for (int64_t i = 0; i < n; i++)
+        if (!list[i])
+            return hn_fail(ctx, HNAS_E_ARG,
+                           "problem: a tensor of w or u is "
+                           "NULL");
+    copy = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *copy);
     if (!copy)
         return hn_fail_nomem(ctx, "bilevel optimizer");
     for (int64_t i = 0; i < n; i++)
@@ -67,9 +73,24 @@ static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,
     return HNAS_OK;
 }
 
+/* Few are in u; each list alone is checked by its optimizer. */
+static hnas_status check_apart(struct hnas_context *ctx, const hnas_problem *p)
+{
+    for (int64_t i = 0; i < p->n_u; i++)
+        for (int64_t k = 0; k < p->n_w; k++)
+            if (p->u[i] == p->w[k])
+                return hn_fail(ctx, HNAS_E_ARG,
+                               "problem: u[%lld] is w[%lld], want each once",
+                               (long long)i, (long long)k);
+    return HNAS_OK;
+}
+
 static hnas_status fill(struct hnas_bilevel *b, const hnas_problem *p)
 {
-    hnas_status st = copy_list(&b->w, b->ctx, p->w, p->n_w);
+    hnas_status st = check_apart(b->ctx, p);
+
+    if (st == HNAS_OK)
+        st = copy_list(&b->w, b->ctx, p->w, p->n_w);
 
     if (st == HNAS_OK)
         st = copy_list(&b->u, b->ctx, p->u, p->n_u);

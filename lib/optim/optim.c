@@ -3,6 +3,7 @@
 #include "optim/optim.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fpmode.h"
@@ -20,6 +21,33 @@ static int is_dense(const struct hnas_tensor *t)
         step *= t->dim[i];
     }
     return 1;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* A tensor that is listed twice would move twice a step. */
+static hnas_status check_repeats(struct hnas_context *ctx,
+                                 struct hnas_tensor *const *params, int64_t n)
+{
+    uintptr_t *sorted = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *sorted);
+    hnas_status st = HNAS_OK;
+
+    if (!sorted)
+        return hn_fail_nomem(ctx, "optimizer");
+    for (int64_t i = 0; i < n; i++)
+        sorted[i] = (uintptr_t)params[i];
+    qsort(sorted, (size_t)n, sizeof *sorted, compare);
+    for (int64_t i = 1; i < n && st == HNAS_OK; i++)
+        if (sorted[i] == sorted[i - 1])
+            st = hn_fail(ctx, HNAS_E_ARG,
+                         "params: a tensor twice, want each once");
+    hn_free(&ctx->alloc, sorted);
+    return st;
 }
 
 static hnas_status check_params(struct hnas_context *ctx,
@@ -46,7 +74,7 @@ static hnas_status check_params(struct hnas_context *ctx,
                            "params[%lld]: strides, want contiguous elements",
                            (long long)i);
     }
-    return HNAS_OK;
+    return check_repeats(ctx, params, n);
 }
 
 static hnas_status add_state(hnas_optim *optim, int32_t state)

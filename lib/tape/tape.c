@@ -306,6 +306,13 @@ static hnas_status set_inputs(struct hn_node *node, const struct hn_make *make)
     for (int32_t i = 0; i < make->n_in; i++) {
         struct hnas_tensor *t = make->in[i];
 
+        if (t->ctx != node->ctx && hn_wants(t) &&
+            !(node->tape->mode & HNAS_TAPE_NO_GRADIENT))
+            return hn_fail(
+                node->ctx, HNAS_E_ARG,
+                "%s: input %d, which wants a gradient, is of another "
+                "context",
+                make->rule->name, (int)i);
         if (t->record && t->record->tape != node->tape)
             return hn_fail(node->ctx, HNAS_E_STATE,
                            "%s: input %d was recorded on another tape",

@@ -532,17 +532,21 @@ START_TEST(bad_arguments_are_refused)
     const hnas_problem good = {sizeof good, loss, NULL, NULL, &seen,
                                &w,          1,    &a,   1};
     const double lambda = 0.01;
-    hnas_problem bad[5];
+    hnas_tensor *nothing = NULL;
+    hnas_problem bad[8];
     hnas_bilevel_opts o[7];
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 8; i++)
         bad[i] = good;
     bad[0].size = 0;
     bad[1].loss = NULL;
     bad[2].w = NULL;
     bad[3].n_u = 0;
     bad[4].n_w = -1;
-    for (int i = 0; i < 5; i++) {
+    bad[5].u = &w; /* as well as w */
+    bad[6].w = &nothing;
+    bad[7].u = &nothing;
+    for (int i = 0; i < 8; i++) {
         ck_assert_int_eq(hnas_bilevel_create(&bilevel, ctx, &bad[i], NULL),
                          HNAS_E_ARG);
         ck_assert_ptr_null(bilevel);

@@ -353,7 +353,7 @@ START_TEST(create_refuses_what_it_cannot_move)
 {
     float numbers[8] = {0};
     hnas_array array;
-    hnas_tensor *strided, *integers, *list[1];
+    hnas_tensor *strided, *integers, *list[1], *twice[3];
     const int64_t two[1] = {2};
     hnas_sgd_opts bad;
     hnas_optim *optim;
@@ -374,6 +374,11 @@ START_TEST(create_refuses_what_it_cannot_move)
     ck_assert_int_eq(hnas_sgd_create(&optim, ctx, list, 1, NULL), HNAS_E_TYPE);
     list[0] = NULL;
     ck_assert_int_eq(hnas_sgd_create(&optim, ctx, list, 1, NULL), HNAS_E_ARG);
+    twice[0] = twice[2] = param[0];
+    twice[1] = param[1];
+    ck_assert_int_eq(hnas_sgd_create(&optim, ctx, twice, 3, NULL), HNAS_E_ARG);
+    ck_assert_str_eq(hnas_context_message(ctx),
+                     "params: a tensor twice, want each once");
     bad = settings(1, 0, 0, 0);
     ck_assert_int_eq(hnas_sgd_create(&optim, ctx, param, 2, &bad),
                      HNAS_E_RANGE);

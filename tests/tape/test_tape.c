@@ -212,6 +212,25 @@ START_TEST(backward_refuses_what_is_no_loss_of_this_tape)
 }
 END_TEST
 
+START_TEST(a_weight_of_another_context_is_refused)
+{
+    hnas_context *other;
+    hnas_tensor *x, *y;
+    const int64_t two[1] = {2};
+    const int64_t n = hnas_tape_get_count(tape);
+
+    ck_assert_int_eq(hnas_context_create(&other, NULL), HNAS_OK);
+    ck_assert_int_eq(hnas_tensor_create(&x, other, HN_REAL, 1, two), HNAS_OK);
+    hnas_tensor_set_wanted(x, 1);
+    ck_assert_int_eq(hnas_affine(&y, tape, x, 1, 0), HNAS_E_ARG);
+    ck_assert_ptr_null(y);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "another context"));
+    ck_assert_int_eq(hnas_tape_get_count(tape), n);
+    hnas_tensor_unref(x);
+    hnas_context_destroy(other);
+}
+END_TEST
+
 START_TEST(an_input_of_another_tape_is_refused)
 {
     hnas_tape *other;
@@ -392,6 +411,7 @@ int main(void)
     tcase_add_test(t, gradients_add_up_until_they_are_cleared);
     tcase_add_test(t, a_second_sweep_is_refused);
     tcase_add_test(t, backward_refuses_what_is_no_loss_of_this_tape);
+    tcase_add_test(t, a_weight_of_another_context_is_refused);
     tcase_add_test(t, an_input_of_another_tape_is_refused);
     tcase_add_test(t, reset_takes_values_but_no_handles);
     tcase_add_test(t, a_recorded_value_is_read_only);
