@@ -416,7 +416,8 @@ HNAS_API hnas_status hnas_predictor_share(hnas_predictor **out,
 /**
  * Release a predictor.
  *
- * Shapes     predictor NULL: nothing is done.
+ * Shapes     predictor NULL, or called from its own operation: nothing is
+ *            done.
  * Units      none.
  * Ownership  what it copied is gone, once no other predictor shares it.
  * Gradient   none.
@@ -440,7 +441,8 @@ HNAS_API void hnas_predictor_destroy(hnas_predictor *predictor);
  * Threads    one predictor, one thread at a time; different predictors are
  *            free, those of one model too.
  * Errors     E_ARG NULL argument, NULL data or images->size not set; E_TYPE;
- *            E_SHAPE images or count; E_OP a host's operation failed, and
+ *            E_SHAPE images or count; E_STATE called from its own operation;
+ *            E_OP a host's operation failed, and
  *            logits hold nothing.  See hnas_predictor_message.
  * Source     own.
  * Since      0.1

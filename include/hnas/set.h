@@ -235,8 +235,8 @@ HNAS_API hnas_status hnas_set_create_predictor(hnas_predictor **out,
  * Ownership  no memory is allocated, here or by the next prediction.
  * Gradient   none.
  * Threads    one predictor, one thread at a time; others are not switched.
- * Errors     E_ARG NULL predictor; E_RANGE index.  On error nothing has
- *            changed.
+ * Errors     E_ARG NULL predictor; E_RANGE index; E_STATE called from its own
+ *            operation.  On error nothing has changed.
  * Source     own.
  * Since      0.1
  */

@@ -218,7 +218,7 @@ void hnas_predictor_destroy(hnas_predictor *predictor)
     struct hnas_predictor *p = predictor;
     struct hnas_context *ctx;
 
-    if (!p)
+    if (!p || hn_expect_idle(p->ctx, "hnas_predictor_destroy") < 0)
         return;
     ctx = p->ctx;
     for (int32_t i = 0; p->plan && i < p->frozen->n * ctx->n_threads; i++) {
@@ -238,8 +238,13 @@ void hnas_predictor_destroy(hnas_predictor *predictor)
 
 hnas_status hnas_predictor_switch(hnas_predictor *predictor, int32_t index)
 {
+    hnas_status st;
+
     if (!predictor)
         return HNAS_E_ARG;
+    st = hn_expect_idle(predictor->ctx, "hnas_predictor_switch");
+    if (st < 0)
+        return st;
     if (index < 0 || index >= predictor->frozen->n)
         return hn_fail(predictor->ctx, HNAS_E_RANGE,
                        "predictor: network %d, want 0..%d", (int)index,
@@ -347,7 +352,9 @@ hnas_status hnas_predictor_run(hnas_predictor *predictor,
 
     if (!predictor || !images || !logits)
         return HNAS_E_ARG;
-    st = check(predictor, images, count);
+    st = hn_expect_idle(predictor->ctx, "hnas_predictor_run");
+    if (st == HNAS_OK)
+        st = check(predictor, images, count);
     if (st < 0)
         return st;
     r.images = images->data;

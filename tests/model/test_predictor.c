@@ -196,13 +196,30 @@ static hnas_status twice_visit(void *user, const hnas_array *x,
 }
 
 static pthread_t home;
-static atomic_int n_strangers; /* calls that came on another thread */
+static atomic_int n_strangers;  /* calls that came on another thread */
+static hnas_predictor *meddled; /* with, from inside; NULL: nothing is */
+
+/* A func that asks for, turns and releases what it is a part of. */
+static void meddle(hnas_predictor *p)
+{
+    hnas_array a = array_of(pixels, 1);
+    float logits[3] = {7, 7, 7};
+
+    ck_assert_int_eq(hnas_predictor_run(p, &a, logits, 3), HNAS_E_STATE);
+    ck_assert(logits[0] == 7 && logits[2] == 7);
+    ck_assert_ptr_nonnull(
+        strstr(hnas_predictor_message(p), "hnas_predictor_run: called from"));
+    ck_assert_int_eq(hnas_predictor_switch(p, 0), HNAS_E_STATE);
+    hnas_predictor_destroy(p);
+}
 
 static hnas_status twice_forward(void *user, const hnas_array *in, int32_t n_in,
                                  const hnas_array *out)
 {
     (void)n_in;
     n_strangers += !pthread_equal(pthread_self(), home);
+    if (meddled)
+        meddle(meddled);
     return twice_visit(user, in, out, NULL);
 }
 
@@ -305,6 +322,27 @@ START_TEST(a_func_of_the_host_is_called_on_the_calling_thread)
         ck_assert_mem_eq(want, got, sizeof got);
         hnas_predictor_destroy(p);
     }
+    hnas_model_destroy(m);
+}
+END_TEST
+
+START_TEST(a_func_of_the_host_cant_ask_the_predictor_it_is_part_of)
+{
+    static const int64_t size[3] = {2, WORLD_SIZE, WORLD_SIZE};
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_predictor *p;
+    hnas_model *m;
+
+    ck_assert_int_eq(hnas_op_register(w.ctx, &twice), 0);
+    m = model_of("host_twice", size, 0, &w.batch);
+    ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
+    ck_assert_int_eq(hnas_predictor_run(p, &a, want, LOGITS), 0);
+    meddled = p;
+    ck_assert_int_eq(hnas_predictor_run(p, &a, got, LOGITS), 0);
+    meddled = NULL;
+    ck_assert_mem_eq(want, got, sizeof got);
+    hnas_predictor_destroy(p);
     hnas_model_destroy(m);
 }
 END_TEST
@@ -543,6 +581,7 @@ int main(void)
     tcase_add_test(t, logits_are_the_models_for_any_threads);
     tcase_add_test(t, every_operation_gives_the_models_logits_at_odd_sizes);
     tcase_add_test(t, a_func_of_the_host_is_called_on_the_calling_thread);
+    tcase_add_test(t, a_func_of_the_host_cant_ask_the_predictor_it_is_part_of);
     tcase_add_test(t, a_prediction_takes_no_memory_and_needs_no_model);
     tcase_add_test(t, images_are_read_by_their_strides);
     tcase_add_test(t, predictors_of_one_model_run_side_by_side);
