@@ -67,18 +67,11 @@ static hnas_status inherit(hnas_model **out, hnas_context *ctx,
                            double lambda)
 {
     const hnas_params *weights;
-    hnas_supernet_opts n;
     hnas_model_opts o;
     hnas_status st;
 
-    hnas_supernet_get_opts(net, &n, sizeof n);
     hnas_model_opts_init(&o, sizeof o);
-    memcpy(o.image, n.image, sizeof o.image);
-    o.classes = n.classes;
-    o.channels = n.channels;
-    o.cells = n.cells;
-    o.nodes = n.nodes;
-    o.stem_multiplier = n.stem_multiplier;
+    hnas_model_opts_fit(&o, net);
     st = hnas_model_create(out, ctx, arch, &o);
     if (st == HNAS_OK)
         st = hnas_supernet_get_weights_at(&weights, net, lambda);

@@ -48,6 +48,22 @@ typedef struct hnas_model_opts {
  */
 HNAS_API void hnas_model_opts_init(hnas_model_opts *opts, size_t size);
 
+/**
+ * Take image, classes, channels, cells, nodes and stem from a supernet, so that
+ * its architectures make networks that inherit its weights.
+ *
+ * Shapes     opts: hnas_model_opts_init was called on the whole struct.
+ * Units      affine and auxiliary stay.
+ * Ownership  opts is the caller's; net is read.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     none.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API void hnas_model_opts_fit(hnas_model_opts *opts,
+                                  const hnas_supernet *net);
+
 /** A discrete network with its weights and, once it trains, its optimizer;
  * opaque. */
 typedef struct hnas_model hnas_model;
@@ -58,8 +74,8 @@ typedef struct hnas_model hnas_model;
  * Shapes     as hnas_supernet_create, whose ranges hold; an edge carries the
  *            one operation that arch keeps.  The shape need not be that of the
  *            net that arch was derived from, but its kinds of cell must be.
- * Units      opts NULL: the defaults, whatever net arch was derived from.
- *            Weights start from the context's seed.
+ * Units      opts NULL: the defaults, whatever net arch was derived from; see
+ *            hnas_model_opts_fit.  Weights start from the context's seed.
  * Ownership  *out: the caller's, released with hnas_model_destroy; it does not
  *            need arch afterwards.  opts is copied.
  * Gradient   its weights want one.

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#include "base/fpmode.h"
 #include "arch/arch.h"
+#include "base/fpmode.h"
+#include "net/supernet.h"
 
 void hnas_model_opts_init(hnas_model_opts *opts, size_t size)
 {
@@ -21,6 +22,18 @@ void hnas_model_opts_init(hnas_model_opts *opts, size_t size)
     o.nodes = 4;
     o.stem_multiplier = 3;
     memcpy(opts, &o, o.size);
+}
+
+void hnas_model_opts_fit(hnas_model_opts *opts, const hnas_supernet *net)
+{
+    const hnas_supernet_opts *n = &net->opts;
+
+    memcpy(opts->image, n->image, sizeof opts->image);
+    opts->classes = n->classes;
+    opts->channels = n->channels;
+    opts->cells = n->cells;
+    opts->nodes = n->nodes;
+    opts->stem_multiplier = n->stem_multiplier;
 }
 
 static struct hn_macro macro_of(const hnas_model_opts *o)

@@ -146,17 +146,6 @@ static hnas_status add_piece(struct hnas_set *s, int32_t index,
     return st;
 }
 
-static void shape_of(hnas_model_opts *o, const hnas_supernet_opts *net)
-{
-    hnas_model_opts_init(o, sizeof *o);
-    memcpy(o->image, net->image, sizeof o->image);
-    o->classes = net->classes;
-    o->channels = net->channels;
-    o->cells = net->cells;
-    o->nodes = net->nodes;
-    o->stem_multiplier = net->stem_multiplier;
-}
-
 hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
                             const hnas_path *path)
 {
@@ -170,7 +159,8 @@ hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
     if (path->space != hn_supernet_space(net))
         return hn_fail(net->ctx, HNAS_E_MISMATCH,
                        "set: the path is another supernet's");
-    shape_of(&o, &net->opts);
+    hnas_model_opts_init(&o, sizeof o);
+    hnas_model_opts_fit(&o, net);
     st = hn_set_make(out, net->ctx, path->n);
     for (int32_t i = 0; i < path->n && st == HNAS_OK; i++)
         st = add_piece(*out, i, path, &o, &net->network);

@@ -262,6 +262,26 @@ START_TEST(measures_of_a_confusion)
 }
 END_TEST
 
+START_TEST(options_take_a_supernets_shape)
+{
+    const hnas_model_opts *want = &w.opts;
+    hnas_supernet_opts s;
+    hnas_model_opts o;
+
+    hnas_model_opts_init(&o, sizeof o);
+    o.affine = o.auxiliary = 1;
+    hnas_model_opts_fit(&o, w.net);
+    hnas_supernet_get_opts(w.net, &s, sizeof s);
+    ck_assert_mem_eq(o.image, want->image, sizeof o.image);
+    ck_assert_int_eq(o.classes, want->classes);
+    ck_assert_int_eq(o.channels, want->channels);
+    ck_assert_int_eq(o.cells, want->cells);
+    ck_assert_int_eq(o.nodes, want->nodes);
+    ck_assert_int_eq(o.stem_multiplier, s.stem_multiplier);
+    ck_assert(o.affine && o.auxiliary);
+}
+END_TEST
+
 START_TEST(another_shape_is_named)
 {
     hnas_arch *arch = world_random_arch(&w, HNAS_RULE_ARGMAX);
@@ -337,6 +357,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, inherited_weights_give_the_supernets_logits_bit_for_bit);
+    tcase_add_test(t, options_take_a_supernets_shape);
     tcase_add_test(t, costs_and_weights_are_those_of_the_architecture);
     tcase_add_test(t, affine_weights_are_counted_and_the_auxiliary_head_is_not);
     tcase_add_test(t, what_nothing_reads_is_neither_built_nor_computed);

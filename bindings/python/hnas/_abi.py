@@ -884,6 +884,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         POINTER(hnas_context), c_char_p]),
     "hnas_model_load_kept": (c_int32, [POINTER(POINTER(hnas_model)),
         POINTER(hnas_context), c_char_p, POINTER(c_int32)]),
+    "hnas_model_opts_fit": (None, [POINTER(hnas_model_opts),
+        POINTER(hnas_supernet)]),
     "hnas_model_opts_init": (None, [POINTER(hnas_model_opts), c_size_t]),
     "hnas_model_predict": (c_int32, [POINTER(hnas_model), POINTER(hnas_tensor),
         POINTER(c_float), c_int64]),
