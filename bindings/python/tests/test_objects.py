@@ -42,7 +42,7 @@ def test_close_may_be_repeated_and_the_object_says_so(ctx):
 def test_every_object_says_what_it_is(world):
     data, arch = hnas.Dataset(*world.train, world.ctx), \
         world.search.query(1e-2)
-    t = hnas.Tensor([1.0], world.ctx, wanted=True)
+    t, u = (hnas.Tensor([1.0], world.ctx, wanted=True) for _ in range(2))
     things = {
         data: "<hnas.Dataset (6, 1, 8, 8) float32 classes=2>",
         data.batches(2): "<hnas.Batches 3 of 2>",
@@ -50,7 +50,7 @@ def test_every_object_says_what_it_is(world):
         hnas.Tape(world.ctx): "<hnas.Tape nodes=0>",
         hnas.Norm(2, ctx=world.ctx): "<hnas.Norm>",
         hnas.SGD([t], ctx=world.ctx): "<hnas.SGD params=1 steps=0>",
-        hnas.Problem(min, min, [t], [t], ctx=world.ctx):
+        hnas.Problem(min, min, [t], [u], ctx=world.ctx):
             "<hnas.Problem w=1 u=1 steps=0>",
         hnas.Cell(1, channels=2, ctx=world.ctx):
             "<hnas.Cell nodes=1 edges=2 channels=2>",
