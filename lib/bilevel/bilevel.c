@@ -59,8 +59,7 @@ static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,
     for (int64_t i = 0; i < n; i++)
         if (!list[i])
             return hn_fail(ctx, HNAS_E_ARG,
-                           "problem: a tensor of w or u is "
-                           "NULL");
+                           "problem: a tensor of w or u is NULL");
     copy = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *copy);
     if (!copy)
         return hn_fail_nomem(ctx, "bilevel optimizer");
@@ -87,13 +86,12 @@ static hnas_status check_apart(struct hnas_context *ctx, const hnas_problem *p)
 
 static hnas_status fill(struct hnas_bilevel *b, const hnas_problem *p)
 {
-    hnas_status st = check_apart(b->ctx, p);
-
-    if (st == HNAS_OK)
-        st = copy_list(&b->w, b->ctx, p->w, p->n_w);
+    hnas_status st = copy_list(&b->w, b->ctx, p->w, p->n_w);
 
     if (st == HNAS_OK)
         st = copy_list(&b->u, b->ctx, p->u, p->n_u);
+    if (st == HNAS_OK)
+        st = check_apart(b->ctx, p);
     b->problem = *p;
     b->problem.w = b->w;
     b->problem.u = b->u;

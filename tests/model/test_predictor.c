@@ -300,16 +300,21 @@ START_TEST(every_operation_gives_the_models_logits_at_odd_sizes)
 }
 END_TEST
 
-START_TEST(a_func_of_the_host_is_called_on_the_calling_thread)
+static hnas_model *model_of_the_host(void)
 {
     static const int64_t size[3] = {2, WORLD_SIZE, WORLD_SIZE};
-    hnas_array a = array_of(pixels, WORLD_IMAGES);
-    float want[LOGITS], got[LOGITS];
-    hnas_predictor *p;
-    hnas_model *m;
 
     ck_assert_int_eq(hnas_op_register(w.ctx, &twice), 0);
-    m = model_of("host_twice", size, 0, &w.batch);
+    return model_of("host_twice", size, 0, &w.batch);
+}
+
+START_TEST(a_func_of_the_host_is_called_on_the_calling_thread)
+{
+    hnas_array a = array_of(pixels, WORLD_IMAGES);
+    float want[LOGITS], got[LOGITS];
+    hnas_model *m = model_of_the_host();
+    hnas_predictor *p;
+
     home = pthread_self();
     for (int32_t threads = 1; threads <= 4; threads += 3) {
         n_strangers = 0;
@@ -328,14 +333,11 @@ END_TEST
 
 START_TEST(a_func_of_the_host_cant_ask_the_predictor_it_is_part_of)
 {
-    static const int64_t size[3] = {2, WORLD_SIZE, WORLD_SIZE};
     hnas_array a = array_of(pixels, WORLD_IMAGES);
     float want[LOGITS], got[LOGITS];
+    hnas_model *m = model_of_the_host();
     hnas_predictor *p;
-    hnas_model *m;
 
-    ck_assert_int_eq(hnas_op_register(w.ctx, &twice), 0);
-    m = model_of("host_twice", size, 0, &w.batch);
     ck_assert_int_eq(hnas_predictor_create(&p, m, 1), 0);
     ck_assert_int_eq(hnas_predictor_run(p, &a, want, LOGITS), 0);
     meddled = p;
