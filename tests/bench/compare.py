@@ -102,7 +102,7 @@ def measure(row, build, rounds):
     """Medians and peaks by contestant."""
     values = {label: [] for label in row.labels}
     peaks = dict.fromkeys(row.labels, 0)
-    level = gpu = None
+    level = gpu = pytorch = None
     for number in range(rounds):
         for label in row.labels:
             result = run(row.command(label), build)
@@ -110,6 +110,7 @@ def measure(row, build, rounds):
             peaks[label] = max(peaks[label], result.get("peak_bytes") or 0)
             level = result.get("level", result.get("kernels", level))
             gpu = result.get("gpu") or gpu
+            pytorch = result.get("pytorch", pytorch)
             value = result.get(row.key)
             shown = "done" if value is None or isinstance(value, list) else f"{value:.6g}"
             text = f"{row.name}: round {number + 1}/{rounds}, {label}: {shown}"
@@ -120,6 +121,7 @@ def measure(row, build, rounds):
         "rounds": rounds,
         "machine": machine() + (f", {gpu}" if gpu else ""),
         "level": level,
+        **({"pytorch": pytorch} if pytorch else {}),
     }
 
 

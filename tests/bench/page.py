@@ -50,7 +50,7 @@ ELSEWHERE = "elsewhere"  # results of other machines, by machine
 
 ON_ANOTHER = """## On {machine}
 
-Rows of the first table there, {rounds} round(s) (`compare.py --elsewhere`).
+Rows of the first table there{peer}, {rounds} round(s) (`compare.py --elsewhere`).
 
 | row | libhnas | channels_last | NCHW | times faster |
 |---|---|---|---|---|
@@ -275,7 +275,9 @@ def on_another(place, results):
             result = results[name]
             cells = [*(result["values"][k] for k in row.labels), figure(row, result)[0]]
             lines.append("| " + " | ".join([row.title, *map(number, cells)]) + " |")
-    return ON_ANOTHER.format(machine=place, rounds=rounds) + "\n".join(lines)
+    versions = sorted({result["pytorch"] for result in results.values() if "pytorch" in result})
+    peer = f", beside PyTorch {' and '.join(versions)}" if versions else ""
+    return ON_ANOTHER.format(machine=place, rounds=rounds, peer=peer) + "\n".join(lines)
 
 
 def missing(results):

@@ -216,6 +216,7 @@ def main():
         "layout": args.layout,
         "gpu": torch.cuda.get_device_name() if args.device == "cuda" else None,
         "order": args.order,
+        "pytorch": torch.__version__,
     }
     print(json.dumps(report))
 
