@@ -139,7 +139,8 @@ HNAS_API hnas_status hnas_context_create(hnas_context **out,
 HNAS_API void hnas_context_destroy(hnas_context *ctx);
 
 /**
- * Tell the line that the last failing call left, "" if none did.
+ * Tell the line that the last failing call left, "" if none did.  A call whose
+ * own handle is NULL knows no context and leaves none.
  *
  * Shapes     a NUL-terminated string of at most 511 bytes.  ctx NULL: "".
  * Units      none.

@@ -92,7 +92,7 @@ hnas_status hnas_arch_from_edges(hnas_arch **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !edges || !n_edges)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "arch from edges: out, edges or n_edges");
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         has[k] = edges[k] != NULL;
         n[k] = has[k] ? n_edges[k] : 0;

@@ -30,7 +30,7 @@ static hnas_status create_path(hnas_path **out, const hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net), "path: out or hyper");
     hnas_path_opts_init(&o, sizeof o);
     if (opts) {
         st = hn_opts_merge(&o, sizeof o, opts);
@@ -114,7 +114,7 @@ hnas_status hnas_path_get_arch(hnas_arch **out, const hnas_path *path,
     if (out)
         *out = NULL;
     if (!out || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL, "path get arch: out");
     st = check_index(path, index);
     if (st < 0)
         return st;
@@ -175,7 +175,7 @@ hnas_status hnas_path_find_budget(int32_t *index, const hnas_path *path,
                                   int32_t metric, int64_t limit)
 {
     if (!index || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL, "path find budget: index");
     return find_budget(index, path, metric, (double)limit);
 }
 
@@ -183,7 +183,8 @@ hnas_status hnas_path_find_table_budget(int32_t *index, const hnas_path *path,
                                         double limit)
 {
     if (!index || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL,
+                            "path find table budget: index");
     if (isnan(limit))
         return hn_fail(path->ctx, HNAS_E_RANGE, "limit: NaN, want a number");
     return find_budget(index, path, HNAS_COST_TABLE, limit);
@@ -214,7 +215,8 @@ hnas_status hnas_path_pareto(int32_t *index, int32_t *n, const hnas_path *path,
     hnas_status st;
 
     if (!index || !n || !path || !quality)
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL,
+                            "path pareto: index, n or quality");
     st = check_metric(path, metric);
     if (st < 0)
         return st;
@@ -273,7 +275,8 @@ hnas_status hnas_path_write_change(const hnas_path *path, int32_t index,
     if (length)
         *length = 0;
     if (!path || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL,
+                            "path change: length or buffer");
     st = check_index(path, index);
     if (st < 0)
         return st;

@@ -9,7 +9,8 @@ hnas_status hnas_arch_derive(hnas_arch **out, const hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "arch derive: out or hyper");
     return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda, rule,
                           HN_THETA);
 }
@@ -22,7 +23,8 @@ hnas_status hnas_arch_derive_threshold(hnas_arch **out,
     if (out)
         *out = NULL;
     if (!out || !net || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "arch derive threshold: out or hyper");
     return hn_arch_derive(out, hn_supernet_space(net), hyper, lambda,
                           HNAS_RULE_THRESHOLD, theta);
 }
@@ -34,7 +36,8 @@ hnas_status hnas_arch_from_alpha(hnas_arch **out, const hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !alpha)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "arch from alpha: out or alpha");
     return hn_arch_from_alpha(out, hn_supernet_space(net), alpha, rule, metric,
                               HN_THETA);
 }
@@ -47,7 +50,8 @@ hnas_status hnas_arch_from_alpha_threshold(hnas_arch **out,
     if (out)
         *out = NULL;
     if (!out || !net || !alpha)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "arch from alpha threshold: out or alpha");
     return hn_arch_from_alpha(out, hn_supernet_space(net), alpha,
                               HNAS_RULE_THRESHOLD, metric, theta);
 }

@@ -117,7 +117,7 @@ hnas_status hnas_bilevel_create(hnas_bilevel **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !problem)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "bilevel create: out or problem");
     if (problem->size < sizeof *problem || !problem->loss || !problem->w ||
         !problem->u || problem->n_w < 1 || problem->n_u < 1)
         return hn_fail(ctx, HNAS_E_ARG,
@@ -461,7 +461,8 @@ hnas_status hnas_bilevel_step(hnas_bilevel *bilevel, const double *lambda,
     hnas_status st;
 
     if (!b || !lambda)
-        return HNAS_E_ARG;
+        return hn_fail_null(bilevel ? bilevel->ctx : NULL,
+                            "bilevel step: lambda");
     if (n_lambda < 1 || n_lambda > MOST_DRAWS)
         return hn_fail(b->ctx, HNAS_E_RANGE, "step: %d values of lambda",
                        (int)n_lambda);

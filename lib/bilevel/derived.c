@@ -151,7 +151,8 @@ static hnas_status derive(hnas_arch **out, const hnas_search *search,
     if (out)
         *out = NULL;
     if (!out || !search)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL,
+                            "derived network: out");
     scale = &search->hyper->scale;
     if (lambda >= scale->lo && lambda <= scale->hi && rule >= 0 &&
         rule < N_RULES && search->hyper->generator->n_segments &&

@@ -120,7 +120,8 @@ hnas_status hnas_search_diagnose(const hnas_search *search, double lambda,
     hnas_status st;
 
     if (!search || !out)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL,
+                            "search diagnose: out");
     space = hn_supernet_space(search->net);
     memset(&d, 0, sizeof d);
     d.size = size < sizeof d ? size : sizeof d;

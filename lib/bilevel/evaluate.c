@@ -120,7 +120,8 @@ hnas_status hnas_search_predict(hnas_search *search, const hnas_arch *arch,
     hnas_status st;
 
     if (!search || !images || !logits)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL,
+                            "search predict: images or logits");
     st = check(search, images, draw);
     if (st == HNAS_OK)
         st = forward(search, arch, lambda, images, draw,
@@ -148,7 +149,8 @@ hnas_status hnas_search_calibrate(hnas_search *search, const hnas_arch *arch,
     hnas_status st;
 
     if (!search || !images)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL,
+                            "search calibrate: images");
     st = check(search, images, draw);
     if (st == HNAS_OK)
         st = forward(search, arch, lambda, images, draw, 0, &out);

@@ -266,7 +266,8 @@ hnas_status hnas_search_hessian(double *largest, hnas_search *search,
     hnas_status st;
 
     if (!largest || !search)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL,
+                            "search hessian: largest");
     if (iterations < 1 || iterations > 1000)
         return hn_fail(search->ctx, HNAS_E_RANGE,
                        "hessian: %d iterations, want 1..1000", (int)iterations);

@@ -165,7 +165,7 @@ hnas_status hnas_preset_find(hnas_preset *preset, size_t size,
     hnas_preset p;
 
     if (!preset || !ctx || !name)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "preset find: preset or name");
     if (fill(&p, name) < 0)
         return hn_fail(ctx, HNAS_E_NAME,
                        "preset %.80s: unknown; known are default, seed, "

@@ -196,7 +196,7 @@ static hnas_status create_search(hnas_search **out, hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL, "search: out or hyper");
     hnas_search_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)

@@ -67,6 +67,10 @@ hnas_status hn_fail(struct hnas_context *ctx, hnas_status status,
 /* hn_fail with E_NOMEM and what was being made. */
 hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what);
 
+/* Leave "`what` is NULL" in the context of another argument, if there is one,
+ * and return E_ARG. */
+hnas_status hn_fail_null(struct hnas_context *ctx, const char *what);
+
 /* Around code of the host that the library calls and that may record: hn_host
  * gives back what to restore. */
 const char *hn_host_enter(struct hnas_context *ctx, const char *what);

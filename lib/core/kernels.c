@@ -21,7 +21,7 @@ hnas_status hnas_kernels_measure(hnas_kernel_rate *rate, size_t size,
     real *scratch;
 
     if (!rate || !ctx)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "kernels measure: rate");
     if (index < 0 || index >= hn_measure_count())
         return hn_fail(ctx, HNAS_E_RANGE, "kernels: index %d, want 0..%d",
                        (int)index, (int)hn_measure_count() - 1);

@@ -40,6 +40,11 @@ hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what)
     return hn_fail(ctx, HNAS_E_NOMEM, "%s: out of memory", what);
 }
 
+hnas_status hn_fail_null(struct hnas_context *ctx, const char *what)
+{
+    return ctx ? hn_fail(ctx, HNAS_E_ARG, "%s is NULL", what) : HNAS_E_ARG;
+}
+
 void hn_log(struct hnas_context *ctx, int32_t level, const char *format, ...)
 {
     char line[HN_MESSAGE_BYTES];

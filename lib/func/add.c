@@ -58,7 +58,7 @@ hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
     if (out)
         *out = NULL;
     if (!out || !a || !b)
-        return HNAS_E_ARG;
+        return hn_fail_null(a ? a->ctx : NULL, "add: out or b");
     st = hn_expect_pair(in, tape, a, b, "add");
     if (st == HNAS_OK) {
         const struct hn_make make = {

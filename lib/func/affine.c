@@ -63,7 +63,7 @@ hnas_status hnas_affine(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (out)
         *out = NULL;
     if (!out || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "affine: out");
     st = hn_expect(x, -1, "affine: x");
     if (st < 0)
         return st;

@@ -295,9 +295,13 @@ hnas_status hnas_func_apply(hnas_tensor **out, hnas_tape *tape,
 
     if (out)
         *out = NULL;
-    if (!out || !table || !in || n_in < 1 || n_in > MOST_INPUTS || !shape ||
-        !in[0])
+    if (!in || n_in < 1 || !in[0])
         return HNAS_E_ARG;
+    if (!out || !table || !shape)
+        return hn_fail_null(in[0]->ctx, "func: out, table or shape");
+    if (n_in > MOST_INPUTS)
+        return hn_fail(in[0]->ctx, HNAS_E_ARG, "func: %d inputs, want 1..%d",
+                       (int)n_in, MOST_INPUTS);
     if (table->size < offsetof(hnas_func_table, tangent) || !table->name ||
         !table->forward)
         return hn_fail(in[0]->ctx, HNAS_E_ARG,

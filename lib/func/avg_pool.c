@@ -102,7 +102,7 @@ hnas_status hnas_avg_pool_3x3(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "avg pool 3x3: out");
     st = hn_expect(x, 4, "avg_pool_3x3: x [N, C, H, W]");
     if (st < 0)
         return st;

@@ -180,8 +180,11 @@ hnas_status hnas_concat(hnas_tensor **out, hnas_tape *tape,
 
     if (out)
         *out = NULL;
-    if (!out || !x || n_x < 1 || n_x > MOST_INPUTS || !x[0])
+    if (!out || !x || n_x < 1 || !x[0])
         return HNAS_E_ARG;
+    if (n_x > MOST_INPUTS)
+        return hn_fail(x[0]->ctx, HNAS_E_ARG, "concat: %lld inputs, want 1..%d",
+                       (long long)n_x, MOST_INPUTS);
     st = check(x, n_x, &channels);
     if (st < 0)
         return st;

@@ -237,7 +237,7 @@ hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (out)
         *out = NULL;
     if (!out || !x || !weight)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "conv2d: out or weight");
     st = check(&win, x, weight, opts);
     if (st == HNAS_OK && apart)
         st = hnas_relu(&r, tape, x);

@@ -146,7 +146,8 @@ hnas_status hn_cross_entropy(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !logits || !labels)
-        return HNAS_E_ARG;
+        return hn_fail_null(logits ? logits->ctx : NULL,
+                            "cross entropy: out or labels");
     st = check(logits, labels);
     if (st == HNAS_OK)
         st = hn_as_dense(&in[0], tape, logits);

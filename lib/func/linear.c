@@ -157,7 +157,7 @@ hnas_status hnas_linear(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (out)
         *out = NULL;
     if (!out || !x || !weight)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "linear: out or weight");
     st = check(x, weight, bias);
     if (st == HNAS_OK)
         st = hn_as_dense(&in[0], tape, x);

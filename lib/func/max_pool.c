@@ -104,7 +104,7 @@ hnas_status hnas_max_pool_3x3(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "max pool 3x3: out");
     st = hn_expect(x, 4, "max_pool_3x3: x [N, C, H, W]");
     if (st < 0)
         return st;

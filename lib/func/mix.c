@@ -440,8 +440,11 @@ hnas_status hn_mix(hnas_tensor **out, hnas_tape *tape, hnas_tensor *const *x,
 
     if (out)
         *out = NULL;
-    if (!out || !x || n_x < 1 || n_x > most || !gates || !index)
-        return HNAS_E_ARG;
+    if (!out || !x || !gates || !index)
+        return hn_fail_null(gates ? gates->ctx : NULL, "mix: out, x or index");
+    if (n_x < 1 || n_x > most)
+        return hn_fail(gates->ctx, HNAS_E_ARG, "mix: %lld inputs, want 1..%lld",
+                       (long long)n_x, (long long)most);
     st = check(x, n_x, gates, index);
     if (st < 0)
         return st;

@@ -63,7 +63,7 @@ hnas_status hnas_mul(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
     if (out)
         *out = NULL;
     if (!out || !a || !b)
-        return HNAS_E_ARG;
+        return hn_fail_null(a ? a->ctx : NULL, "mul: out or b");
     st = hn_expect_pair(in, tape, a, b, "mul");
     if (st == HNAS_OK) {
         const struct hn_make make = {

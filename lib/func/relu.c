@@ -113,7 +113,7 @@ hnas_status hnas_relu(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x)
     if (out)
         *out = NULL;
     if (!out || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "relu: out");
     st = hn_expect(x, -1, "relu: x");
     if (st == HNAS_OK)
         st = x->layout == HN_IMAGE ? hn_as_image(&in, tape, x)

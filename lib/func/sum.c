@@ -53,7 +53,7 @@ hnas_status hnas_sum(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x)
     if (out)
         *out = NULL;
     if (!out || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "sum: out");
     st = hn_expect(x, -1, "sum: x");
     if (st == HNAS_OK)
         st = hn_as_dense(&in, tape, x);

@@ -258,7 +258,8 @@ static hnas_status project(hnas_hyper *hyper, int32_t table, const double *cost,
     hnas_status st;
 
     if (!hyper || !cost || !zero_ops)
-        return HNAS_E_ARG;
+        return hn_fail_null(hyper ? hyper->ctx : NULL,
+                            "projection: cost or zero_ops");
     st = hn_hyper_check_table(hyper, table);
     if (st < 0)
         return st;

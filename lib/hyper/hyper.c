@@ -259,7 +259,7 @@ static hnas_status create_hyper(hnas_hyper **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !opts)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "hypernetwork: out or opts");
     hnas_hyper_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
@@ -347,7 +347,7 @@ static hnas_status apply(hnas_tensor **out, hnas_tape *tape, hnas_hyper *hyper,
     if (out)
         *out = NULL;
     if (!out || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hyper ? hyper->ctx : NULL, "hypernetwork: out");
     st = hn_hyper_check_table(hyper, table);
     if (st < 0)
         return st;
@@ -379,7 +379,7 @@ static hnas_status eval(double *alpha, int64_t count, const hnas_hyper *hyper,
     hnas_status st;
 
     if (!alpha || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hyper ? hyper->ctx : NULL, "hypernetwork: alpha");
     st = hn_hyper_check_table(hyper, table);
     if (st < 0)
         return st;

@@ -144,7 +144,7 @@ static hnas_status scale_of(double *s, const hnas_hyper *hyper, double lambda)
     hnas_status st;
 
     if (!s || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hyper ? hyper->ctx : NULL, "scale: s");
     st = place(&value, hyper, lambda);
     if (st >= 0)
         *s = value;
@@ -165,7 +165,7 @@ static hnas_status lambda_of(double *lambda, const hnas_hyper *hyper, double s)
     double value;
 
     if (!lambda || !hyper)
-        return HNAS_E_ARG;
+        return hn_fail_null(hyper ? hyper->ctx : NULL, "scale: lambda");
     value = hn_scale_lambda(&hyper->scale, s);
     if (!isfinite(value) || (hyper->scale.kind == HNAS_SCALE_LOG && value <= 0))
         return hn_fail(hyper->ctx, HNAS_E_RANGE,

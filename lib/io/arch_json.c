@@ -167,7 +167,8 @@ hnas_status hnas_arch_write_json(const hnas_arch *arch, char *buffer,
     if (length)
         *length = 0;
     if (!arch || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(arch ? arch->ctx : NULL,
+                            "arch json: length or buffer");
     hn_json_writer_init(&w, arch->ctx);
     put_arch(&w, arch);
     st = hn_text_copy(buffer, capacity, length, &w.text);
@@ -414,6 +415,7 @@ hnas_status hnas_arch_read_json(hnas_arch **out, const hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !text)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "arch read json: out or text");
     return hn_arch_read_json(out, hn_supernet_space(net), text, length);
 }

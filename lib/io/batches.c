@@ -147,7 +147,7 @@ static hnas_status create(hnas_batches **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !dataset)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "batches: out or dataset");
     hnas_batches_opts_init(&o, sizeof o);
     if (hn_opts_merge(&o, sizeof o, opts) < 0)
         return hn_fail(ctx, HNAS_E_ARG, "opts: size is not set");
@@ -237,7 +237,8 @@ static hnas_status get(hnas_batches *batches, int64_t epoch, int64_t index,
     if (labels)
         *labels = NULL;
     if (!b || !images || !labels)
-        return HNAS_E_ARG;
+        return hn_fail_null(batches ? batches->ctx : NULL,
+                            "batch: images or labels");
     if (epoch < 0 || epoch >= n_epochs_max)
         return hn_fail(b->ctx, HNAS_E_RANGE, "epoch: %lld, want 0..%lld",
                        (long long)epoch, (long long)n_epochs_max - 1);

@@ -294,7 +294,8 @@ hnas_status hnas_supernet_read_cost_table(hnas_supernet *net, const char *text,
     hnas_status st;
 
     if (!net || !text)
-        return HNAS_E_ARG;
+        return hn_fail_null(hn_supernet_context(net),
+                            "supernet read cost table: text");
     st = begin(&r, net);
     if (st == HNAS_OK)
         st = hn_json_parse(&json, r.ctx, "cost table", text, length);

@@ -170,7 +170,7 @@ hnas_status hnas_dataset_create(hnas_dataset **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !images || !labels)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "dataset create: out, images or labels");
     d = hn_zalloc(&ctx->alloc, sizeof *d);
     if (!d)
         return hn_fail_nomem(ctx, "data set");
@@ -199,7 +199,8 @@ hnas_status hnas_dataset_open_idx(hnas_dataset **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !images_path || !labels_path)
-        return HNAS_E_ARG;
+        return hn_fail_null(
+            ctx, "dataset open idx: out, images_path or labels_path");
     d = hn_zalloc(&ctx->alloc, sizeof *d);
     if (!d)
         return hn_fail_nomem(ctx, "data set");
@@ -242,7 +243,8 @@ static hnas_status moments(const hnas_dataset *dataset, int64_t n_images,
     hnas_status st;
 
     if (!dataset || !mean || !std)
-        return HNAS_E_ARG;
+        return hn_fail_null(dataset ? dataset->ctx : NULL,
+                            "dataset moments: mean or std");
     if (n_images < 0 || n_images > d->dims[0])
         return hn_fail(dataset->ctx, HNAS_E_RANGE,
                        "n_images: %lld, want 0..%lld", (long long)n_images,

@@ -55,7 +55,8 @@ hnas_status hnas_arch_write_dot(const hnas_arch *arch, char *buffer,
     if (length)
         *length = 0;
     if (!arch || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(arch ? arch->ctx : NULL,
+                            "arch dot: length or buffer");
     hn_text_init(&t, arch->ctx);
     hn_text_put(&t, "digraph cells {\n  node [fontname=\"sans-serif\"];\n"
                     "  edge [fontname=\"sans-serif\", fontsize=10];\n");

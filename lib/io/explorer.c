@@ -104,7 +104,7 @@ hnas_status hnas_path_save_html(const hnas_path *path, const char *file,
     hnas_status st;
 
     if (!path || !file)
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL, "path save html: file");
     hnas_explorer_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)

@@ -236,6 +236,6 @@ hnas_status hnas_file_replace(hnas_context *ctx, const char *path,
     const struct hn_part part = {data, size_bytes};
 
     if (!ctx || !path || !data)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "file replace: path or data");
     return hn_file_replace(ctx, path, &part, 1);
 }

@@ -415,7 +415,7 @@ hnas_status hnas_arch_read(hnas_arch **out, hnas_context *ctx, const char *text,
     if (out)
         *out = NULL;
     if (!out || !ctx || !text)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "arch read: out or text");
     while (i < length && strchr(" \t\r\n", text[i]) && text[i])
         i++;
     return i < length && text[i] == '{'
@@ -473,7 +473,8 @@ hnas_status hnas_arch_write_text(const hnas_arch *arch, char *buffer,
     if (length)
         *length = 0;
     if (!arch || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(arch ? arch->ctx : NULL,
+                            "arch text: length or buffer");
     paired = is_paired(arch);
     hn_text_init(&t, arch->ctx);
     hn_text_put(&t, "Genotype(");

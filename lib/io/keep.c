@@ -114,7 +114,7 @@ hnas_status hnas_file_keep(hnas_context *ctx, const char *path, int32_t n_files)
     hnas_status st;
 
     if (!ctx || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "file keep: path");
     if (n_files < 1 || n_files > MOST_FILES)
         return hn_fail(ctx, HNAS_E_RANGE, "%.300s: keep %d files, want 1..%d",
                        path, (int)n_files, MOST_FILES);
@@ -199,7 +199,7 @@ static hnas_status load_kept(void **out, load_fn load, hnas_context *ctx,
 
     *out = NULL;
     if (!ctx || !path || !age)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "kept file: path or age");
     *age = 0;
     first = load(out, ctx, path);
     if (first == HNAS_OK || !is_of_file(first))
@@ -219,7 +219,7 @@ hnas_status hnas_search_load_kept(hnas_search **out, hnas_context *ctx,
     hnas_status st;
 
     if (!out)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "search load kept: out");
     st = load_kept(&search, load_search, ctx, path, age);
     *out = search;
     return st;
@@ -232,7 +232,7 @@ hnas_status hnas_model_load_kept(hnas_model **out, hnas_context *ctx,
     hnas_status st;
 
     if (!out)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "model load kept: out");
     st = load_kept(&model, load_model, ctx, path, age);
     *out = model;
     return st;

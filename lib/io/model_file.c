@@ -113,7 +113,7 @@ hnas_status hnas_model_save(const hnas_model *model, const char *path,
     struct hn_json_writer w;
 
     if (!model || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL, "model save: path");
     hn_json_writer_init(&w, model->ctx);
     put_settings(&w, model);
     if (w.text.status == HNAS_OK)
@@ -236,7 +236,7 @@ hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "model load: out or path");
     st = hn_state_open(&file, ctx, path, format, "a network");
     if (st < 0)
         return st;

@@ -381,7 +381,7 @@ hnas_status hnas_model_save_onnx(const hnas_model *model, const char *path)
     hnas_status st;
 
     if (!model || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL, "model save onnx: path");
     memset(&o, 0, sizeof o);
     o.ctx = model->ctx;
     hn_text_init(&o.nodes, model->ctx);

@@ -85,7 +85,8 @@ hnas_status hnas_path_write_json(const hnas_path *path, char *buffer,
     if (length)
         *length = 0;
     if (!path || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(path ? path->ctx : NULL,
+                            "path json: length or buffer");
     hn_json_writer_init(&w, path->ctx);
     st = hn_path_put(&w, path);
     if (st == HNAS_OK)

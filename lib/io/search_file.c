@@ -77,7 +77,7 @@ hnas_status hnas_search_save(const hnas_search *search, const char *path,
     struct hn_json_writer w;
 
     if (!search || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(search ? search->ctx : NULL, "search save: path");
     if (hn_bilevel_is_busy(search->bilevel, "hnas_search_save"))
         return HNAS_E_STATE;
     hn_json_writer_init(&w, search->ctx);
@@ -174,7 +174,7 @@ hnas_status hnas_search_load(hnas_search **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "search load: out or path");
     st = hn_state_open(&file, ctx, path, format, "a search");
     if (st < 0)
         return st;

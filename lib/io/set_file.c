@@ -91,7 +91,7 @@ hnas_status hnas_set_save(const hnas_set *set, const char *path,
     struct hn_json_writer w;
 
     if (!set || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL, "set save: path");
     hn_json_writer_init(&w, set->owner);
     put_settings(&w, set);
     if (w.text.status == HNAS_OK)
@@ -234,7 +234,7 @@ hnas_status hnas_set_load(hnas_set **out, hnas_context *ctx, const char *path)
     if (out)
         *out = NULL;
     if (!out || !ctx || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "set load: out or path");
     st = hn_state_open(&file, ctx, path, format, "a network set");
     if (st < 0)
         return st;

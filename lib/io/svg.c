@@ -376,7 +376,8 @@ hnas_status hnas_arch_write_svg(const hnas_arch *arch, char *buffer,
     if (length)
         *length = 0;
     if (!arch || !length || (!buffer && capacity > 0))
-        return HNAS_E_ARG;
+        return hn_fail_null(arch ? arch->ctx : NULL,
+                            "arch svg: length or buffer");
     hn_text_init(&t, arch->ctx);
     memset(d, 0, sizeof d);
     for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)

@@ -27,7 +27,7 @@ hnas_status hnas_model_get_arch(hnas_arch **out, const hnas_model *model)
     if (out)
         *out = NULL;
     if (!out || !model)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL, "model get arch: out");
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         edges[k] = model->kind[k].n_edges < 0 ? NULL : model->kind[k].edge;
         n[k] = model->kind[k].n_edges;

@@ -46,7 +46,8 @@ hnas_status hnas_model_calibrate(hnas_model *model, hnas_tensor *images,
     hnas_status st;
 
     if (!model || !images)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL,
+                            "model calibrate: images");
     st = forward(&out, model, images, 0);
     if (st == HNAS_OK)
         st = hn_network_check_norms(&model->net, 1, "calibrate");
@@ -69,7 +70,8 @@ hnas_status hnas_model_predict(hnas_model *model, hnas_tensor *images,
     hnas_status st;
 
     if (!model || !images || !logits)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL,
+                            "model predict: images or logits");
     st = forward(&out, model, images, HNAS_TAPE_RUNNING_STATS);
     if (st == HNAS_OK)
         st = hnas_tensor_get(out, HNAS_FLOAT32, logits, count);
@@ -135,7 +137,8 @@ hnas_status hnas_model_evaluate(hnas_model *model, const hnas_batch *batch,
     hnas_status st;
 
     if (!model || !batch || !batch->images || !batch->labels || !confusion)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL,
+                            "evaluate: batch, its images or labels, or counts");
     if (count_of != model->opts.classes * model->opts.classes)
         return hn_fail(model->ctx, HNAS_E_SHAPE,
                        "evaluate: %lld counts, want %lld x %lld",

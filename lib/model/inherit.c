@@ -52,7 +52,7 @@ hnas_status hnas_model_inherit(hnas_model *model, const hnas_params *from)
     hnas_status st;
 
     if (!model || !from)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL, "model inherit: from");
     st = hn_expect_idle(model->ctx, "hnas_model_inherit");
     for (int64_t i = 0; i < model->params.n && st == HNAS_OK; i++)
         st = check(&model->params.entry[i], from);

@@ -261,7 +261,7 @@ hnas_status hnas_model_create(hnas_model **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !arch)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "model create: out or arch");
     hnas_model_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)

@@ -184,7 +184,7 @@ hnas_status hnas_predictor_create(hnas_predictor **out, const hnas_model *model,
     if (out)
         *out = NULL;
     if (!out || !model)
-        return HNAS_E_ARG;
+        return hn_fail_null(model ? model->ctx : NULL, "predictor create: out");
     ctx = model->ctx;
     st = hn_frozen_create(&frozen, ctx, 1, 1);
     if (st < 0)
@@ -206,7 +206,8 @@ hnas_status hnas_predictor_share(hnas_predictor **out,
     if (out)
         *out = NULL;
     if (!out || !predictor)
-        return HNAS_E_ARG;
+        return hn_fail_null(predictor ? predictor->ctx : NULL,
+                            "predictor share: out");
     st = hn_predictor_make(out, predictor->frozen, n_threads, predictor->ctx);
     if (st == HNAS_OK)
         (*out)->current = predictor->current;
@@ -351,7 +352,8 @@ hnas_status hnas_predictor_run(hnas_predictor *predictor,
     hnas_status st;
 
     if (!predictor || !images || !logits)
-        return HNAS_E_ARG;
+        return hn_fail_null(predictor ? predictor->ctx : NULL,
+                            "predictor run: images or logits");
     st = hn_expect_idle(predictor->ctx, "hnas_predictor_run");
     if (st == HNAS_OK)
         st = check(predictor, images, count);

@@ -155,7 +155,7 @@ hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
     if (out)
         *out = NULL;
     if (!out || !net || !path)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL, "set create: out or path");
     if (path->space != hn_supernet_space(net))
         return hn_fail(net->ctx, HNAS_E_MISMATCH,
                        "set: the path is another supernet's");
@@ -217,7 +217,7 @@ hnas_status hnas_set_calibrate(hnas_set *set, hnas_tensor *images,
     hnas_status st;
 
     if (!set || !images)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL, "set calibrate: images");
     if (atomic_load(&set->frozen->refs) > 1)
         return hn_fail(set->owner, HNAS_E_STATE,
                        "set: predictors of it live, destroy them first");

@@ -74,7 +74,7 @@ hnas_status hnas_set_find_budget(int32_t *index, const hnas_set *set,
                                  int32_t metric, int64_t limit)
 {
     if (!index || !set)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL, "set find budget: index");
     if (metric < HNAS_COST_PARAMS || metric > HNAS_COST_BYTES)
         return HNAS_E_RANGE;
     return find_within(index, set, metric, (double)limit);
@@ -84,7 +84,7 @@ hnas_status hnas_set_find_latency(int32_t *index, const hnas_set *set,
                                   double limit_us)
 {
     if (!index || !set)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL, "set find latency: index");
     if (isnan(limit_us))
         return HNAS_E_RANGE;
     if (isnan(set->member[0].latency_us))
@@ -101,7 +101,7 @@ hnas_status hnas_set_get_model(hnas_model **out, const hnas_set *set,
     if (out)
         *out = NULL;
     if (!out || !set)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL, "set get model: out");
     if (index < 0 || index >= set->frozen->n)
         return hn_fail(set->owner, HNAS_E_RANGE, "set: member %d, want 0..%d",
                        (int)index, (int)set->frozen->n - 1);
@@ -124,6 +124,7 @@ hnas_status hnas_set_create_predictor(hnas_predictor **out, hnas_set *set,
     if (out)
         *out = NULL;
     if (!out || !set)
-        return HNAS_E_ARG;
+        return hn_fail_null(set ? set->owner : NULL,
+                            "set create predictor: out");
     return hn_predictor_make(out, set->frozen, n_threads, set->owner);
 }

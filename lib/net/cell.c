@@ -202,7 +202,7 @@ hnas_status hnas_cell_create(hnas_cell **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !desc)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "cell create: out or desc");
     if (desc->size >= sizeof *desc && desc->n_edges < 1)
         return hn_fail(ctx, HNAS_E_RANGE, "cell: %d edges, want >= 1",
                        (int)desc->n_edges);

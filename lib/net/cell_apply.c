@@ -233,6 +233,7 @@ hnas_status hnas_cell_apply(hnas_tensor **out, hnas_tape *tape, hnas_cell *cell,
     if (out)
         *out = NULL;
     if (!out || !tape || !cell || !inputs || !gates)
-        return HNAS_E_ARG;
+        return hn_fail_null(cell ? cell->ctx : NULL,
+                            "cell apply: out, tape, inputs or gates");
     return hn_cell_apply(out, tape, cell, inputs, gates, flags, NULL, NULL);
 }

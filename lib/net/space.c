@@ -92,6 +92,11 @@ const struct hn_space *hn_supernet_space(const hnas_supernet *net)
     return &net->space;
 }
 
+struct hnas_context *hn_supernet_context(const hnas_supernet *net)
+{
+    return net ? net->space.ctx : NULL;
+}
+
 void hnas_supernet_fit_hyper(const hnas_supernet *net, hnas_hyper_opts *opts)
 {
     static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
@@ -129,7 +134,7 @@ hnas_status hnas_supernet_get_costs(const hnas_supernet *net, int32_t kind,
     int64_t n;
 
     if (!net || !cost)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL, "supernet get costs: cost");
     if (kind < 0 || kind >= HNAS_N_KINDS || metric < 0 ||
         metric >= HNAS_N_COSTS)
         return hn_fail(net->ctx, HNAS_E_RANGE, "costs: kind %d, metric %d",
@@ -148,7 +153,8 @@ hnas_status hnas_supernet_get_fixed_cost(const hnas_supernet *net,
                                          hnas_cost *cost)
 {
     if (!net || !cost)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL,
+                            "supernet get fixed cost: cost");
     *cost = net->space.fixed;
     return HNAS_OK;
 }
@@ -199,7 +205,8 @@ hnas_status hnas_supernet_set_cost_table(hnas_supernet *net,
     hnas_status st = HNAS_OK;
 
     if (!net || !cost)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL,
+                            "supernet set cost table: cost");
     n = (int64_t)net->space.kind[0].n_edges * net->space.n_ops;
     if (net->space.has_table)
         return hn_fail(net->ctx, HNAS_E_STATE, "cost table: is set already");

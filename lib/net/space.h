@@ -28,4 +28,7 @@ struct hn_space {
 /* The space of a supernet, borrowed. */
 const struct hn_space *hn_supernet_space(const hnas_supernet *net);
 
+/* Its context; NULL: NULL. */
+struct hnas_context *hn_supernet_context(const hnas_supernet *net);
+
 #endif

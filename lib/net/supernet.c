@@ -143,7 +143,7 @@ static hnas_status create_supernet(hnas_supernet **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "supernet: out");
     hnas_supernet_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)
@@ -266,7 +266,8 @@ hnas_status hnas_supernet_apply_at(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !tape || !net || !x || !pass)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL,
+                            "supernet apply at: out, tape, x or pass");
     hnas_supernet_pass_init(&p, sizeof p);
     st = hn_opts_merge(&p, sizeof p, pass);
     if (st < 0)
@@ -283,7 +284,7 @@ hnas_status hnas_supernet_apply(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!gates)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL, "supernet apply: gates");
     hnas_supernet_pass_init(&pass, sizeof pass);
     pass.gates[0] = gates[0];
     pass.gates[1] = gates[1];
@@ -300,7 +301,8 @@ hnas_status hnas_supernet_get_weights_at(const hnas_params **out,
     if (out)
         *out = NULL;
     if (!out || !net)
-        return HNAS_E_ARG;
+        return hn_fail_null(net ? net->ctx : NULL,
+                            "supernet get weights at: out");
     hn_params_init(&list, net->ctx);
     st = hn_network_weights_at(&list, &net->network, lambda);
     if (st < 0) {

@@ -41,7 +41,8 @@ hnas_status hnas_op_builder_weight(hnas_tensor **out, hnas_op_builder *builder,
     if (out)
         *out = NULL;
     if (!out || !builder || !name || !dims)
-        return HNAS_E_ARG;
+        return hn_fail_null(builder ? builder->ctx : NULL,
+                            "op builder weight: out, name or dims");
     st = hn_tensor_new(&t, builder->ctx, HN_KERNEL, 4, dims);
     if (st < 0)
         return st;
@@ -87,7 +88,8 @@ hnas_status hnas_op_builder_norm(hnas_norm **out, hnas_op_builder *builder,
     if (out)
         *out = NULL;
     if (!out || !builder || !name)
-        return HNAS_E_ARG;
+        return hn_fail_null(builder ? builder->ctx : NULL,
+                            "op builder norm: out or name");
     if (!builder->norm)
         builder->norm = hn_alloc_array(&builder->ctx->alloc, MOST_PARTS,
                                        sizeof *builder->norm);
@@ -117,7 +119,8 @@ hnas_status hnas_op_builder_alloc(void **out, hnas_op_builder *builder,
     if (out)
         *out = NULL;
     if (!out || !builder)
-        return HNAS_E_ARG;
+        return hn_fail_null(builder ? builder->ctx : NULL,
+                            "op builder alloc: out");
     if (!builder->block)
         builder->block = hn_alloc_array(&builder->ctx->alloc, MOST_PARTS,
                                         sizeof *builder->block);

@@ -57,7 +57,7 @@ hnas_status hnas_op_create(hnas_op **out, hnas_context *ctx, const char *name,
     if (out)
         *out = NULL;
     if (!out || !ctx || !name || !desc)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "op create: out, name or desc");
     st = hnas_op_find(&table, ctx, name);
     return st < 0 ? st : hn_op_make(out, ctx, table, desc, 0, &supply);
 }
@@ -119,7 +119,7 @@ hnas_status hnas_op_apply(hnas_tensor **out, hnas_tape *tape, hnas_op *op,
     if (out)
         *out = NULL;
     if (!out || !op || !x)
-        return HNAS_E_ARG;
+        return hn_fail_null(x ? x->ctx : NULL, "op apply: out or op");
     st = hn_expect(x, 4, op->table->name);
     if (st < 0)
         return st;

@@ -47,7 +47,7 @@ hnas_status hnas_op_register(hnas_context *ctx, const hnas_op_table *table)
     hnas_status st;
 
     if (!ctx || !table)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "op register: table");
     st = check(ctx, table);
     if (st < 0)
         return st;
@@ -77,7 +77,7 @@ hnas_status hnas_op_find(const hnas_op_table **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !name)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "op find: out or name");
     *out = find(ctx, name);
     if (*out)
         return HNAS_OK;

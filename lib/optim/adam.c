@@ -138,7 +138,7 @@ hnas_status hnas_adam_create(hnas_optim **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || (n > 0 && !params))
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "adam: out or params");
     hnas_adam_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)

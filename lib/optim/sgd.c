@@ -145,7 +145,7 @@ hnas_status hnas_sgd_create(hnas_optim **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || (n > 0 && !params))
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "sgd: out or params");
     hnas_sgd_opts_init(&o, sizeof o);
     st = hn_opts_merge(&o, sizeof o, opts);
     if (st < 0)

@@ -307,7 +307,7 @@ hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
     int32_t last;
 
     if (!tape || !loss)
-        return HNAS_E_ARG;
+        return hn_fail_null(loss ? loss->ctx : NULL, "tape backward: tape");
     st = hn_tape_expect_free(tape, "hnas_tape_backward");
     if (st < 0)
         return st;

@@ -143,7 +143,9 @@ static hnas_status check(struct hnas_tape *tape, struct hnas_tensor *y,
                        "precision");
     for (int64_t i = 0; i < n; i++) {
         if (!x[i] || !direction[i])
-            return HNAS_E_ARG;
+            return hn_fail(tape->ctx, HNAS_E_ARG,
+                           "tangent: x or direction %lld is NULL",
+                           (long long)i);
         if (x[i]->record || direction[i]->record)
             return hn_fail(tape->ctx, HNAS_E_STATE,
                            "tangent: x and direction %lld must be leaves",
@@ -174,8 +176,12 @@ hnas_status hnas_tape_tangent(hnas_tensor **out, hnas_tape *tape,
 
     if (out)
         *out = NULL;
-    if (!out || !tape || !y || !x || !direction || n < 1)
-        return HNAS_E_ARG;
+    if (!out || !tape || !y || !x || !direction)
+        return hn_fail_null(tape ? tape->ctx : NULL,
+                            "tangent: out, y, x or direction");
+    if (n < 1)
+        return hn_fail(tape->ctx, HNAS_E_ARG, "tangent: %lld inputs, want >= 1",
+                       (long long)n);
     st = hn_tape_expect_free(tape, "hnas_tape_tangent");
     if (st == HNAS_OK)
         st = check(tape, y, x, direction, n);

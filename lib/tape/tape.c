@@ -13,7 +13,7 @@ hnas_status hnas_tape_create(hnas_tape **out, hnas_context *ctx)
     if (out)
         *out = NULL;
     if (!out || !ctx)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "tape create: out");
     tape = hn_zalloc(&ctx->alloc, sizeof *tape);
     if (!tape)
         return hn_fail_nomem(ctx, "tape");

@@ -124,7 +124,8 @@ hnas_status hnas_tensor_get_array(hnas_tensor *tensor, hnas_array *array)
     hnas_status st;
 
     if (!tensor || !array)
-        return HNAS_E_ARG;
+        return hn_fail_null(tensor ? tensor->ctx : NULL,
+                            "tensor get array: array");
     st = settle(tensor);
     if (st < 0)
         return st;

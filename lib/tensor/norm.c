@@ -45,7 +45,7 @@ hnas_status hnas_norm_create(hnas_norm **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "norm create: out");
     norm = hn_zalloc(&ctx->alloc, sizeof *norm);
     if (!norm)
         return hn_fail_nomem(ctx, "batch normalisation");

@@ -198,7 +198,8 @@ hnas_status hnas_params_find(hnas_tensor **out, const hnas_params *params,
     if (out)
         *out = NULL;
     if (!out || !params || !name)
-        return HNAS_E_ARG;
+        return hn_fail_null(params ? params->ctx : NULL,
+                            "params find: out or name");
     e = hn_params_find(params, name);
     if (!e)
         return hn_fail(params->ctx, HNAS_E_NAME, "parameter %.200s: unknown",

@@ -188,7 +188,7 @@ hnas_status hnas_tensor_create(hnas_tensor **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "tensor create: out");
     if (!hn_dtype_bytes(dtype))
         return hn_fail(ctx, HNAS_E_TYPE, "dtype: %d, want HNAS_FLOAT32..UINT8",
                        (int)dtype);
@@ -220,7 +220,7 @@ hnas_status hnas_tensor_wrap(hnas_tensor **out, hnas_context *ctx,
     if (out)
         *out = NULL;
     if (!out || !ctx || !array)
-        return HNAS_E_ARG;
+        return hn_fail_null(ctx, "tensor wrap: out or array");
     if (array->size < sizeof *array || !array->data)
         return hn_fail(ctx, HNAS_E_ARG, "array: NULL data or size not set");
     if (!hn_dtype_bytes(array->dtype))
@@ -249,7 +249,7 @@ hnas_status hnas_tensor_view(hnas_tensor **out, hnas_tensor *base, int32_t axis,
     if (out)
         *out = NULL;
     if (!out || !base)
-        return HNAS_E_ARG;
+        return hn_fail_null(base ? base->ctx : NULL, "tensor view: out");
     if (base->record || base->layout != HN_STRIDED)
         return hn_fail(base->ctx, HNAS_E_UNSUPPORTED,
                        "view: of a recorded or library-made image tensor");

@@ -69,6 +69,15 @@ START_TEST(a_number_has_a_point)
 }
 END_TEST
 
+START_TEST(a_null_argument_is_named_where_there_is_a_context)
+{
+    hn_fail(ctx, HNAS_E_IO, "an older line");
+    ck_assert_int_eq(hn_fail_null(ctx, "mul: out or b"), HNAS_E_ARG);
+    ck_assert_str_eq(hnas_context_message(ctx), "mul: out or b is NULL");
+    ck_assert_int_eq(hn_fail_null(NULL, "mul: out or b"), HNAS_E_ARG);
+}
+END_TEST
+
 static void setup(void)
 {
     ck_assert_int_eq(hn_context_open(&ctx, NULL), HNAS_OK);
@@ -89,6 +98,7 @@ int main(void)
     tcase_add_test(t, what_is_no_character_is_a_question_mark);
     tcase_add_test(t, a_long_message_ends_in_a_whole_character);
     tcase_add_test(t, a_number_has_a_point);
+    tcase_add_test(t, a_null_argument_is_named_where_there_is_a_context);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

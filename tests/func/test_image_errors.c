@@ -73,6 +73,8 @@ START_TEST(batch_norm_refuses)
     expect(hnas_batch_norm(&out, NULL, x, n), HNAS_E_SHAPE);
     expect(hnas_batch_norm(&out, NULL, flat, n), HNAS_E_SHAPE);
     expect(hnas_batch_norm(&out, NULL, x, NULL), HNAS_E_ARG);
+    ck_assert_str_eq(hnas_context_message(ctx),
+                     "batch norm: out or norm is NULL");
     expect(hnas_batch_norm(&out, NULL, NULL, n), HNAS_E_ARG);
     hnas_norm_destroy(n);
     hnas_norm_destroy(NULL);
@@ -89,6 +91,7 @@ START_TEST(concat_refuses)
     expect(hnas_concat(&out, NULL, hole, 2), HNAS_E_ARG);
     expect(hnas_concat(&out, NULL, in, 0), HNAS_E_ARG);
     expect(hnas_concat(&out, NULL, in, INT64_MAX), HNAS_E_ARG);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "want 1..1024"));
     expect(hnas_concat(&out, NULL, NULL, 1), HNAS_E_ARG);
 }
 END_TEST
