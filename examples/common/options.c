@@ -218,21 +218,6 @@ static void describe(const struct option *o, char *buffer, size_t size)
         describe_numbers(o, buffer, size);
 }
 
-/* Is the value one of a list between bars? */
-static int is_later(const char *later, const char *value)
-{
-    const size_t n = strlen(value);
-
-    for (const char *p = later; p && *p;) {
-        const size_t len = strcspn(p, "|");
-
-        if (len == n && !strncmp(p, value, n))
-            return 1;
-        p += len + (p[len] == '|');
-    }
-    return 0;
-}
-
 int option_set(const struct option *o, void *target, const char *value)
 {
     char want[400];
@@ -240,9 +225,6 @@ int option_set(const struct option *o, void *target, const char *value)
     if (set_value(o, field(o, target), value) == 0)
         return 0;
     describe(o, want, sizeof want);
-    if (is_later(o->later, value))
-        return usage_error("--%s %s: not in this version, which has %s",
-                           o->name, value, want);
     return usage_error("--%s %.80s: want %s", o->name, *value ? value : "''",
                        want);
 }

@@ -41,7 +41,6 @@ struct option {
     size_t offset;            /* of the field */
     double lo, hi;            /* of numbers */
     const char *const *names; /* of a choice, NULL at the end */
-    const char *later;        /* values of a choice that are to come, or NULL */
     const char *bare;         /* the value where none follows, NULL: needed; of
                                * A alone: B, "": as it is, at most A */
     int32_t is_free;          /* 1: no part of the saved settings */

@@ -29,22 +29,22 @@ enum { LAMBDA, RULE, THETA }; /* places in the table below */
 
 static const struct option options[] = {
     {"lambda", "L", "where to derive", OPTION_REAL, AT(lambda), -1e300, 1e300,
-     NULL, NULL, NULL, 0},
+     NULL, NULL, 0},
     {"rule", "RULE", "argmax, top2, top2_raw or threshold (the search's own)",
-     OPTION_CHOICE, AT(rule), 0, 0, rules, NULL, NULL, 0},
+     OPTION_CHOICE, AT(rule), 0, 0, rules, NULL, 0},
     {"theta", "T", "of the rule threshold (the search's own)", OPTION_REAL,
-     AT(theta), 0, 1, NULL, NULL, NULL, 0},
+     AT(theta), 0, 1, NULL, NULL, 0},
     {"path", NULL, "every architecture of the range, with its interval",
-     OPTION_FLAG, AT(path), 0, 0, NULL, NULL, NULL, 0},
+     OPTION_FLAG, AT(path), 0, 0, NULL, NULL, 0},
     {"budget", "METRIC=N",
      "the largest within params=N, macs=N, bytes=N or latency_us=T",
-     OPTION_TEXT, AT(budget), 0, 0, NULL, NULL, NULL, 0},
+     OPTION_TEXT, AT(budget), 0, 0, NULL, NULL, 0},
     {"json", NULL, "print one JSON object", OPTION_FLAG, AT(json), 0, 0, NULL,
-     NULL, NULL, 0},
+     NULL, 0},
     {"threads", "N", "workers (all cores)", OPTION_INT, AT(threads), 0, 256,
-     NULL, NULL, NULL, 0},
+     NULL, NULL, 0},
     {"seed", "S", "taken for uniformity; a query draws nothing", OPTION_INT,
-     AT(seed), 0, 9e18, NULL, NULL, NULL, 0},
+     AT(seed), 0, 9e18, NULL, NULL, 0},
 };
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };

@@ -8,7 +8,8 @@ import numpy as np
 
 from . import _abi
 from ._core import Core, Entry, Given
-from ._errors import ArgumentError, ElementTypeError, RangeError, ShapeError
+from ._errors import (ArgumentError, ElementTypeError, NotFiniteError,
+                      RangeError, ShapeError)
 from ._library import lib
 
 DTYPES = {
@@ -27,6 +28,15 @@ def _forget(user: Optional[int], _data: Any) -> None:
 
 
 _release = _abi.hnas_release_fn(_forget)
+
+
+def largest(logits: Any) -> Any:
+    """The class of each row of logits; a row that is not finite has none."""
+    bad = ~np.isfinite(logits).all(axis=1)
+    if bad.any():
+        raise NotFiniteError(
+            f"predict: image {int(bad.argmax())}: its logits are not finite")
+    return logits.argmax(axis=1)
 
 
 def describe(array: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
 
 import numpy as np
 
-from . import _abi, _fit
+from . import _abi, _arrays, _fit
 from ._core import Entry
 from ._library import lib
 from ._options import assign, options, pair, read_opts
@@ -284,7 +284,7 @@ class Network(Named):
 
     def predict(self, x: Any, batch: int = 64) -> Any:
         """The class of each image."""
-        return self.decision_function(x, batch).argmax(axis=1)
+        return _arrays.largest(self.decision_function(x, batch))
 
     def predict_proba(self, x: Any, batch: int = 64) -> Any:
         """The probability of each class."""

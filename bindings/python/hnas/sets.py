@@ -112,7 +112,7 @@ class Predictor(Handle):
 
     def predict(self, x: Any) -> Any:
         """The class of each image."""
-        return self.decision_function(x).argmax(axis=1)
+        return _arrays.largest(self.decision_function(x))
 
     @property
     def current(self) -> int:

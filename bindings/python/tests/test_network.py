@@ -30,6 +30,10 @@ def test_fit_predict_score(arch, pictures):
     assert accuracy > 0.9
     scores = network.evaluate(x[480:], y[480:])
     assert scores.accuracy == accuracy and scores.confusion.sum() == 120
+    hole = x[480:].astype(np.float32)
+    hole[3, 5, 5] = np.nan
+    with pytest.raises(hnas.NotFiniteError, match="image 3"):
+        network.predict(hole)
     p = network.predict_proba(x[480:])
     np.testing.assert_allclose(p.sum(1), 1)
     np.testing.assert_array_equal(p.argmax(1), labels)

@@ -39,6 +39,8 @@ def test_a_predictor_predicts_what_its_network_does(ctx, pictures):
             p.predict(x[:, :4])
         with pytest.raises(hnas.RangeError):
             p.switch(1)
+        with pytest.raises(hnas.NotFiniteError, match="image 0"):
+            p.predict(np.full_like(x[:2], np.nan, np.float32))
         assert p.current == 0
 
 
