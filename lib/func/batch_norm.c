@@ -383,7 +383,7 @@ hnas_status hnas_batch_norm(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (out)
         *out = NULL;
     if (!out || !x || !norm)
-        return hn_fail_null(x ? x->ctx : NULL, "batch norm: out or norm");
+        return hn_fail_null(x ? x->ctx : NULL, "batch_norm: out or norm");
     st = hn_expect(x, 4, "batch_norm: x [N, C, H, W]");
     if (st < 0)
         return st;

@@ -147,7 +147,7 @@ hnas_status hn_cross_entropy(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !logits || !labels)
         return hn_fail_null(logits ? logits->ctx : NULL,
-                            "cross entropy: out or labels");
+                            "cross_entropy: out or labels");
     st = check(logits, labels);
     if (st == HNAS_OK)
         st = hn_as_dense(&in[0], tape, logits);

@@ -230,7 +230,7 @@ hnas_status hnas_depthwise_conv2d(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !x || !weight)
         return hn_fail_null(x ? x->ctx : NULL,
-                            "depthwise conv2d: out or weight");
+                            "depthwise_conv2d: out or weight");
     st = check(&win, x, weight, opts);
     if (st == HNAS_OK)
         st = hn_as_image(&in[X], tape, x);

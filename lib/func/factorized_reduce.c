@@ -17,7 +17,7 @@ hnas_status hnas_factorized_reduce(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !x || !weight0 || !weight1)
         return hn_fail_null(x ? x->ctx : NULL,
-                            "factorized reduce: out, weight0 or weight1");
+                            "factorized_reduce: out, weight0 or weight1");
     st = hn_expect(x, 4, "factorized_reduce: x [N, C, H, W]");
     if (st < 0)
         return st;

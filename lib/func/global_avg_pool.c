@@ -105,7 +105,7 @@ hnas_status hnas_global_avg_pool(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !x)
-        return hn_fail_null(x ? x->ctx : NULL, "global avg pool: out");
+        return hn_fail_null(x ? x->ctx : NULL, "global_avg_pool: out");
     st = hn_expect(x, 4, "global_avg_pool: x [N, C, H, W]");
     if (st == HNAS_OK)
         st = hn_as_image(&in, tape, x);

@@ -195,7 +195,7 @@ hnas_status hnas_relax_gumbel(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !alpha || !noise)
         return hn_fail_null(alpha ? alpha->ctx : NULL,
-                            "relax gumbel: out or noise");
+                            "relax_gumbel: out or noise");
     st = check(alpha, noise, tau);
     if (st == HNAS_OK)
         st = hn_as_dense(&in[ALPHA], tape, alpha);

@@ -61,7 +61,7 @@ hnas_status hnas_relax_sigmoid(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !alpha)
-        return hn_fail_null(alpha ? alpha->ctx : NULL, "relax sigmoid: out");
+        return hn_fail_null(alpha ? alpha->ctx : NULL, "relax_sigmoid: out");
     st = hn_expect(alpha, 2, "relax_sigmoid: alpha [E, O]");
     if (st == HNAS_OK)
         st = hn_as_dense(&in, tape, alpha);

@@ -76,7 +76,7 @@ hnas_status hnas_relax_softmax(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !alpha)
-        return hn_fail_null(alpha ? alpha->ctx : NULL, "relax softmax: out");
+        return hn_fail_null(alpha ? alpha->ctx : NULL, "relax_softmax: out");
     st = hn_expect(alpha, 2, "relax_softmax: alpha [E, O]");
     if (st < 0)
         return st;

@@ -351,7 +351,7 @@ hnas_status hnas_separable_conv2d(hnas_tensor **out, hnas_tape *tape,
         *out = NULL;
     if (!out || !x || !depthwise || !pointwise)
         return hn_fail_null(x ? x->ctx : NULL,
-                            "separable conv2d: out, depthwise or pointwise");
+                            "separable_conv2d: out, depthwise or pointwise");
     st = check(&win, x, depthwise, pointwise, opts);
     if (st < 0)
         return st;

@@ -102,7 +102,7 @@ hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,
     if (out)
         *out = NULL;
     if (!out || !x || !weight)
-        return hn_fail_null(x ? x->ctx : NULL, "weighted norm: out or weight");
+        return hn_fail_null(x ? x->ctx : NULL, "weighted_norm: out or weight");
     if (power != 1 && power != 2)
         return hn_fail(x->ctx, HNAS_E_RANGE,
                        "weighted_norm: power %d, want 1 or 2", (int)power);

@@ -74,7 +74,7 @@ START_TEST(batch_norm_refuses)
     expect(hnas_batch_norm(&out, NULL, flat, n), HNAS_E_SHAPE);
     expect(hnas_batch_norm(&out, NULL, x, NULL), HNAS_E_ARG);
     ck_assert_str_eq(hnas_context_message(ctx),
-                     "batch norm: out or norm is NULL");
+                     "batch_norm: out or norm is NULL");
     expect(hnas_batch_norm(&out, NULL, NULL, n), HNAS_E_ARG);
     hnas_norm_destroy(n);
     hnas_norm_destroy(NULL);
