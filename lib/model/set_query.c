@@ -74,7 +74,7 @@ hnas_status hnas_set_find_budget(int32_t *index, const hnas_set *set,
                                  int32_t metric, int64_t limit)
 {
     if (!index || !set)
-        return hn_fail_null(set ? set->owner : NULL, "set find budget: index");
+        return HNAS_E_ARG;
     if (metric < HNAS_COST_PARAMS || metric > HNAS_COST_BYTES)
         return HNAS_E_RANGE;
     return find_within(index, set, metric, (double)limit);
@@ -84,7 +84,7 @@ hnas_status hnas_set_find_latency(int32_t *index, const hnas_set *set,
                                   double limit_us)
 {
     if (!index || !set)
-        return hn_fail_null(set ? set->owner : NULL, "set find latency: index");
+        return HNAS_E_ARG;
     if (isnan(limit_us))
         return HNAS_E_RANGE;
     if (isnan(set->member[0].latency_us))
