@@ -148,10 +148,8 @@ hnas_status hn_tape_replay(struct hnas_tape *tape, int32_t worker_index)
     for (int64_t i = 0; i < tape->n_nodes && st == HNAS_OK; i++) {
         struct hn_node *node = tape->node[i];
 
-        for (int64_t n = 0; node->fimage && n < node->n_images; n++) {
-            worker->chunk = n / hn_chunk_images(tape, node->n_images);
+        for (int64_t n = 0; node->fimage && n < node->n_images; n++)
             node->rule->forward_image(node, n, worker);
-        }
         if (node->fjoin)
             st = node->rule->forward_join(node);
     }

@@ -21,6 +21,15 @@ int64_t hn_chunk_count(const struct hnas_tape *tape, int64_t n_images)
     return n_images ? (n_images + size - 1) / size : 0;
 }
 
+int64_t hn_task_images(const struct hnas_tape *tape, int64_t n_images)
+{
+    const int64_t chunk = hn_chunk_images(tape, n_images);
+    const int64_t n_threads = tape->ctx->n_threads;
+    const int64_t share = (n_images + n_threads - 1) / n_threads;
+
+    return share < chunk ? share : chunk;
+}
+
 void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count)
 {
     for (int64_t gap = 1; gap < n_parts; gap *= 2)
@@ -99,20 +108,19 @@ static void place(struct hn_node *node)
 struct run {
     struct hnas_tape *tape;
     struct hn_node **node; /* with an image phase in this stage */
-    int64_t n_nodes, n_images, chunk;
+    int64_t n_nodes, n_images, task_images;
     struct hn_need need;
 };
 
-static void run_chunk(void *user, int64_t index, int32_t worker_index)
+static void run_images(void *user, int64_t index, int32_t worker_index)
 {
     const struct run *run = user;
-    const int64_t first = index * run->chunk;
-    int64_t last = first + run->chunk;
+    const int64_t first = index * run->task_images;
+    int64_t last = first + run->task_images;
     struct hn_worker *worker = hn_worker_get(run->tape, worker_index);
     int is_stopped = 0;
 
     last = last < run->n_images ? last : run->n_images;
-    worker->chunk = index;
     hn_ahead_begin(worker, run->tape, first, last);
     for (int64_t n = first; n < last && !is_stopped; n++) {
         for (int64_t i = 0; i < run->n_nodes; i++) {
@@ -147,9 +155,10 @@ static hnas_status run_stage(struct hnas_tape *tape, struct hn_node **node,
             st = hn_count_forward(tape, node, n);
         if (st < 0)
             return st;
-        run.chunk = hn_chunk_images(tape, run.n_images);
-        hn_parallel(tape->ctx, hn_chunk_count(tape, run.n_images), run_chunk,
-                    &run);
+        run.task_images = hn_task_images(tape, run.n_images);
+        if (run.n_images)
+            hn_parallel(tape->ctx, (run.n_images - 1) / run.task_images + 1,
+                        run_images, &run);
     }
     return hn_check_stopped(tape->ctx);
 }

@@ -99,9 +99,19 @@ static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
 struct stage {
     struct hnas_tape *tape;
     struct hn_node **node; /* in reverse record order */
-    int64_t n_nodes, n_images, chunk;
+    int64_t n_nodes, n_images, task_images;
     struct hn_need need;
 };
+
+/* A chunk's partial sums are one task's. */
+static int has_partials(const struct stage *s)
+{
+    for (int64_t i = 0; i < s->n_nodes; i++)
+        for (int p = 0; p < MOST_PARTIALS; p++)
+            if (s->node[i]->partial[p].sums)
+                return 1;
+    return 0;
+}
 
 static void clear_partials(const struct hn_node *node, int64_t chunk)
 {
@@ -122,11 +132,11 @@ static void prepare_task(void *user, int64_t index, int32_t worker_index)
         s->node[index]->rule->backward_prepare(s->node[index]);
 }
 
-static void chunk_task(void *user, int64_t index, int32_t worker_index)
+static void image_task(void *user, int64_t index, int32_t worker_index)
 {
     const struct stage *s = user;
-    const int64_t first = index * s->chunk;
-    int64_t last = first + s->chunk;
+    const int64_t first = index * s->task_images;
+    int64_t last = first + s->task_images;
     struct hn_worker *worker = hn_worker_get(s->tape, worker_index);
     int is_stopped = 0;
 
@@ -246,10 +256,12 @@ static hnas_status run_stage(struct stage *s)
         st = hn_count_backward(s->tape, s->node, s->n_nodes);
     if (st < 0)
         return st;
-    s->chunk = hn_chunk_images(s->tape, s->n_images);
+    s->task_images = has_partials(s) ? hn_chunk_images(s->tape, s->n_images)
+                                     : hn_task_images(s->tape, s->n_images);
     hn_parallel(s->tape->ctx, s->n_nodes, prepare_task, s);
-    hn_parallel(s->tape->ctx, hn_chunk_count(s->tape, s->n_images), chunk_task,
-                s);
+    if (s->n_images)
+        hn_parallel(s->tape->ctx, (s->n_images - 1) / s->task_images + 1,
+                    image_task, s);
     st = hn_check_stopped(s->tape->ctx);
     if (st == HNAS_OK)
         hn_parallel(s->tape->ctx, s->n_nodes, reduce_task, s);

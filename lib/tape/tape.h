@@ -356,6 +356,10 @@ int hn_tape_calls_host(const struct hnas_tape *tape);
 int64_t hn_chunk_images(const struct hnas_tape *tape, int64_t n_images);
 int64_t hn_chunk_count(const struct hnas_tape *tape, int64_t n_images);
 
+/* Images that one task of a stage without sums of chunks takes: a chunk, fewer
+ * where there are more threads than chunks. */
+int64_t hn_task_images(const struct hnas_tape *tape, int64_t n_images);
+
 /* dst[i] = sum over parts of part[p * step + i] by a balanced tree.  The
  * parts are overwritten.  hn_tree_double leaves sums of pairs in double. */
 void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count);
