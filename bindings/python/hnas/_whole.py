@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whole numbers as C takes them: ctypes would cut off what doesn't fit."""
+"""Whole numbers as C takes them (ctypes would cut off what doesn't fit), and
+objects of the class that is wanted."""
 import ctypes
 import operator
 from typing import Any, Sequence, Tuple
@@ -27,6 +28,13 @@ def whole(name: str, value: Any, kind: Any) -> int:
         raise RangeError(f"{name}: {number}, want {lo}..{hi}",
                          _abi.HNAS_E_RANGE)
     return number
+
+
+def expect(name: str, value: Any, kind: type) -> None:
+    """Refuse an argument that is no object of a public class, or no text."""
+    if not isinstance(value, kind):
+        want = "text" if kind is str else f"hnas.{kind.__name__}"
+        raise TypeError(f"{name}: {type(value).__name__}, want {want}")
 
 
 def numbers(name: str, values: Sequence[Any], kind: Any) -> Any:

@@ -13,7 +13,7 @@ from ._core import Core, Entry, Handle
 from ._errors import InfeasibleError, RangeError
 from ._library import lib
 from ._options import KINDS, METRICS, assign, name_of, number, one_of, options
-from ._whole import whole
+from ._whole import expect, whole
 from .context import Context, context_of
 from .net import Supernet
 from .op import Cost, cost_of
@@ -214,6 +214,7 @@ class Path(Handle):
 
     def __init__(self, net: Supernet, hyper: Any, rule: str = "argmax",
                  theta: Optional[float] = None) -> None:
+        expect("net", net, Supernet)
         opts = options("hnas_path_opts")
         assign(opts, rule=number("rule", "HNAS_RULE_", rule), theta=theta)
         assert net._entry is not None

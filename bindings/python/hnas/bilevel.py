@@ -16,6 +16,7 @@ from ._errors import StoppedError
 from ._library import lib
 from ._options import (assign, name_of, number, options, pair, read_opts)
 from ._progress import Progress
+from ._whole import expect
 from .arch import Arch, Path
 from .context import Context, context_of
 from .data import (CALIBRATION, batch_of, dataset, floats,
@@ -139,6 +140,8 @@ class Bilevel(Handle):
                  rate_steps: Optional[int] = None,
                  warmup: Optional[float] = None,
                  cooldown: Optional[float] = None) -> None:
+        expect("net", net, Supernet)
+        expect("hyper", hyper, Hypernet)
         opts = options("hnas_search_opts") if preset is None else \
             find_preset(net.ctx, preset, net.settings["cells"]).search
         for field, prefix, value in (

@@ -9,6 +9,7 @@ from ._core import Core, Owned
 from ._errors import StateError, error
 from ._library import lib
 from ._options import assign, name_of, number, options
+from ._whole import expect
 
 LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
@@ -146,6 +147,5 @@ def default_context() -> Context:
 def context_of(ctx: Optional[Context]) -> Context:
     if ctx is None:
         return default_context()
-    if not isinstance(ctx, Context):
-        raise TypeError(f"ctx: {type(ctx).__name__}, want hnas.Context")
+    expect("ctx", ctx, Context)
     return ctx

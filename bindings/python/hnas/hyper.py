@@ -8,6 +8,7 @@ import numpy as np
 from . import _abi, _arrays
 from ._library import lib
 from ._options import KINDS, assign, name_of, number, one_of, options, read_opts
+from ._whole import expect
 from .context import Context
 from .net import Supernet
 from .presets import find_preset
@@ -30,6 +31,7 @@ class Hypernet(Named):
                  init_std: Optional[float] = None, knots: Optional[int] = None,
                  hidden: Optional[int] = None,
                  preset: Optional[str] = None) -> None:
+        expect("net", net, Supernet)
         opts = options("hnas_hyper_opts") if preset is None else \
             find_preset(net.ctx, preset, net.settings["cells"]).hyper
         if kind is not None:

@@ -5,6 +5,7 @@ from typing import Any, Dict, Optional
 
 from . import _abi
 from ._library import lib
+from ._whole import expect
 from .context import Context, context_of
 
 PRESETS = ("default", "seed", "darts", "darts_l1", "fair_darts", "darts_cc")
@@ -12,6 +13,7 @@ PRESETS = ("default", "seed", "darts", "darts_l1", "fair_darts", "darts_cc")
 
 def find_preset(ctx: Context, name: str, cells: int = 0) -> Any:
     """The struct of a preset, for so many cells."""
+    expect("preset", name, str)
     p = _abi.hnas_preset()
     ctx._core.call(lib.hnas_preset_find, ctypes.byref(p), ctypes.sizeof(p),
                    ctx, name.encode())

@@ -16,7 +16,7 @@ from ._core import Entry, Handle
 from ._errors import InfeasibleError, StateError, error
 from ._library import lib
 from ._options import number
-from ._whole import check, whole
+from ._whole import check, expect, whole
 from .arch import Path, metric_limit
 from .context import Context, context_of
 from .data import (CALIBRATION, Dataset, as_images, floats, image_tensors,
@@ -145,6 +145,8 @@ class NetworkSet(Handle):
     def __init__(self, net: Supernet, path: Path, *,
                  mean: Optional[float] = None,
                  std: Optional[float] = None) -> None:
+        expect("net", net, Supernet)
+        expect("path", path, Path)
         self._entry = net._core.create(
             _abi.hnas_set, lib.hnas_set_destroy, lib.hnas_set_create,
             net, path)
