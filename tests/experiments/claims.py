@@ -15,6 +15,7 @@ from reading import (  # noqa: E402
     long_rows,
     mean,
     percent,
+    retrained_accuracy,
     rises,
     searched,
     table,
@@ -24,7 +25,8 @@ from reading import (  # noqa: E402
 NAMES = ("precision", "inherited_precision")
 WITHIN = 0.015  # of the best accuracy: a network that counts
 RATIO, SIZES = 8, 8  # largest over smallest of those, and how many between
-MEASURES = (("inherited", "inherited_precision"), ("relaxed", "valid_precision"))
+MEASURES = (("inherited", "inherited_precision"), ("relaxed", "valid_precision"),
+            ("retrained", "retrained"))
 SLACK = {"quarter": 0.1, "whole": 0.2}  # points, beside DARTS + L1
 
 
@@ -85,20 +87,32 @@ def beside_random(rows):
                    accuracy >= median)
 
 
-def gain(ours, row, lam, name):
-    """Points of precision over an L1 run, of our best network that is no larger, or None."""
-    theirs = final(row, lam)
-    return max((100 * (e[name] - theirs[name]) for e in (final(ours, x) for x in LAMBDAS)
-                if e["params"] <= theirs["params"]), default=None)
+def point(rows, search, lam, name):
+    """Parameters and quality of a search's network at lambda; no quality: not measured."""
+    entry = final(rows[search], lam)
+    if name == "retrained":
+        return entry["params"], retrained_accuracy(rows, search, lam)
+    return entry["params"], entry[name]
+
+
+def gain(rows, search, lam, name):
+    """Points over an L1 run, of our best network that is no larger, or None."""
+    size, quality = point(rows, search, lam, name)
+    ours = [point(rows, "budget/default", x, name) for x in LAMBDAS]
+    return max((100 * (q - quality) for n, q in ours if n <= size), default=None)
 
 
 def equal_budget(rows):
-    ours = rows.get("budget/default")
-    for share, slack in SLACK.items() if ours else ():
-        runs = {lam: rows[f"budget/l1/{share}/{lam}"] for lam in LAMBDAS
-                if f"budget/l1/{share}/{lam}" in rows}
-        for measure, name in MEASURES if runs else ():
-            gains = {lam: gain(ours, row, lam, name) for lam, row in runs.items()}
+    for share, slack in SLACK.items() if "budget/default" in rows else ():
+        for measure, name in MEASURES:
+            runs = {lam: f"budget/l1/{share}/{lam}" for lam in LAMBDAS
+                    if f"budget/l1/{share}/{lam}" in rows}
+            if name == "retrained":
+                runs = {lam: run for lam, run in runs.items() if f"train/{run}" in rows
+                        and "train/budget/default" in rows}
+            if not runs:
+                continue
+            gains = {lam: gain(rows, run, lam, name) for lam, run in runs.items()}
             larger = [lam for lam, points in gains.items() if points is None]
             where = larger[0] if larger else min(gains, key=gains.get)
             yield line(f"{measure}, no larger than DARTS + L1 of the {share} budget, "

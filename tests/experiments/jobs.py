@@ -38,7 +38,8 @@ class Job:
     kind: str
     options: str = ""
     of: Optional[str] = None  # the search that a training looks at
-    marks: tuple = ()  # epochs of it; () is its end
+    marks: tuple = ()  # epochs of it; () is its end, which a training calls "end"
+    lams: tuple = LAMBDAS  # where a training derives
     pieces: bool = False  # of a search: evaluate every network of its path
     group: str = field(default="")
 
@@ -80,6 +81,15 @@ def equal_budget():
                     group="budget")
             )
     return jobs
+
+
+def budget_trainings():
+    """The networks of the equal budget, trained afresh: the cut harms no one then."""
+    searches = {"budget/default": LAMBDAS}
+    for name in ("quarter", "whole"):
+        searches.update((f"budget/l1/{name}/{lam}", (lam,)) for lam in LAMBDAS)
+    return [Job(f"train/{name}", "train", of=name, marks=("end",), lams=lams, group="budget")
+            for name, lams in searches.items()]
 
 
 def fashion():
@@ -147,5 +157,5 @@ def kernels():
 
 
 def all_jobs():
-    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *fashion(), *replica(),
-            *kernels()]
+    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *budget_trainings(),
+            *fashion(), *replica(), *kernels()]

@@ -72,6 +72,13 @@ def final(run, lam):
     return None
 
 
+def retrained_accuracy(rows, search, lam):
+    """Test accuracy of a search's last network at lambda, trained afresh, or None."""
+    networks = rows.get(f"train/{search}", {"networks": {}})["networks"]
+    key = networks.get(f"end/{lam}")
+    return rows[f"network/{key}"]["result"]["test_accuracy"] if key else None
+
+
 def seconds(row):
     """Of a search that may have been run in parts: its log has them all."""
     logged = sum(float(line["seconds"]) for line in row.get("log", []))

@@ -156,7 +156,7 @@ class Runner:
         data = self.data("--data mnist")[1]
         row = {"options": TRAIN, "networks": {}}
         for mark in job.marks:
-            for lam in LAMBDAS:
+            for lam in job.lams:
                 arch = self.derived(job.of, mark, lam)
                 row["networks"][f"{mark}/{lam}"] = self.architecture(arch, data)
         return row
