@@ -47,7 +47,7 @@ static hnas_status begin(struct hn_node *node)
     return hn_grad_reserve(node->in[0]);
 }
 
-/* x's gradient of an image, to add to; its first reader's is cleared. */
+/* x's gradient of an image, to add to: 0 where nothing was added yet. */
 static real *open_grad(struct hn_worker *w, struct hnas_tensor *x,
                        int64_t image)
 {
