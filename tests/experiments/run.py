@@ -149,7 +149,7 @@ class Runner:
             result["ms_1"] = self.program(
                 "hnas-bench", "forward", "--arch", path, *shape, "--nodes", NODES, "--image",
                 "1x28x28", "--batch", 1, "--threads", 1, "--repeat", 400)["median_ms"]
-            self.save(name, {**cells, "result": result})
+            self.save(name, {**cells, "result": result, "cores": os.cpu_count()})
         return key
 
     def train(self, job):
