@@ -60,8 +60,9 @@ static hnas_status read_length(struct hn_st_file *f, int fd)
                        (int)HN_JSON_MAX_BYTES);
     if (length > f->size - LENGTH_BYTES)
         return hn_fail(f->ctx, HNAS_E_TRUNCATED,
-                       "%.300s: %zu bytes, want a header of %llu", f->path,
-                       f->size, (unsigned long long)length);
+                       "%.300s: cut off after %zu bytes, within its header of "
+                       "%llu",
+                       f->path, f->size, (unsigned long long)length);
     f->header_bytes = (size_t)length;
     f->bytes = hn_alloc(&f->ctx->alloc, f->size);
     if (!f->bytes)
