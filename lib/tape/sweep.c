@@ -106,11 +106,11 @@ struct stage {
 /* A chunk's partial sums are one task's. */
 static int has_partials(const struct stage *s)
 {
-    for (int64_t i = 0; i < s->n_nodes; i++)
-        for (int p = 0; p < MOST_PARTIALS; p++)
-            if (s->node[i]->partial[p].sums)
-                return 1;
-    return 0;
+    int64_t i = 0;
+
+    while (i < s->n_nodes && !s->node[i]->partial[0].sums)
+        i++;
+    return i < s->n_nodes;
 }
 
 static void clear_partials(const struct hn_node *node, int64_t chunk)
