@@ -101,6 +101,24 @@ static hnas_status apply_node(struct pass *p, int32_t node)
     return st;
 }
 
+/* All edges that leave a node. */
+static hnas_status apply_edges(struct pass *p, int32_t node)
+{
+    const struct hnas_cell *cell = p->cell;
+    hnas_status st = HNAS_OK;
+
+    hn_group_begin(p->tape);
+    for (int32_t e = 0; e < cell->n_edges && st == HNAS_OK; e++) {
+        if (cell->edge[e].from != node)
+            continue;
+        if (!p->shape[0])
+            set_shape(p, &cell->edge[e]);
+        st = apply_edge(p, e);
+    }
+    hn_group_end(p->tape);
+    return st;
+}
+
 static hnas_status run(struct pass *p)
 {
     const struct hnas_cell *cell = p->cell;
@@ -111,15 +129,10 @@ static hnas_status run(struct pass *p)
             st = apply_node(p, v);
         if (st < 0)
             return st;
-        for (int32_t e = 0; e < cell->n_edges && p->value[v]; e++) {
-            if (cell->edge[e].from != v)
-                continue;
-            if (!p->shape[0])
-                set_shape(p, &cell->edge[e]);
-            st = apply_edge(p, e);
-            if (st < 0)
-                return st;
-        }
+        if (p->value[v])
+            st = apply_edges(p, v);
+        if (st < 0)
+            return st;
     }
     return st;
 }

@@ -50,19 +50,10 @@ static void keep_parts(const struct hn_node *node)
         use(node->in[i], INT32_MAX);
 }
 
-/* Image phases keep the order of the record, reversed: what an operation
- * leaves is read again before it has left the cache, instead of after all
- * operations of the cell.  Joins alone come as early as they can.  *now: the
- * stage of the image phases so far. */
-static void place(struct hn_node *node, int32_t *now)
+/* A node that takes part has its stage: its inputs' gradients wait for it. */
+static void place(struct hn_node *node, int32_t stage)
 {
-    const struct hn_record *out = node->out->record;
-
-    if (node->rule->backward_plan)
-        node->rule->backward_plan(node);
-    node->bstage = node->bimage ? out->gready_image : out->gready_join;
-    if (node->bimage)
-        *now = node->bstage = max32(node->bstage, *now);
+    node->bstage = stage;
     for (int32_t i = 0; i < node->n_in; i++) {
         struct hn_record *r = node->in[i]->record;
 
@@ -74,24 +65,73 @@ static void place(struct hn_node *node, int32_t *now)
     }
 }
 
+/* Take part if a gradient comes, as early as it does; images not before now. */
+static void join_in(struct hn_node *node, int32_t now)
+{
+    const struct hn_record *out = node->out->record;
+
+    if (hn_is_joined(node->out) && atomic_load(&node->out->refs) > 1)
+        keep_parts(node);
+    node->active = node->active && out->active;
+    if (!node->active)
+        return;
+    announce(node);
+    if (node->rule->backward_plan)
+        node->rule->backward_plan(node);
+    place(node,
+          node->bimage ? max32(out->gready_image, now) : out->gready_join);
+}
+
+static int reads_own_group(const struct hn_node *node)
+{
+    for (int32_t i = 0; i < node->n_in; i++) {
+        const struct hn_record *r = node->in[i]->record;
+
+        if (r && node->group && r->node->group == node->group)
+            return 1;
+    }
+    return 0;
+}
+
+/* Image phases keep the order of the record, reversed, group by group: what
+ * one leaves is read again before it has left the cache, instead of after all
+ * of the cell.  Within a group, those that read nothing made in it wait for
+ * the last of them.  Joins alone come as early as they can.  *now: the stage
+ * of the image phases so far. */
+static void place_group(struct hn_node **node, int64_t n, int32_t *now)
+{
+    int32_t latest = *now;
+
+    for (int64_t i = n - 1; i >= 0; i--) {
+        join_in(node[i], *now);
+        if (node[i]->active && node[i]->bimage)
+            latest = max32(latest, node[i]->bstage);
+    }
+    for (int64_t i = n - 1; i >= 0; i--)
+        if (node[i]->active && node[i]->bimage && !reads_own_group(node[i]))
+            place(node[i], latest);
+    *now = latest;
+}
+
 /* Decide who takes part; returns the last stage, or -1 if nobody does. */
 static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
 {
     int32_t last = -1, now = 0;
 
     loss->record->active = 1;
-    for (int64_t i = tape->n_nodes - 1; i >= 0; i--) {
-        struct hn_node *node = tape->node[i];
+    for (int64_t end = tape->n_nodes, i; end > 0; end = i) {
+        struct hn_node **node = tape->node;
+        const int32_t group = node[end - 1]->group;
 
-        if (hn_is_joined(node->out) && atomic_load(&node->out->refs) > 1)
-            keep_parts(node);
-        node->active = node->active && node->out->record->active;
-        if (!node->active)
-            continue;
-        announce(node);
-        place(node, &now);
-        mark_use(node);
-        last = max32(last, node->bstage);
+        for (i = end - 1; group && i > 0 && node[i - 1]->group == group;)
+            i--;
+        place_group(node + i, end - i, &now);
+        for (int64_t k = i; k < end; k++) {
+            if (!node[k]->active)
+                continue;
+            mark_use(node[k]);
+            last = max32(last, node[k]->bstage);
+        }
     }
     return last;
 }

@@ -72,9 +72,11 @@ static hnas_status record_one(struct hn_node *node)
                        "%s: it has no tangent, which the exact second order "
                        "needs",
                        node->rule->name);
+    tape->group = node->group;
     st = node->rule->tangent(&node->out->tangent, node);
     if (st == HNAS_OK && node->out->tangent)
         st = own_image(tape, first, &node->out->tangent);
+    hn_group_end(tape);
     if (st == HNAS_OK)
         node->out->record->is_moved = node->out->tangent != NULL;
     return st;

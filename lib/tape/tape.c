@@ -95,6 +95,7 @@ hnas_status hnas_tape_reset(hnas_tape *tape, int32_t mode)
     tape->mode = mode;
     tape->n_ranks = mode & HNAS_TAPE_RANKS ? hn_comm_ranks(tape->ctx) : 1;
     tape->deferred = tape->swept = tape->late = 0;
+    tape->group = tape->n_groups = 0;
     return HNAS_OK;
 }
 
@@ -401,6 +402,16 @@ static void drop_last(struct hnas_tape *tape)
     detach(node->out);
 }
 
+void hn_group_begin(struct hnas_tape *tape)
+{
+    tape->group = ++tape->n_groups;
+}
+
+void hn_group_end(struct hnas_tape *tape)
+{
+    tape->group = 0;
+}
+
 hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
                       const struct hn_make *make)
 {
@@ -431,6 +442,7 @@ hnas_status hn_append(struct hn_node **out, struct hnas_tape *tape,
     node->name = make->rule->name;
     node->tape = tape;
     node->ctx = tape->ctx;
+    node->group = tape->group;
     node->n_images = make->n_images;
     st = set_inputs(node, make);
     if (st == HNAS_OK)

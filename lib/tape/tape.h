@@ -107,6 +107,7 @@ struct hn_node {
     uint8_t *want, *manner;
     int32_t n_in;
     int32_t stage, bstage;
+    int32_t group;    /* see hn_group_begin; 0: none */
     int64_t n_images; /* 0: no image phase */
     int64_t n_reads;  /* of the stage that runs: its own and those before */
     struct hn_need need;
@@ -195,8 +196,9 @@ struct hnas_tape {
     struct hn_arena arena;
     int32_t mode, n_ranks; /* n_ranks > 1: values are shares, see ranks.c */
     int32_t deferred, swept;
-    int32_t held; /* the host's code records on it now */
-    int32_t late; /* outputs get their memory from hn_tape_place */
+    int32_t held;            /* the host's code records on it now */
+    int32_t late;            /* outputs get their memory from hn_tape_place */
+    int32_t group, n_groups; /* the open one, or 0 */
     struct hn_node **node;
     int64_t n_nodes, capacity, n_run; /* n_run: nodes already computed */
     struct hn_need need;  /* the largest so far: the layout of scratch */
@@ -249,6 +251,12 @@ hnas_status hn_finish(struct hnas_tensor **out, struct hn_node *node);
 /* Take back a node, the last one, that could not be completed; returns the
  * status. */
 hnas_status hn_abandon(struct hn_node *node, hnas_status status);
+
+/* What is recorded between these reads one value: the sweep lets all that
+ * read it run in one stage (place_group in sweep.c), so that it is read, and
+ * its gradient written, once an image. */
+void hn_group_begin(struct hnas_tape *tape);
+void hn_group_end(struct hnas_tape *tape);
 
 /* Memory that lives until the reset; NULL without memory. */
 void *hn_tape_take(struct hnas_tape *tape, size_t size_bytes);
