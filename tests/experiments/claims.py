@@ -15,6 +15,8 @@ from reading import (  # noqa: E402
     long_rows,
     mean,
     percent,
+    random_accuracy,
+    random_medians,
     retrained_accuracy,
     rises,
     searched,
@@ -85,6 +87,19 @@ def beside_random(rows):
         yield line(f"retrained at lambda {lam}, beside ten random cells of that size",
                    f"their median, {percent(median)} %", f"{percent(accuracy)} %",
                    accuracy >= median)
+    yield from every_seed_beside_random(rows)
+
+
+def every_seed_beside_random(rows):
+    """Points over the random cells' median at each network's own size."""
+    medians = random_medians(rows)
+    for lam in LAMBDAS if len(medians) > 1 else ():
+        keys = [trained(rows, seed)[f"{MARKS[-1]}/{lam}"] for seed in SEEDS]
+        ours = [rows[f"network/{k}"]["result"] for k in keys]
+        gain = 100 * mean(r["test_accuracy"] - random_accuracy(medians, r["params"])
+                          for r in ours)
+        yield line(f"retrained at lambda {lam}, mean of {len(ours)} seeds, over the random "
+                   "cells' median at their sizes", "0 points or more", f"{gain:+.2f}", gain >= 0)
 
 
 def point(rows, search, lam, name):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the rows of docs/results.json hold, and what was published before them."""
 
+import math
 import statistics
 import sys
 from pathlib import Path
@@ -77,6 +78,22 @@ def retrained_accuracy(rows, search, lam):
     networks = rows.get(f"train/{search}", {"networks": {}})["networks"]
     key = networks.get(f"end/{lam}")
     return rows[f"network/{key}"]["result"]["test_accuracy"] if key else None
+
+
+def random_medians(rows):
+    """[(parameters, test accuracy)] of the random cells' groups, smallest first."""
+    row = rows.get("random/default/0", {"networks": {}})
+    groups = [[rows[f"network/{k}"]["result"] for k in keys] for keys in row["networks"].values()]
+    return sorted((statistics.median(r["params"] for r in g),
+                   statistics.median(r["test_accuracy"] for r in g)) for g in groups)
+
+
+def random_accuracy(medians, params):
+    """The median of random cells of any size: a line over log(parameters) through the two
+    groups beside it."""
+    i = max(1, sum(n <= params for n, _ in medians[:-1]))
+    (n0, a0), (n1, a1) = medians[i - 1:i + 1]
+    return a0 + (a1 - a0) * math.log(params / n0) / math.log(n1 / n0)
 
 
 def seconds(row):
