@@ -39,7 +39,7 @@ class Job:
     options: str = ""
     of: Optional[str] = None  # the search that a training looks at
     marks: tuple = ()  # epochs of it; () is its end, which a training calls "end"
-    lams: tuple = LAMBDAS  # where a training derives
+    lams: tuple = LAMBDAS  # where a training or random cells derive
     pieces: bool = False  # of a search: evaluate every network of its path
     group: str = field(default="")
 
@@ -90,6 +90,15 @@ def budget_trainings():
         searches.update((f"budget/l1/{name}/{lam}", (lam,)) for lam in LAMBDAS)
     return [Job(f"train/{name}", "train", of=name, marks=("end",), lams=lams, group="budget")
             for name, lams in searches.items()]
+
+
+# a network of it has two inputs a node, ours all: are random cells of that shape as good?
+SHAPED = ("budget/l1/quarter/1e-3", "1e-3")
+
+
+def shaped_cells():
+    search, lam = SHAPED
+    return [Job(f"random/{search}", "random", of=search, lams=(lam,), group="budget")]
 
 
 def fashion():
@@ -157,5 +166,5 @@ def kernels():
 
 
 def all_jobs():
-    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *budget_trainings(),
+    return [*ablation(), *long_searches(), *trainings(), *equal_budget(), *budget_trainings(), *shaped_cells(),
             *fashion(), *replica(), *kernels()]

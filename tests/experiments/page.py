@@ -26,6 +26,7 @@ from jobs import (  # noqa: E402
     NODES,
     PASSES,
     SEEDS,
+    SHAPED,
     all_jobs,
 )
 from reading import (  # noqa: E402
@@ -189,7 +190,22 @@ def budget(rows):
             "the relaxed supernet is\ngood, and the network of the stated size that is cut out of "
             "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
     return text + table(["method", "lambda", "parameters", "precision, relaxed",
-                         "precision, inherited", "retrained", "passes", "seconds"], lines)
+                         "precision, inherited", "retrained", "passes", "seconds"],
+                        lines) + shaped(rows)
+
+
+def shaped(rows):
+    """Random cells with two inputs a node, as DARTS' rule leaves them."""
+    search, lam = SHAPED
+    row = rows.get(f"random/{search}")
+    if not row:
+        return ""
+    other = sorted(rows[f"network/{k}"]["result"]["test_accuracy"] for k in row["networks"][lam])
+    return (f"\n\nTen random cells with the inputs of {search}'s network, two a node where ours "
+            "has all, and of its size (within 5 %), trained alike: "
+            f"{percent(statistics.median(other))} % in the median, {percent(other[0])} to "
+            f"{percent(other[-1])}; that network itself: "
+            f"{percent(retrained_accuracy(rows, search, lam))}.")
 
 
 def fashion(rows):

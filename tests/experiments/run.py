@@ -167,7 +167,7 @@ class Runner:
         row = {"options": TRAIN, "networks": {}}
         rng = random.Random(0)
         like = {}
-        for lam in LAMBDAS:
+        for lam in job.lams:
             arch = self.derived(job.of, "end", lam)
             size = arch["cost"]["params"]
             if size not in like:
