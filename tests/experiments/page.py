@@ -32,6 +32,7 @@ from jobs import (  # noqa: E402
 from reading import (  # noqa: E402
     PUBLISHED,
     at,
+    convolutions,
     final,
     long_rows,
     mean,
@@ -165,33 +166,47 @@ def beside_random(rows):
     ) + table(["lambda", "parameters", "ours", "their median", "worst", "best"], lines)
 
 
+def budget_line(rows, method, search, lam, passes, spent):
+    run = rows[search]
+    e = final(run, lam)
+    return [method, lam, e["params"], e["macs"], convolutions(run, lam),
+            percent(e["valid_precision"]), percent(e["inherited_precision"]),
+            percent(retrained_accuracy(rows, search, lam)), passes, spent]
+
+
+# read off the table; read it again where it changes
+MISSED = """
+
+Why fresh training favours the other side at equal size. An edge of the normal cell costs 528
+parameters with `sep_conv_5x5`, of the reduction cell 4,960. DARTS + L1 puts convolutions on most
+edges of the normal cell. A search as short as this one of hard gates leaves it to pools, at any
+lambda: most likely since what is drawn seldom is trained little, so that operations without
+weights are ahead until the others have caught up. With five times the steps (the table above) the
+normal cell has four to six convolutions at lambda 1e-4, and the networks of all sizes are level
+with random cells or above them. Rule and
+shape differ as well: DARTS keeps two inputs a node, argmax all of them."""
+
+
 def budget(rows):
     ours = rows.get("budget/default")
     if not ours:
         return None
     passes = PASSES["default"] * ours["result"]["steps"]
-    lines = [["one search", lam, e["params"], percent(e["valid_precision"]),
-              percent(e["inherited_precision"]), percent(retrained_accuracy(rows, "budget/default", lam)),
-              f"{passes} in all",
-              f"{seconds(ours):.0f} in all"]
-             for lam in LAMBDAS for e in [final(ours, lam)]]
+    lines = [budget_line(rows, "one search", "budget/default", lam, f"{passes} in all",
+                         f"{seconds(ours):.0f} in all") for lam in LAMBDAS]
     for name in ("quarter", "whole"):
         for lam in LAMBDAS:
-            row = rows.get(f"budget/l1/{name}/{lam}")
-            if row:
-                e = final(row, lam)
-                lines.append([f"DARTS + L1, {name}", lam, e["params"],
-                              percent(e["valid_precision"]),
-                              percent(e["inherited_precision"]),
-                              percent(retrained_accuracy(rows, f"budget/l1/{name}/{lam}", lam)),
-                              PASSES["darts_l1"] * row["result"]["steps"],
-                              f"{seconds(row):.0f}"])
+            search = f"budget/l1/{name}/{lam}"
+            if search in rows:
+                lines.append(budget_line(rows, f"DARTS + L1, {name}", search, lam,
+                                         PASSES["darts_l1"] * rows[search]["result"]["steps"],
+                                         f"{seconds(rows[search]):.0f}"))
     text = ("\n## Equal budget\n\nDARTS' softmax gates train all operations of an edge together: "
             "the relaxed supernet is\ngood, and the network of the stated size that is cut out of "
             "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
-    return text + table(["method", "lambda", "parameters", "precision, relaxed",
-                         "precision, inherited", "retrained", "passes", "seconds"],
-                        lines) + shaped(rows)
+    return text + table(["method", "lambda", "parameters", "MACs", "convolutions, normal and "
+                         "reduction", "precision, relaxed", "precision, inherited", "retrained",
+                         "passes", "seconds"], lines) + shaped(rows) + MISSED
 
 
 def shaped(rows):

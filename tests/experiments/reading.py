@@ -73,6 +73,14 @@ def final(run, lam):
     return None
 
 
+def convolutions(run, lam):
+    """How many edges of the normal and of the reduction cell at lambda, at the end, have one."""
+    piece = next(p for p in run["path"]["end"]["pieces"]
+                 if float(lam) <= p["interval"][1])
+    return ", ".join(str(sum("conv" in op for node in piece[kind] for op, _ in node))
+                     for kind in ("normal", "reduce"))
+
+
 def retrained_accuracy(rows, search, lam):
     """Test accuracy of a search's last network at lambda, trained afresh, or None."""
     networks = rows.get(f"train/{search}", {"networks": {}})["networks"]
