@@ -66,7 +66,7 @@ static void place(struct hn_node *node, int32_t stage)
 }
 
 /* Take part if a gradient comes, as early as it does; images not before now. */
-static void join_in(struct hn_node *node, int32_t now)
+static void take_part(struct hn_node *node, int32_t now)
 {
     const struct hn_record *out = node->out->record;
 
@@ -103,7 +103,7 @@ static void place_group(struct hn_node **node, int64_t n, int32_t *now)
     int32_t latest = *now;
 
     for (int64_t i = n - 1; i >= 0; i--) {
-        join_in(node[i], *now);
+        take_part(node[i], *now);
         if (node[i]->active && node[i]->bimage)
             latest = max32(latest, node[i]->bstage);
     }

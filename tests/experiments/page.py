@@ -44,6 +44,7 @@ from reading import (  # noqa: E402
     table,
     trained,
 )
+from run import searched as searched_weights  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
@@ -169,22 +170,27 @@ def beside_random(rows):
 def budget_line(rows, method, search, lam, passes, spent):
     run = rows[search]
     e = final(run, lam)
-    return [method, lam, e["params"], e["macs"], convolutions(run, lam),
+    return [method, lam, e["params"], e["macs"], ", ".join(map(str, convolutions(run, lam))),
             percent(e["valid_precision"]), percent(e["inherited_precision"]),
             percent(retrained_accuracy(rows, search, lam)), passes, spent]
 
 
-# read off the table; read it again where it changes
-MISSED = """
+def missed(rows):
+    """Read off the table; read it again where it changes."""
+    normal, reduction = (
+        searched_weights({"normal": [], "reduce": [], kind: [[["sep_conv_5x5", 0]]]})
+        for kind in ("normal", "reduce"))
+    most = sorted(convolutions(run, LAMBDAS[0])[0] for run in long_rows(rows))
+    return (f"""
 
-Why fresh training favours the other side at equal size. An edge of the normal cell costs 528
-parameters with `sep_conv_5x5`, of the reduction cell 4,960. DARTS + L1 puts convolutions on most
+Why fresh training favours the other side at equal size. An edge of the normal cell costs {normal}
+parameters with `sep_conv_5x5`, of the reduction cell {reduction:,}. DARTS + L1 puts convolutions on most
 edges of the normal cell. A search as short as this one of hard gates leaves it to pools, at any
 lambda: most likely since what is drawn seldom is trained little, so that operations without
 weights are ahead until the others have caught up. With five times the steps (the table above) the
-normal cell has four to six convolutions at lambda 1e-4, and the networks of all sizes are level
+normal cell has {most[0]} to {most[-1]} convolutions at lambda {LAMBDAS[0]}, and the networks of all sizes are level
 with random cells or above them. Rule and
-shape differ as well: DARTS keeps two inputs a node, argmax all of them."""
+shape differ as well: DARTS keeps two inputs a node, argmax all of them.""")
 
 
 def budget(rows):
@@ -206,7 +212,7 @@ def budget(rows):
             "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
     return text + table(["method", "lambda", "parameters", "MACs", "convolutions, normal and "
                          "reduction", "precision, relaxed", "precision, inherited", "retrained",
-                         "passes", "seconds"], lines) + shaped(rows) + MISSED
+                         "passes", "seconds"], lines) + shaped(rows) + missed(rows)
 
 
 def shaped(rows):

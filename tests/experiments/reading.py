@@ -73,12 +73,16 @@ def final(run, lam):
     return None
 
 
+def piece_at(path, lam):
+    """The piece of a path that holds lambda."""
+    return next(p for p in path["pieces"] if float(lam) <= p["interval"][1])
+
+
 def convolutions(run, lam):
     """How many edges of the normal and of the reduction cell at lambda, at the end, have one."""
-    piece = next(p for p in run["path"]["end"]["pieces"]
-                 if float(lam) <= p["interval"][1])
-    return ", ".join(str(sum("conv" in op for node in piece[kind] for op, _ in node))
-                     for kind in ("normal", "reduce"))
+    piece = piece_at(run["path"]["end"], lam)
+    return [sum("conv" in op for node in piece[kind] for op, _ in node)
+            for kind in ("normal", "reduce")]
 
 
 def retrained_accuracy(rows, search, lam):

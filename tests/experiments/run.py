@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from jobs import CELLS, CHANNELS, LAMBDAS, NODES, all_jobs  # noqa: E402
+from reading import piece_at  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "docs" / "results.json"
@@ -128,10 +129,7 @@ class Runner:
     def derived(self, search, mark, lam):
         """A search's architecture at lambda, read off the path that its row keeps."""
         path = self.rows[search]["path"][str(mark)]
-        for piece in path["pieces"]:
-            if float(lam) <= piece["interval"][1]:
-                break
-        return {"rule": path["rule"], **piece}
+        return {"rule": path["rule"], **piece_at(path, lam)}
 
     def architecture(self, arch, data):
         """Train one architecture, once: a row of its own by what it is."""
