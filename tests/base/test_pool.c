@@ -7,6 +7,7 @@
 
 #include "base/pool.h"
 #include "support/check_main.h"
+#include "support/fork.h"
 #include "support/memory.h"
 
 enum { MOST_TASKS = 5000, MOST_THREADS = 4 };
@@ -109,14 +110,13 @@ END_TEST
 /* A forked child's answer: 0 if its runs were good. */
 static int in_child(struct hn_pool *pool, int with_run)
 {
-    const pid_t pid = fork();
+    const pid_t pid = fork_at_rest();
     int status;
 
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         int good = 1;
 
-        alarm(60);
         for (int i = 0; with_run && i < 50; i++)
             good = good && runs(pool, 3, 100);
         hn_pool_destroy(pool);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/check_main.h"
+#include "support/fork.h"
 #include "world.h"
 
 enum { N_THREADS = 4, CONTEXTS = 8, STEPS = 6, CYCLES = 200, MANY = 1000 };
@@ -64,13 +65,10 @@ static uint64_t sum_of_child(struct life *l)
     pid_t child;
 
     ck_assert_int_eq(pipe(ends), 0);
-    fflush(NULL);
-    child = fork();
+    child = fork_at_rest();
     ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        alarm(60); /* a child that waits for threads that it has not */
+    if (child == 0)
         child_life(l, ends[1]);
-    }
     close(ends[1]);
     ck_assert_int_eq(read(ends[0], &sum, sizeof sum), sizeof sum);
     close(ends[0]);
@@ -104,11 +102,9 @@ START_TEST(a_child_may_release_at_once)
 
     life_open(&l, N_THREADS);
     steps(&l, 2);
-    fflush(NULL);
-    child = fork();
+    child = fork_at_rest();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        alarm(60);
         life_close(&l);
         _exit(0);
     }
