@@ -9,6 +9,7 @@
 
 enum { FIRST_BLOCK = 256 << 10, LARGEST_BLOCK = 64 << 20, HUGE_PAGE = 2 << 20 };
 enum { LARGE = 64 << 10 }; /* pieces that are cut and joined */
+enum { PAGE = 4096, SHIFT = 17 * HN_ALIGN, BLOCK_SHIFT = 37 * SHIFT };
 
 struct hn_arena_block {
     struct hn_arena_block *next;
@@ -39,6 +40,17 @@ static size_t round_up(size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
+/* What a piece takes.  Neighbours among large ones, and the first of blocks,
+ * begin at different places of a page: kernels go through several images at
+ * once, and streams whose addresses are equal modulo a page hinder each other
+ * in the caches. */
+static size_t piece_bytes(size_t size_bytes)
+{
+    if (size_bytes >= LARGE)
+        return round_up(size_bytes, PAGE) + SHIFT;
+    return round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
+}
+
 /* Large blocks begin on a huge page and ask for more of them; if the system
  * has none, nothing is lost. */
 static unsigned char *place(unsigned char *memory, size_t size_bytes)
@@ -55,11 +67,12 @@ static unsigned char *place(unsigned char *memory, size_t size_bytes)
 static struct hn_arena_block *add_block(struct hn_arena *arena, size_t need)
 {
     struct hn_arena_block *b;
+    const size_t shift = arena->n_blocks * BLOCK_SHIFT % PAGE;
     size_t size = arena->held_bytes / 2, total;
 
     size = size < arena->block_bytes ? arena->block_bytes : size;
     size = size > LARGEST_BLOCK ? LARGEST_BLOCK : size;
-    size = size < need ? need : size;
+    size = size < need + PAGE ? need + PAGE : size;
     if (size >= HUGE_PAGE)
         size = round_up(size, HUGE_PAGE);
     if (hn_size_add(&total, size, size >= HUGE_PAGE ? HUGE_PAGE : 0) ||
@@ -69,10 +82,11 @@ static struct hn_arena_block *add_block(struct hn_arena *arena, size_t need)
     if (!b)
         return NULL;
     b->next = NULL;
-    b->start = place((unsigned char *)b + HN_ALIGN, size);
-    b->size_bytes = size;
+    b->start = place((unsigned char *)b + HN_ALIGN, size) + shift;
+    b->size_bytes = size - shift;
     b->used_bytes = 0;
     arena->held_bytes += size;
+    arena->n_blocks++;
     return b;
 }
 
@@ -171,7 +185,7 @@ void *hn_arena_take(struct hn_arena *arena, size_t size_bytes)
 
     if (size_bytes > SIZE_MAX / 2)
         return NULL;
-    size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
+    size_bytes = piece_bytes(size_bytes);
     p = size_bytes < LARGE ? take_again(arena, size_bytes)
                            : take_gap(arena, size_bytes);
     if (!p) {
@@ -207,7 +221,7 @@ void hn_arena_give(struct hn_arena *arena, void *piece, size_t size_bytes)
 
     if (!piece)
         return;
-    size_bytes = round_up(size_bytes ? size_bytes : 1, HN_ALIGN);
+    size_bytes = piece_bytes(size_bytes);
     arena->now_bytes -= size_bytes;
     if (size_bytes >= LARGE) {
         give_gap(arena, piece, size_bytes);

@@ -21,7 +21,7 @@ struct hn_arena {
         struct hn_arena_free *head;
     } sizes[HN_ARENA_SIZES];   /* small pieces given back, by size */
     struct hn_arena_gap *gaps; /* large ones, by address, neighbours joined */
-    size_t n_given;
+    size_t n_given, n_blocks;
     size_t now_bytes, peak_bytes, held_bytes;
     size_t block_bytes; /* of the smallest block */
 };

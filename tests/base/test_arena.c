@@ -50,6 +50,24 @@ START_TEST(pieces_are_aligned_and_apart)
 }
 END_TEST
 
+/* Streams at equal places of a page would hinder each other in the caches. */
+START_TEST(large_neighbours_begin_at_different_places_of_a_page)
+{
+    enum { MANY = 24, PAGE = 4096, IMAGES = 49 << 16 };
+    uintptr_t at[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        void *p = hn_arena_take(&arena, IMAGES);
+
+        ck_assert_ptr_nonnull(p);
+        at[i] = (uintptr_t)p;
+    }
+    for (int i = 1; i < MANY; i++)
+        for (int k = 1; k < 8 && k <= i; k++)
+            ck_assert_uint_ne(at[i] % PAGE, at[i - k] % PAGE);
+}
+END_TEST
+
 START_TEST(a_piece_given_back_is_taken_again)
 {
     void *p = hn_arena_take(&arena, 1000), *q = hn_arena_take(&arena, 1000);
@@ -220,6 +238,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, pieces_are_aligned_and_apart);
+    tcase_add_test(t, large_neighbours_begin_at_different_places_of_a_page);
     tcase_add_test(t, a_piece_given_back_is_taken_again);
     tcase_add_test(t, give_and_take_need_no_more_memory);
     tcase_add_test(t, large_pieces_are_cut_and_joined);
