@@ -8,7 +8,7 @@ the other, so that noise of a shared machine meets all alike; kept are medians o
 rounds of each run's median, and the largest peak memory. With --write, results go to a
 .json beside the page, which holds each row's last result, and the page is written anew
 from all of it; without --only every row is measured, with --only "" none. --elsewhere: the
-page speaks of another machine, and rows beside PyTorch go into a table of this one.
+page speaks of another machine, and the rows go into tables of this one.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -119,6 +120,7 @@ def measure(row, build, rounds):
         "values": {label: middle(v) for label, v in values.items()},
         "peak_bytes": peaks,
         "rounds": rounds,
+        "date": time.strftime("%Y-%m-%d"),
         "machine": machine() + (f", {gpu}" if gpu else ""),
         "level": level,
         **({"pytorch": pytorch} if pytorch else {}),

@@ -26,11 +26,13 @@ run's median step. Memory is the process's peak.
 |---|---|---|---|---|---|---|---|---|
 """
 
-ALONE = """## The library alone
-
-| row | measured | target | floor | from |
+ALONE_HEAD = """| row | measured | target | floor | from |
 |---|---|---|---|---|
 """
+
+ALONE = """## The library alone
+
+""" + ALONE_HEAD
 
 SCALING = """## How cost grows
 
@@ -50,8 +52,10 @@ ELSEWHERE = "elsewhere"  # results of other machines, by machine
 
 ON_ANOTHER = """## On {machine}
 
-Rows of the first table there{peer}, {rounds} round(s) (`compare.py --elsewhere`).
+Measured there {when}{peer}, {rounds} round(s) (`compare.py --elsewhere`).
+"""
 
+BESIDE_THERE = """
 | row | libhnas | channels_last | NCHW | times faster |
 |---|---|---|---|---|
 """
@@ -253,31 +257,46 @@ def memory_lines(results):
         yield "| " + " | ".join([title, judged + " GB", *wanted, f"row `{name}`"]) + " |"
 
 
+def days(results):
+    """When rows were measured."""
+    dates = sorted(result["date"] for result in results)
+    return dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+
+
 def machines(results):
-    """Which rows were measured where."""
+    """Which rows were measured where, and when."""
     where = {}
     for name, result in results.items():
         key = (result["machine"], result["rounds"])
         where.setdefault(key, []).append(name)
     if len(where) == 1:
         (place, rounds), _ = where.popitem()
-        return f"On {place}; {rounds} round(s)."
+        return f"On {place}, {days(results.values())}; {rounds} round(s)."
     lines = (f"{', '.join(n)}: on {place}, {r} round(s)" for (place, r), n in where.items())
-    return "Measured " + "; ".join(lines) + "."
+    return f"Measured {days(results.values())}; " + "; ".join(lines) + "."
 
 
 def on_another(place, results):
-    """The table of a machine that the page is not about."""
+    """What was measured on a machine that the page is not about."""
     rounds = min(result["rounds"] for result in results.values())
+    found = [(ROWS[name], results[name]) for name in ROWS if name in results]
     lines = []
-    for name, row in ROWS.items():
-        if row.kind == "peer" and name in results:
-            result = results[name]
+    for row, result in found:
+        if row.kind == "peer":
             cells = [*(result["values"][k] for k in row.labels), figure(row, result)[0]]
             lines.append("| " + " | ".join([row.title, *map(number, cells)]) + " |")
     versions = sorted({result["pytorch"] for result in results.values() if "pytorch" in result})
     peer = f", beside PyTorch {' and '.join(versions)}" if versions else ""
-    return ON_ANOTHER.format(machine=place, rounds=rounds, peer=peer) + "\n".join(lines)
+    text = ON_ANOTHER.format(machine=place, rounds=rounds, peer=peer,
+                             when=days(results.values()))
+    text += BESIDE_THERE + "\n".join(lines) + "\n"
+    alone = [line(r, result) for r, result in found if r.kind not in ("peer", *TABLES)]
+    if alone:
+        text += "\n" + ALONE_HEAD + "\n".join(alone) + "\n"
+    for row, result in found:
+        if row.kind in ("limits", "cached"):
+            text += "\n#" + table(row, result) + "\n"
+    return text
 
 
 def missing(results):
@@ -314,7 +333,7 @@ def page(kept):
         text += "\n" + WIDE.format(threads=WIDE_THREADS, machines=machines(wide))
         text += "\n".join(lines) + "\n"
     for place, found in kept.get(ELSEWHERE, {}).items():
-        text += "\n" + on_another(place, found) + "\n"
+        text += "\n" + on_another(place, found)
     for r, result in rows:
         if r.kind in ("limits", "cached", "kernels", "products"):
             text += "\n" + table(r, result) + "\n"
