@@ -41,6 +41,7 @@ from reading import (  # noqa: E402
     rises,
     searched,
     seconds,
+    spent,
     table,
     trained,
 )
@@ -199,14 +200,14 @@ def budget(rows):
         return None
     passes = PASSES["default"] * ours["result"]["steps"]
     lines = [budget_line(rows, "one search", "budget/default", lam, f"{passes} in all",
-                         f"{seconds(ours):.0f} in all") for lam in LAMBDAS]
+                         f"{spent(ours)} in all") for lam in LAMBDAS]
     for name in ("quarter", "whole"):
         for lam in LAMBDAS:
             search = f"budget/l1/{name}/{lam}"
             if search in rows:
                 lines.append(budget_line(rows, f"DARTS + L1, {name}", search, lam,
                                          PASSES["darts_l1"] * rows[search]["result"]["steps"],
-                                         f"{seconds(rows[search]):.0f}"))
+                                         spent(rows[search])))
     text = ("\n## Equal budget\n\nDARTS' softmax gates train all operations of an edge together: "
             "the relaxed supernet is\ngood, and the network of the stated size that is cut out of "
             "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
@@ -319,7 +320,7 @@ def missing(rows):
     for name, row in rows.items():
         group = name.split("/")[0], row.get("cores", 2)
         n, sum_ = hours.get(group, (0, 0.0))
-        hours[group] = n + 1, sum_ + max(seconds(row), row.get("seconds_here", 0)) / 3600
+        hours[group] = n + 1, sum_ + seconds(row) / 3600
     text = "\n## Time, and what is missing\n\nOn 16 cores as many rows were run side by side, each on one thread.\n\n" + table(
         ["rows", "cores of the machine, shared", "number", "hours"],
         [[g, cores, n, f"{h:.2f}"] for (g, cores), (n, h) in sorted(hours.items()) if h])

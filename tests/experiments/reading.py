@@ -109,9 +109,14 @@ def random_accuracy(medians, params):
 
 
 def seconds(row):
-    """Of a search that may have been run in parts: its log has them all."""
+    """Of a search that may have been run in parts: those logged, or those that run.py saw."""
     logged = sum(float(line["seconds"]) for line in row.get("log", []))
-    return max(logged, row.get("result", {}).get("seconds", 0))
+    return max(logged, row.get("result", {}).get("seconds", 0), row.get("seconds_here", 0))
+
+
+def spent(row):
+    """For a table; of a row that is "resumed", parts were not timed."""
+    return f"{'over ' if row.get('resumed') else ''}{seconds(row):.0f}"
 
 
 def rises(sizes):

@@ -186,9 +186,16 @@ class Runner:
                 return arch
 
     def run(self, job):
+        """Its row; the time of a part that was interrupted is kept for it."""
+        spent = Path(f"{self.folder(job.name)}.seconds")
+        before = float(spent.read_text()) if spent.exists() else 0.0
         started = time.monotonic()
-        row = getattr(self, job.kind)(job)
-        row["seconds_here"] = time.monotonic() - started
+        try:
+            row = getattr(self, job.kind)(job)
+        except OutOfTime:
+            spent.write_text(f"{before + time.monotonic() - started:.0f}")
+            raise
+        row["seconds_here"] = before + time.monotonic() - started
         row["cores"] = os.cpu_count()
         self.save(job.name, row)
 
