@@ -102,7 +102,7 @@ def shaped_cells():
 
 
 def fashion():
-    shape = "--data fashion-mnist --cells 3 --channels 16 --nodes 2 --batch 128 --epochs 10"
+    shape = "--data fashion-mnist --cells 3 --channels 16 --nodes 4 --batch 64 --epochs 10"
     return [
         Job(f"fashion/{preset}", "search",
             f"--preset {preset} {shape} --eval-every 10 --eval-images 5000", group="fashion")
