@@ -87,8 +87,10 @@ def convolutions(run, lam):
 
 def retrained_accuracy(rows, search, lam):
     """Test accuracy of a search's last network at lambda, trained afresh, or None."""
-    networks = rows.get(f"train/{search}", {"networks": {}})["networks"]
-    key = networks.get(f"end/{lam}")
+    if search.startswith("search/default/"):
+        key = trained(rows, search.rsplit("/", 1)[1]).get(f"{MARKS[-1]}/{lam}")
+    else:
+        key = rows.get(f"train/{search}", {"networks": {}})["networks"].get(f"end/{lam}")
     return rows[f"network/{key}"]["result"]["test_accuracy"] if key else None
 
 
