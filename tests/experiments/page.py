@@ -41,8 +41,8 @@ from reading import (  # noqa: E402
     rises,
     searched,
     seconds,
-    spent,
     table,
+    time_spent,
     trained,
 )
 from run import searched as searched_weights  # noqa: E402
@@ -200,14 +200,14 @@ def budget(rows):
         return None
     passes = PASSES["default"] * ours["result"]["steps"]
     lines = [budget_line(rows, "one search", "budget/default", lam, f"{passes} in all",
-                         f"{spent(ours)} in all") for lam in LAMBDAS]
+                         f"{time_spent(ours)} in all") for lam in LAMBDAS]
     for name in ("quarter", "whole"):
         for lam in LAMBDAS:
             search = f"budget/l1/{name}/{lam}"
             if search in rows:
                 lines.append(budget_line(rows, f"DARTS + L1, {name}", search, lam,
                                          PASSES["darts_l1"] * rows[search]["result"]["steps"],
-                                         spent(rows[search])))
+                                         time_spent(rows[search])))
     text = ("\n## Equal budget\n\nDARTS' softmax gates train all operations of an edge together: "
             "the relaxed supernet is\ngood, and the network of the stated size that is cut out of "
             "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
@@ -240,8 +240,9 @@ def fashion(rows):
              for preset, run in runs.items() for e in run["result"]["lambda"]]
     paths = [[preset, len(sizes), len(set(sizes)), rises(sizes), max(sizes), min(sizes)]
              for preset, run in runs.items() for sizes in [searched(run["path"]["end"])]]
-    return ("\n## Fashion-MNIST: `darts_cc` beside `default`\n\n3 cells, 16 channels, 4 nodes, batch "
-            "64, 10 epochs of 30,000 images, and as many to validate with.\n\n") + table(
+    setting = next(iter(runs.values()))["options"].split(maxsplit=2)[2]  # behind --preset NAME
+    return ("\n## Fashion-MNIST: `darts_cc` beside `default`\n\nBoth with\n"
+            f"`{setting}`;\naccuracies on all validation images.\n\n") + table(
         ["preset", "lambda", "parameters", "MACs", "relaxed accuracy", "inherited accuracy"],
         lines) + "\n\nOver the whole exact path, searched weights:\n\n" + table(
         ["preset", "pieces", "different sizes", "rises with lambda", "largest", "smallest"],

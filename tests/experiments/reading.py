@@ -116,7 +116,7 @@ def seconds(row):
     return max(logged, row.get("result", {}).get("seconds", 0), row.get("seconds_here", 0))
 
 
-def spent(row):
+def time_spent(row):
     """For a table; of a row that is "resumed", parts were not timed."""
     return f"{'over ' if row.get('resumed') else ''}{seconds(row):.0f}"
 
