@@ -79,6 +79,7 @@ typedef struct hnas_bilevel_opts {
     double cooldown;      /**< share of total_steps, the last ones, with u
                                frozen again, rounded down: w settles in what u
                                has chosen; default 0 */
+    int64_t reserved[8];  /**< 0; room for fields of later versions */
 } hnas_bilevel_opts;
 
 /**

@@ -57,9 +57,10 @@ typedef struct hnas_hyper_opts {
     int32_t weights;
     /** [rows] for UNIFORM, NULL: all 1; read by hnas_hyper_create alone */
     const int64_t *predecessors[HNAS_MAX_TABLES];
-    int32_t embedding; /**< numbers of an embedding z; default 16 */
-    int32_t tile;      /**< rows that one z yields; default 1 */
-    int32_t embed_s;   /**< 1: [z; s] instead of z; default 0 */
+    int32_t embedding;   /**< numbers of an embedding z; default 16 */
+    int32_t tile;        /**< rows that one z yields; default 1 */
+    int32_t embed_s;     /**< 1: [z; s] instead of z; default 0 */
+    int64_t reserved[8]; /**< 0; room for fields of later versions */
 } hnas_hyper_opts;
 
 /**
@@ -105,8 +106,8 @@ typedef struct hnas_hyper hnas_hyper;
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE kind, scale,
  *            lambda_lo, lambda_hi, init_std, knots, hidden, start, embedding,
- *            tile, predecessors or n_tables; E_NAME a name missing or doubled;
- *            E_SHAPE rows or cols; E_NOMEM.  On error *out is NULL.
+ *            tile, predecessors, n_tables or reserved; E_NAME a name missing
+ *            or doubled; E_SHAPE rows or cols; E_NOMEM.  On error *out is NULL.
  * Source     own.
  * Since      0.1
  */

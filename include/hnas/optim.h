@@ -17,6 +17,7 @@ typedef struct hnas_sgd_opts {
     double weight_decay; /**< default 3e-4 */
     double clip;         /**< largest gradient norm, 0: none; default 5 */
     int32_t nesterov;    /**< default 0 */
+    int64_t reserved[8]; /**< 0; room for fields of later versions */
 } hnas_sgd_opts;
 
 /**
@@ -40,6 +41,7 @@ typedef struct hnas_adam_opts {
     double beta2;        /**< default 0.999 */
     double epsilon;      /**< default 1e-8 */
     double weight_decay; /**< added to the gradient; default 1e-3 */
+    int64_t reserved[8]; /**< 0; room for fields of later versions */
 } hnas_adam_opts;
 
 /**

@@ -81,6 +81,7 @@ typedef struct hnas_search_opts {
                                     edge evaluates for u; default 2; 0: all */
     double tau_fall;           /**< of EPOCH, every bilevel.rate_steps steps */
     int32_t on_nan;            /**< HNAS_NAN_; default STOP */
+    int64_t reserved[8];       /**< 0; room for fields of later versions */
 } hnas_search_opts;
 
 /**

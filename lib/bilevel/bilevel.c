@@ -48,7 +48,7 @@ static hnas_status check_opts(struct hnas_context *ctx,
                        "<= 1)",
                        (long long)o->total_steps, (long long)o->rate_steps,
                        o->warmup, o->cooldown);
-    return HNAS_OK;
+    return hn_check_reserved(ctx, "hnas_bilevel_opts", o->reserved);
 }
 
 static hnas_status copy_list(hnas_tensor ***out, struct hnas_context *ctx,

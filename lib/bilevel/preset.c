@@ -242,5 +242,5 @@ hnas_status hn_search_check_opts(struct hnas_context *ctx,
                        "search: cost_weight %g, l1 %g, zero_one %g, "
                        "norm_momentum %g: want finite and >= 0",
                        o->cost_weight, o->l1, o->zero_one, o->norm_momentum);
-    return HNAS_OK;
+    return hn_check_reserved(ctx, "hnas_search_opts", o->reserved);
 }

@@ -67,6 +67,18 @@ hnas_status hn_opts_merge(void *mine, size_t mine_bytes, const void *given)
     return HNAS_OK;
 }
 
+hnas_status hn_check_reserved(struct hnas_context *ctx, const char *name,
+                              const int64_t reserved[8])
+{
+    for (int i = 0; i < 8; i++)
+        if (reserved[i])
+            return hn_fail(ctx, HNAS_E_RANGE,
+                           "%s: reserved[%d] is %lld, want 0 as %s_init "
+                           "writes it",
+                           name, i, (long long)reserved[i], name);
+    return HNAS_OK;
+}
+
 void hnas_context_opts_init(hnas_context_opts *opts, size_t size)
 {
     hnas_context_opts o;

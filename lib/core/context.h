@@ -108,4 +108,9 @@ void hn_context_close(struct hnas_context *ctx);
  * first in both. */
 hnas_status hn_opts_merge(void *mine, size_t mine_bytes, const void *given);
 
+/* E_RANGE unless what options `name` have in reserve is 0: what a later version
+ * keeps there must not be passed over. */
+hnas_status hn_check_reserved(struct hnas_context *ctx, const char *name,
+                              const int64_t reserved[8]);
+
 #endif

@@ -116,7 +116,11 @@ static hnas_status check_opts(struct hnas_context *ctx,
     st = hn_scale_check(ctx, o->scale, o->lambda_lo, o->lambda_hi);
     if (st == HNAS_OK && o->kind == HNAS_HYPER_PIECEWISE)
         st = check_knots(ctx, o);
-    return st == HNAS_OK ? check_tables(ctx, o) : st;
+    if (st == HNAS_OK)
+        st = check_tables(ctx, o);
+    return st == HNAS_OK
+               ? hn_check_reserved(ctx, "hnas_hyper_opts", o->reserved)
+               : st;
 }
 
 hnas_status hn_hyper_add_param(struct hnas_tensor **out,

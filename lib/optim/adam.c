@@ -125,7 +125,7 @@ static hnas_status check_opts(struct hnas_context *ctx, const hnas_adam_opts *o)
     if (!(o->weight_decay >= 0) || isinf(o->weight_decay))
         return hn_fail(ctx, HNAS_E_RANGE, "weight_decay: %g, want >= 0",
                        o->weight_decay);
-    return HNAS_OK;
+    return hn_check_reserved(ctx, "hnas_adam_opts", o->reserved);
 }
 
 hnas_status hnas_adam_create(hnas_optim **out, hnas_context *ctx,

@@ -132,7 +132,7 @@ static hnas_status check_opts(struct hnas_context *ctx, const hnas_sgd_opts *o)
                        o->weight_decay);
     if (!(o->clip >= 0) || isinf(o->clip))
         return hn_fail(ctx, HNAS_E_RANGE, "clip: %g, want >= 0", o->clip);
-    return HNAS_OK;
+    return hn_check_reserved(ctx, "hnas_sgd_opts", o->reserved);
 }
 
 hnas_status hnas_sgd_create(hnas_optim **out, hnas_context *ctx,

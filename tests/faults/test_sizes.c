@@ -227,6 +227,51 @@ START_TEST(a_field_that_is_missing_has_its_default)
 }
 END_TEST
 
+static void check_reserve(const char *name, int64_t *last, hnas_status st)
+{
+    const char *said = hnas_context_message(life.ctx);
+
+    ck_assert_int_eq(st, HNAS_E_RANGE);
+    ck_assert_msg(strstr(said, name) && strstr(said, "reserved[7]"), "%s: %s",
+                  name, said);
+    *last = 0;
+}
+
+/* It may be a setting of a later version, which this one must not pass over. */
+START_TEST(a_number_in_reserve_is_refused)
+{
+    hnas_search_opts o;
+    hnas_hyper_opts hyper;
+    hnas_train_opts train;
+
+    hnas_search_opts_init(&o, sizeof o);
+    o.reserved[7] = 1;
+    check_reserve("hnas_search_opts", &o.reserved[7], create_search(&o));
+    o.bilevel.reserved[7] = 1;
+    check_reserve("hnas_bilevel_opts", &o.bilevel.reserved[7],
+                  create_search(&o));
+    o.bilevel.w.reserved[7] = 1;
+    check_reserve("hnas_sgd_opts", &o.bilevel.w.reserved[7], create_search(&o));
+    o.bilevel.u.reserved[7] = INT64_MIN;
+    check_reserve("hnas_adam_opts", &o.bilevel.u.reserved[7],
+                  create_search(&o));
+    ck_assert_int_eq(create_search(&o), HNAS_OK);
+    hnas_hyper_get_opts(life.hyper, &hyper, sizeof hyper);
+    hyper.reserved[7] = 1;
+    check_reserve("hnas_hyper_opts", &hyper.reserved[7], create_hyper(&hyper));
+    ck_assert_int_eq(create_hyper(&hyper), HNAS_OK);
+    ck_assert_int_eq(
+        hnas_search_derive(&life.arch, life.search, 1e-3, HNAS_RULE_ARGMAX),
+        HNAS_OK);
+    ck_assert_int_eq(life_model(&life), HNAS_OK);
+    hnas_train_opts_init(&train, sizeof train);
+    train.sgd.reserved[7] = 1;
+    check_reserve("hnas_sgd_opts", &train.sgd.reserved[7],
+                  begin_training(&train));
+    ck_assert_int_eq(begin_training(&train), HNAS_OK);
+}
+END_TEST
+
 static void setup(void)
 {
     life_open(&life, 1);
@@ -250,6 +295,7 @@ int main(void)
     tcase_add_test(t, networks_take_options_of_any_age);
     tcase_add_test(t, paths_and_batches_take_options_of_any_age);
     tcase_add_test(t, a_field_that_is_missing_has_its_default);
+    tcase_add_test(t, a_number_in_reserve_is_refused);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -166,6 +166,10 @@ static void make_search(struct world *w, struct input *in)
     o.bilevel.warmup = 0;
     disturb(in, &o, sizeof o.size, sizeof o);
     o.bilevel.size = sizeof o.bilevel;
+    /* a search seldom made would not be searched */
+    memset(o.bilevel.reserved, 0, sizeof o.bilevel.reserved);
+    memset(o.bilevel.w.reserved, 0, sizeof o.bilevel.w.reserved);
+    memset(o.bilevel.u.reserved, 0, sizeof o.bilevel.u.reserved);
     st = hnas_search_create(&w->search, w->net, w->hyper, &o);
     fuzz_expect(!w->search == (st < 0), "a search or a failure");
 }

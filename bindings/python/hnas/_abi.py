@@ -214,6 +214,7 @@ class hnas_hyper_opts(Structure):
         ("embedding", c_int32),
         ("tile", c_int32),
         ("embed_s", c_int32),
+        ("reserved", c_int64 * 8),
     ]
 
 
@@ -385,6 +386,7 @@ class hnas_sgd_opts(Structure):
         ("weight_decay", c_double),
         ("clip", c_double),
         ("nesterov", c_int32),
+        ("reserved", c_int64 * 8),
     ]
 
 
@@ -395,6 +397,7 @@ class hnas_adam_opts(Structure):
         ("beta2", c_double),
         ("epsilon", c_double),
         ("weight_decay", c_double),
+        ("reserved", c_int64 * 8),
     ]
 
 
@@ -444,6 +447,7 @@ class hnas_bilevel_opts(Structure):
         ("half", c_int32),
         ("u_span", c_double),
         ("cooldown", c_double),
+        ("reserved", c_int64 * 8),
     ]
 
 
@@ -560,6 +564,7 @@ class hnas_search_opts(Structure):
         ("alpha_paths", c_int32),
         ("tau_fall", c_double),
         ("on_nan", c_int32),
+        ("reserved", c_int64 * 8),
     ]
 
 
