@@ -94,6 +94,42 @@ static int32_t ask_interrupt(void *user)
     return ranks_count() == 1 && interrupted;
 }
 
+/* The number behind `word` in a file, or that it begins with without one; 0:
+ * there is none. */
+static double number_in(const char *path, const char *word)
+{
+    FILE *f = fopen(path, "r");
+    char line[256];
+    double value = 0;
+
+    while (f && !value && fgets(line, sizeof line, f))
+        if (!strncmp(line, word, strlen(word)))
+            value = strtod(line + strlen(word), NULL);
+    if (f)
+        fclose(f);
+    return value > 0 ? value : 0; /* "max" too */
+}
+
+/* Bytes that the system can give, so that more is refused instead of the
+ * program being killed for it; 0: it does not tell. */
+static size_t available_bytes(void)
+{
+    static const char *const group[] = {
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    };
+    double bytes = 1024 * (number_in("/proc/meminfo", "MemAvailable:") +
+                           number_in("/proc/meminfo", "SwapFree:"));
+
+    for (size_t i = 0; i < sizeof group / sizeof *group; i++) {
+        const double most = number_in(group[i], "");
+
+        if (most && (!bytes || most < bytes))
+            bytes = most;
+    }
+    return bytes < 9e18 ? (size_t)bytes : 0;
+}
+
 int program_open(hnas_context **out, int64_t threads, int64_t seed)
 {
     hnas_context_opts opts;
@@ -103,6 +139,7 @@ int program_open(hnas_context **out, int64_t threads, int64_t seed)
     opts.n_threads = (int32_t)threads;
     opts.seed = (uint64_t)seed;
     opts.poll = ask_interrupt;
+    opts.memory_limit = available_bytes();
     st = hnas_context_create(out, &opts);
     if (st < 0)
         return failure("--threads %lld: %s", (long long)threads, words_of(st));

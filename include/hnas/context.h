@@ -86,6 +86,8 @@ typedef struct hnas_context_opts {
     void *poll_user;           /**< passed to poll */
     int32_t poll_ms;           /**< least milliseconds between two questions,
                                     0: before every image; default 20 */
+    size_t memory_limit;       /**< most bytes held, as hnas_context_get_memory
+                                    counts; more is E_NOMEM.  0: no limit */
 } hnas_context_opts;
 
 /**
@@ -107,7 +109,8 @@ HNAS_API void hnas_context_opts_init(hnas_context_opts *opts, size_t size);
  * Open a context.
  *
  * Shapes     opts NULL: the defaults.
- * Units      as each field says.
+ * Units      as each field says.  What predictors and BLIS hold does not count
+ *            towards memory_limit.
  * Ownership  *out: the caller's, closed with hnas_context_destroy.  opts is
  *            copied; what its user pointers point to must outlive the context.
  * Gradient   none.

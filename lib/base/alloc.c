@@ -29,7 +29,7 @@ void hn_allocator_init(struct hn_allocator *a)
     a->free = c_free;
     a->user = NULL;
     a->now_bytes = a->peak_bytes = 0;
-    a->most_bytes = SIZE_MAX;
+    a->limit_bytes = a->most_bytes = SIZE_MAX;
     a->is_over = 0;
 }
 

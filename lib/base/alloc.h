@@ -14,8 +14,9 @@ struct hn_allocator {
     hnas_free_fn free;
     void *user;
     size_t now_bytes, peak_bytes;
-    size_t most_bytes; /* more fails, as if there were no memory … */
-    int is_over;       /* … and leaves this set */
+    size_t limit_bytes; /* the host's; SIZE_MAX: none */
+    size_t most_bytes;  /* now: more fails, as if there were no memory … */
+    int is_over;        /* … and leaves this set */
 };
 
 /* Start with the C library's allocator. */

@@ -146,6 +146,8 @@ hnas_status hn_context_open(struct hnas_context **out,
         alloc.free = o.free;
         alloc.user = o.alloc_user;
     }
+    if (o.memory_limit)
+        alloc.limit_bytes = alloc.most_bytes = o.memory_limit;
     ctx = hn_zalloc(&alloc, sizeof *ctx);
     if (!ctx)
         return HNAS_E_NOMEM;

@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700
 #include <locale.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/utf8.h"
@@ -37,7 +38,13 @@ hnas_status hn_fail(struct hnas_context *ctx, hnas_status status,
 
 hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what)
 {
-    return hn_fail(ctx, HNAS_E_NOMEM, "%s: out of memory", what);
+    const struct hn_allocator *a = &ctx->alloc;
+
+    if (a->limit_bytes == SIZE_MAX)
+        return hn_fail(ctx, HNAS_E_NOMEM, "%s: out of memory", what);
+    return hn_fail(ctx, HNAS_E_NOMEM,
+                   "%s: out of memory, %.3g GB are held of at most %.3g", what,
+                   (double)a->now_bytes / 1e9, (double)a->limit_bytes / 1e9);
 }
 
 hnas_status hn_fail_null(struct hnas_context *ctx, const char *what)

@@ -81,7 +81,8 @@ void hn_state_bound(struct hnas_context *ctx, const struct hn_st_file *file)
             more *= (size_t)e->dims[d];
         room += ARRAY_ROOM + more;
     }
-    if (!hn_size_add(&more, ctx->alloc.now_bytes, room))
+    if (!hn_size_add(&more, ctx->alloc.now_bytes, room) &&
+        more < ctx->alloc.limit_bytes)
         ctx->alloc.most_bytes = more;
     ctx->alloc.is_over = 0;
 }
@@ -89,9 +90,10 @@ void hn_state_bound(struct hnas_context *ctx, const struct hn_st_file *file)
 hnas_status hn_state_unbound(struct hnas_context *ctx,
                              const struct hn_st_file *file, hnas_status st)
 {
-    const int is_over = ctx->alloc.is_over;
+    const int is_over =
+        ctx->alloc.is_over && ctx->alloc.most_bytes < ctx->alloc.limit_bytes;
 
-    ctx->alloc.most_bytes = SIZE_MAX;
+    ctx->alloc.most_bytes = ctx->alloc.limit_bytes;
     ctx->alloc.is_over = 0;
     if (st != HNAS_E_NOMEM || !is_over)
         return st;

@@ -50,10 +50,7 @@ hnas_status hn_passing_take(struct hn_node *node)
         r->passed = 0;
     }
     t->data = root->data;
-    return t->data
-               ? HNAS_OK
-               : hn_fail(node->ctx, HNAS_E_NOMEM,
-                         "%s: out of memory for its output", node->rule->name);
+    return t->data ? HNAS_OK : hn_fail_nomem(node->ctx, node->rule->name);
 }
 
 /* Nobody but the record holds it or what lies over it. */

@@ -276,8 +276,7 @@ static hnas_status make_output(struct hn_node *node, const struct hn_make *make)
     if (!r || !t->data) {
         t->record = NULL;
         hnas_tensor_unref(t);
-        return hn_fail(node->ctx, HNAS_E_NOMEM,
-                       "%s: out of memory for its output", node->rule->name);
+        return hn_fail_nomem(node->ctx, node->rule->name);
     }
     t->settle = settle;
     r->tape = tape;

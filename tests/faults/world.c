@@ -191,11 +191,17 @@ hnas_status life_model(struct life *l)
 
 void life_open(struct life *l, int32_t n_threads)
 {
+    life_open_within(l, n_threads, 0);
+}
+
+void life_open_within(struct life *l, int32_t n_threads, size_t limit_bytes)
+{
     hnas_context_opts o;
 
     memset(l, 0, sizeof *l);
     life_opts(&o, l);
     o.n_threads = n_threads;
+    o.memory_limit = limit_bytes;
     ck_assert_int_eq(hnas_context_create(&l->ctx, &o), HNAS_OK);
     ck_assert_int_eq(life_batch(l), HNAS_OK);
     ck_assert_int_eq(life_net(l), HNAS_OK);

@@ -46,6 +46,9 @@ hnas_status life_model(struct life *l); /* of l->arch, which must be there */
 /* All of these; fails the test where one does not answer HNAS_OK. */
 void life_open(struct life *l, int32_t n_threads);
 
+/* Likewise, with at most so many bytes of memory; 0: any number. */
+void life_open_within(struct life *l, int32_t n_threads, size_t limit_bytes);
+
 /* Release all there is, in any state, and check that no block is left. */
 void life_close(struct life *l);
 

@@ -163,6 +163,7 @@ class hnas_context_opts(Structure):
         ("poll", hnas_poll_fn),
         ("poll_user", c_void_p),
         ("poll_ms", c_int32),
+        ("memory_limit", c_size_t),
     ]
 
 

@@ -14,12 +14,14 @@ from ._whole import expect
 LEVELS = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
 
-def refusal(threads: int, gemm: str) -> str:
+def refusal(status: int, threads: int, gemm: str) -> str:
     """Which argument it was that no context could be made of."""
     if not 0 <= threads <= 256:
         return f"threads: {threads}, want 0..256"
     if gemm == "blis" and lib.hnas_blis_version() is None:
         return "gemm: 'blis', want 'auto' or 'builtin' in a library without BLIS"
+    if status == _abi.HNAS_E_NOMEM:
+        return "context: out of memory"
     return f"context: {threads} threads are not to be had here"
 
 
@@ -27,6 +29,7 @@ class Context(Owned):
     """Everything of the library belongs to a context; they share nothing.
 
     threads: workers, 0 for all cores.  seed: of every random draw.
+    memory_limit: most bytes held, None for any; more is OutOfMemoryError.
     log(level, message) gets a line for each failure and warning, up to
     log_level.  poll() is asked now and then while a call computes: True stops
     it with StoppedError.  Any exception in one of them ends the call that
@@ -37,21 +40,23 @@ class Context(Owned):
                  log: Optional[Callable[[str, str], Any]] = None,
                  log_level: str = "warning",
                  poll: Optional[Callable[[], Any]] = None,
-                 gemm: str = "auto", cpu_mask: Optional[int] = None) -> None:
+                 gemm: str = "auto", cpu_mask: Optional[int] = None,
+                 memory_limit: Optional[int] = None) -> None:
         opts = options("hnas_context_opts")
         self._log, self._poll = log, poll
         self._callbacks = (_abi.hnas_log_fn(self._on_log),
                            _abi.hnas_poll_fn(self._on_poll))
         assign(opts, n_threads=threads, seed=seed,
                gemm=number("gemm", "HNAS_GEMM_", gemm),
-               log_level=LEVELS.get(log_level, 2), cpu_mask=cpu_mask)
+               log_level=LEVELS.get(log_level, 2), cpu_mask=cpu_mask,
+               memory_limit=memory_limit)
         if log:
             opts.log = self._callbacks[0]
         opts.poll = self._callbacks[1]
         out = ctypes.POINTER(_abi.hnas_context)()
         status = lib.hnas_context_create(ctypes.byref(out), ctypes.byref(opts))
         if status < 0:
-            raise error(status, refusal(threads, gemm))
+            raise error(status, refusal(status, threads, gemm))
         core = Core(out)
         core.keep.append(self._callbacks)
         self._entry = core.entry

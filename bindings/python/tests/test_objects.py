@@ -355,6 +355,14 @@ def test_what_is_no_whole_number_is_named(world):
         2 ** 64 - 1
 
 
+def test_a_context_holds_no_more_than_its_limit():
+    with pytest.raises(hnas.OutOfMemoryError, match="^context: out of memory"):
+        hnas.Context(memory_limit=100)
+    ctx = hnas.Context(threads=1, memory_limit=1 << 20)
+    with pytest.raises(hnas.OutOfMemoryError, match="held of at most 0.00105"):
+        hnas.Supernet(ctx, image=(3, 32, 32))
+
+
 def test_settings_that_no_context_takes_are_named():
     with pytest.raises(hnas.RangeError, match="threads: 1000, want 0..256"):
         hnas.Context(threads=1000)
