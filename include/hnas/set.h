@@ -51,7 +51,7 @@ HNAS_API hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
 /**
  * Release a set.
  *
- * Shapes     set NULL: nothing is done.
+ * Shapes     set NULL, or one whose call is running: nothing is done.
  * Units      none.
  * Ownership  its predictors stay, and the weights with them.
  * Gradient   none.
@@ -218,7 +218,8 @@ HNAS_API hnas_status hnas_set_get_model(hnas_model **out, const hnas_set *set,
  * Threads    one context, one thread at a time; for another thread see
  *            hnas_predictor_share.
  * Errors     E_ARG NULL argument; E_RANGE n_threads; E_NOMEM; E_OP a host's
- *            operation failed.  On error *out is NULL.
+ *            operation failed; E_STATE called from a callback.  On error *out
+ *            is NULL.
  * Source     own.
  * Since      0.1
  */

@@ -171,9 +171,19 @@ hnas_status hnas_set_create(hnas_set **out, hnas_supernet *net,
     return st;
 }
 
+hnas_status hn_set_expect_idle(const struct hnas_set *set, const char *call)
+{
+    if (!set->runs)
+        return HNAS_OK;
+    return hn_fail(set->owner, HNAS_E_STATE,
+                   "%s: called while the set computes, want it after the call "
+                   "that this is a part of",
+                   call);
+}
+
 void hnas_set_destroy(hnas_set *set)
 {
-    if (!set)
+    if (!set || hn_set_expect_idle(set, "hnas_set_destroy") < 0)
         return;
     hnas_tape_destroy(set->tape);
     hn_params_finish(&set->weights);
@@ -218,12 +228,17 @@ hnas_status hnas_set_calibrate(hnas_set *set, hnas_tensor *images,
 
     if (!set || !images)
         return hn_fail_null(set ? set->owner : NULL, "set calibrate: images");
+    st = hn_set_expect_idle(set, "hnas_set_calibrate");
+    if (st < 0)
+        return st;
     if (atomic_load(&set->frozen->refs) > 1)
         return hn_fail(set->owner, HNAS_E_STATE,
                        "set: predictors of it live, destroy them first");
     set->frozen->ctx->message[0] = '\0';
     lend_poll(set->frozen->ctx, set->owner);
+    set->runs = 1;
     st = calibrate(set, images, first);
+    set->runs = 0;
     set->frozen->ctx->poll = NULL; /* its predictors outlive the owner */
     return tell(set, st);
 }
@@ -315,6 +330,9 @@ hnas_status hnas_set_measure(hnas_set *set, int32_t repeats)
     if (repeats < 1 || repeats > MOST_REPEATS)
         return hn_fail(set->owner, HNAS_E_RANGE,
                        "set: %d repeats, want 1..10^6", (int)repeats);
+    st = hn_set_expect_idle(set, "hnas_set_measure");
+    if (st < 0)
+        return st;
     w.owner = set->owner;
     alloc = &set->owner->alloc;
     image = make_image(&w.image, set);
@@ -325,8 +343,10 @@ hnas_status hnas_set_measure(hnas_set *set, int32_t repeats)
     st = hnas_set_create_predictor(&w.predictor, set, 1);
     if (st == HNAS_OK && (!image || !w.logits || !w.us || !found))
         st = hn_fail_nomem(set->owner, "set");
+    set->runs = 1;
     if (st == HNAS_OK)
         st = measure_all(set, &w, found);
+    set->runs = 0;
     hnas_predictor_destroy(w.predictor);
     hn_free(alloc, image);
     hn_free(alloc, w.logits);

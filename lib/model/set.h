@@ -12,7 +12,11 @@ struct hnas_set {
     hnas_set_member *member;    /* [frozen->n] */
     struct hnas_tape *tape;     /* of calibrations, or NULL */
     char *text;                 /* the host's, from a file */
+    int32_t runs;               /* a call that may reach the host's code */
 };
+
+/* E_STATE where the host's code within such a call makes another. */
+hnas_status hn_set_expect_idle(const struct hnas_set *set, const char *call);
 
 /* A set of n members without networks. */
 hnas_status hn_set_make(struct hnas_set **out, struct hnas_context *owner,

@@ -102,6 +102,9 @@ hnas_status hnas_set_get_model(hnas_model **out, const hnas_set *set,
         *out = NULL;
     if (!out || !set)
         return hn_fail_null(set ? set->owner : NULL, "set get model: out");
+    st = hn_set_expect_idle(set, "hnas_set_get_model");
+    if (st < 0)
+        return st;
     if (index < 0 || index >= set->frozen->n)
         return hn_fail(set->owner, HNAS_E_RANGE, "set: member %d, want 0..%d",
                        (int)index, (int)set->frozen->n - 1);
@@ -121,10 +124,18 @@ hnas_status hnas_set_get_model(hnas_model **out, const hnas_set *set,
 hnas_status hnas_set_create_predictor(hnas_predictor **out, hnas_set *set,
                                       int32_t n_threads)
 {
+    hnas_status st;
+
     if (out)
         *out = NULL;
     if (!out || !set)
         return hn_fail_null(set ? set->owner : NULL,
                             "set create predictor: out");
-    return hn_predictor_make(out, set->frozen, n_threads, set->owner);
+    st = hn_set_expect_idle(set, "hnas_set_create_predictor");
+    if (st < 0)
+        return st;
+    set->runs = 1; /* it tries every member */
+    st = hn_predictor_make(out, set->frozen, n_threads, set->owner);
+    set->runs = 0;
+    return st;
 }

@@ -228,6 +228,73 @@ START_TEST(a_refusal_that_is_passed_on_fails_the_step_alone)
 }
 END_TEST
 
+/* A set computes on a context of its own; the messages are its owner's. */
+static hnas_status on_set(void *user, const hnas_array *out)
+{
+    hnas_predictor *predictor;
+    hnas_model *model;
+
+    (void)user;
+    (void)out;
+    if (!is_first)
+        return HNAS_OK;
+    is_first = 0;
+    hnas_set_destroy(life.set);
+    ck_assert_ptr_nonnull(
+        strstr(hnas_context_message(life.ctx), "hnas_set_destroy"));
+    ck_assert_int_eq(hnas_set_get_model(&model, life.set, 0), HNAS_E_STATE);
+    ck_assert_ptr_null(model);
+    ck_assert_int_eq(hnas_set_calibrate(life.set, life.batch.images, 1),
+                     HNAS_E_STATE);
+    ck_assert_int_eq(hnas_set_measure(life.set, 1), HNAS_E_STATE);
+    ck_assert_int_eq(hnas_set_create_predictor(&predictor, life.set, 1),
+                     HNAS_E_STATE);
+    ck_assert_ptr_null(predictor);
+    n_calls += 5;
+    return HNAS_OK;
+}
+
+/* Networks of nothing but the host's operation. */
+static void choose_host_op(void)
+{
+    enum { MOST = 64 };
+    const hnas_params *params = hnas_hyper_get_params(life.hyper);
+    float alpha[MOST];
+
+    for (int64_t k = 0; k < hnas_params_get_count(params); k++) {
+        hnas_tensor *t = hnas_params_get_tensor(params, k);
+        const int64_t n = hnas_tensor_get_count(t);
+
+        ck_assert_int_le(n, MOST);
+        for (int64_t i = 0; i < n; i++) /* slopes stay 0 */
+            alpha[i] =
+                strstr(hnas_params_get_name(params, k), "b2") && i % 3 == 1;
+        ck_assert_int_eq(hnas_tensor_set(t, HNAS_FLOAT32, alpha, n), HNAS_OK);
+    }
+}
+
+START_TEST(calls_on_a_set_that_computes_are_refused)
+{
+    hnas_model *model;
+
+    open_life();
+    choose_host_op();
+    ck_assert_int_eq(hnas_path_create(&life.path, life.net, life.hyper, NULL),
+                     HNAS_OK);
+    ck_assert_int_eq(hnas_set_create(&life.set, life.net, life.path), HNAS_OK);
+    host_op_hooks.forward = on_set;
+    is_first = 1;
+    ck_assert_int_eq(hnas_set_calibrate(life.set, life.batch.images, 1),
+                     HNAS_OK);
+    is_first = 1;
+    ck_assert_int_eq(hnas_set_measure(life.set, 2), HNAS_OK);
+    ck_assert_int_eq(n_calls, 2 * 5);
+    host_op_hooks.forward = NULL;
+    ck_assert_int_eq(hnas_set_get_model(&model, life.set, 0), HNAS_OK);
+    hnas_model_destroy(model);
+}
+END_TEST
+
 static void setup(void)
 {
     n_calls = 0;
@@ -252,6 +319,7 @@ int main(void)
     tcase_add_test(t, calls_from_an_apply_are_refused_and_change_nothing);
     tcase_add_test(t, calls_from_progress_are_refused_and_change_nothing);
     tcase_add_test(t, a_refusal_that_is_passed_on_fails_the_step_alone);
+    tcase_add_test(t, calls_on_a_set_that_computes_are_refused);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
