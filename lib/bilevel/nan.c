@@ -68,7 +68,7 @@ const real *hn_nan_kept(const struct hn_nan *nan, const hnas_tensor *t)
 
 /* ---- keeping ---- */
 
-int hn_nan_is_finite(hnas_tensor *const *t, int64_t n)
+static int is_finite(hnas_tensor *const *t, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t count = hn_tensor_extent(t[i]);
@@ -121,8 +121,11 @@ hnas_status hn_nan_begin(struct hnas_search *s)
         return hn_fail(s->ctx, HNAS_E_UNSUPPORTED,
                        "on_nan: %d, want HNAS_NAN_STOP with %d ranks",
                        (int)s->opts.on_nan, (int)hn_comm_ranks(s->ctx));
+    nan->before[0] = nan->tries;
+    nan->before[1] = nan->has_moved;
+    nan->before[2] = nan->has_kept;
     if (s->opts.on_nan != HNAS_NAN_ROLLBACK || (nan->has_kept && !is_due(s)) ||
-        !hn_nan_is_finite(nan->state, nan->kept.n))
+        !is_finite(nan->state, nan->kept.n))
         return HNAS_OK;
     if (is_due(s))
         nan->tries = 0;
@@ -141,6 +144,15 @@ static void bring_back(struct hnas_search *s)
     hn_optim_set_steps(s->bilevel->sgd, nan->kept_w_steps);
     hn_optim_set_steps(s->bilevel->adam, nan->kept_u_steps);
     nan->has_moved = 0;
+}
+
+/* A step that fails has kept nothing: the next one does. */
+static hnas_status forget_step(struct hn_nan *nan, hnas_status st)
+{
+    nan->tries = nan->before[0];
+    nan->has_moved = nan->before[1];
+    nan->has_kept = nan->before[2];
+    return st;
 }
 
 /* The message of the step, and why it ends the search all the same. */
@@ -183,10 +195,12 @@ hnas_status hn_nan_end(struct hnas_search *s, hnas_status st,
         nan->has_moved = 1;
         nan->tries = is_skip ? 0 : nan->tries;
     }
-    if (st != HNAS_E_NAN || s->opts.on_nan == HNAS_NAN_STOP)
+    if (st == HNAS_OK)
         return st;
+    if (st != HNAS_E_NAN || s->opts.on_nan == HNAS_NAN_STOP)
+        return forget_step(nan, st);
     if (nan->tries == HN_NAN_TRIES || !(is_skip || nan->has_kept))
-        return give_up(s);
+        return forget_step(nan, give_up(s));
     if (!is_skip)
         bring_back(s);
     if (info)

@@ -14,15 +14,13 @@ struct hn_nan {
     int32_t tries;     /* skipped in a row, or rolled back to one state */
     int32_t has_moved; /* a step was done since the state was kept */
     int32_t has_kept;
+    int32_t before[3]; /* the three, before the step that runs */
 
     /* Of ROLLBACK: all that a step moves, and its copy. */
     hnas_tensor **state;
     struct hn_copies kept;
     int64_t kept_w_steps, kept_u_steps;
 };
-
-/* Whether all elements of some tensors are. */
-int hn_nan_is_finite(hnas_tensor *const *t, int64_t n);
 
 hnas_status hn_nan_create(struct hnas_search *s);
 void hn_nan_destroy(struct hnas_search *s);

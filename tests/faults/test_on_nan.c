@@ -251,6 +251,40 @@ START_TEST(the_bound_counts_on_after_a_resume)
 }
 END_TEST
 
+/* Also where a state is due to be kept: the next step keeps it, with what the
+ * host has written meanwhile. */
+START_TEST(a_stopped_step_keeps_nothing)
+{
+    hnas_tensor *bias;
+    const float mark[FAULT_CLASSES] = {7, 7, 7};
+    float found[FAULT_CLASSES];
+    struct state before, after;
+
+    nan_open(HNAS_NAN_ROLLBACK, HNAS_ORDER_FIRST);
+    for (int i = 0; i < EPOCH; i++)
+        ck_assert_int_eq(nan_step(life.search, NULL), HNAS_OK);
+    before = state_of(life.search);
+    hnas_search_cancel(life.search);
+    ck_assert_int_eq(nan_step(life.search, NULL), HNAS_STOPPED);
+    after = state_of(life.search);
+    ck_assert(before.n == after.n &&
+              !memcmp(before.bytes, after.bytes, before.n));
+    free(before.bytes);
+    free(after.bytes);
+
+    ck_assert_int_eq(hnas_params_find(&bias, hnas_supernet_get_params(life.net),
+                                      "head.bias"),
+                     HNAS_OK);
+    ck_assert_int_eq(hnas_tensor_set(bias, HNAS_FLOAT32, mark, FAULT_CLASSES),
+                     HNAS_OK);
+    bad.first = bad.last = EPOCH;
+    ck_assert_int_eq(nan_step(life.search, NULL), HNAS_ROLLED_BACK);
+    ck_assert_int_eq(hnas_tensor_get(bias, HNAS_FLOAT32, found, FAULT_CLASSES),
+                     HNAS_OK);
+    ck_assert(found[0] == 7);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("faults");
@@ -264,6 +298,7 @@ int main(void)
     tcase_add_test(t, rolling_back_ends_after_ten_times_to_one_state);
     tcase_add_test(t, a_resumed_search_leaves_out_and_goes_back_likewise);
     tcase_add_test(t, the_bound_counts_on_after_a_resume);
+    tcase_add_test(t, a_stopped_step_keeps_nothing);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
