@@ -163,8 +163,8 @@ HNAS_API void hnas_conv_opts_init(hnas_conv_opts *opts, size_t size);
  * Shapes     x [N, C, H, W], weight [O, C, kH, kW], *out [N, O, H', W'],
  *            float32.  Outside x reads 0.  H' = (H + 2 pad - (kH - 1) dilation
  *            - 1) / stride + 1 unless opts->out says it.
- * Units      opts NULL: the defaults.  stride, dilation 1..2^16; pad
- *            -2^16..2^16, a negative one shifts x; kernel sides at most 2^16.
+ * Units      opts NULL: the defaults.  stride, dilation and kernel sides
+ *            1..4096; pad -2^16..2^16, a negative one shifts x.
  * Ownership  *out: new reference, the caller's; inputs are borrowed.
  * Gradient   to x and weight.
  * Threads    one context, one thread at a time.
@@ -249,8 +249,8 @@ HNAS_API hnas_status hnas_factorized_reduce(hnas_tensor **out, hnas_tape *tape,
  *
  * Shapes     x [N, C, H, W], *out the same, float32; N * H * W = 1 is allowed.
  * Units      m, v: mean and biased variance of this batch, or the running ones
- *            in mode HNAS_TAPE_RUNNING_STATS.  The running ones never move
- *            here.
+ *            in mode HNAS_TAPE_RUNNING_STATS, which never move here.  v comes
+ *            of float32 sums: its relative error is about 1e-7 m^2 / v.
  * Ownership  *out: new reference, the caller's; inputs are borrowed.  the tape
  *            keeps norm by pointer until its reset.  *out may stay pending:
  *            the next func applies it, hnas_tensor_get computes it.
@@ -439,7 +439,7 @@ HNAS_API hnas_status hnas_relax_gumbel(hnas_tensor **out, hnas_tape *tape,
  * Gradient   to x; at 0 it is 0.  weight is a constant.
  * Threads    one context, one thread at a time.
  * Errors     the common ones, E_SHAPE unequal shapes, E_RANGE power,
- *            E_UNSUPPORTED tensors in an internal layout.
+ *            E_UNSUPPORTED an internal layout, a weight wants a gradient.
  * Source     own.
  * Since      0.1
  */

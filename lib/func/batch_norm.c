@@ -290,6 +290,8 @@ static void use_running(struct hn_node *node)
     const uint64_t mode = hn_fp_enter(); /* we are still recording */
 
     b->running = 1;
+    if (!node->tape->late) /* else others read it meanwhile */
+        hn_norm_clear(b->norm);
     node->fimage = node->fjoin = node->fdelay = 0;
     for (int64_t c = 0; c < b->norm->channels; c++) {
         b->mean[c] = hn_real(b->norm->mean)[c];

@@ -229,9 +229,8 @@ hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
                         hnas_tensor *weight, const hnas_conv_opts *opts)
 {
     struct hnas_tensor *in[2] = {NULL, NULL}, *r = NULL;
-    const int relu = opts && opts->size >= sizeof *opts && opts->relu;
-    const int apart = tape && (tape->mode & HNAS_TAPE_PLAIN) && relu;
     struct hn_window win;
+    int apart = 0; /* whether relu is a node of its own */
     hnas_status st;
 
     if (out)
@@ -239,6 +238,8 @@ hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (!out || !x || !weight)
         return hn_fail_null(x ? x->ctx : NULL, "conv2d: out or weight");
     st = check(&win, x, weight, opts);
+    if (st == HNAS_OK)
+        apart = win.relu && tape && (tape->mode & HNAS_TAPE_PLAIN);
     if (st == HNAS_OK && apart)
         st = hnas_relu(&r, tape, x);
     if (st == HNAS_OK)
@@ -246,7 +247,7 @@ hnas_status hnas_conv2d(hnas_tensor **out, hnas_tape *tape, hnas_tensor *x,
     if (st == HNAS_OK)
         st = hn_as_kernel(&in[WEIGHT], tape, weight);
     if (st == HNAS_OK)
-        st = record(out, tape, in, &win, relu && !apart);
+        st = record(out, tape, in, &win, win.relu && !apart);
     hnas_tensor_unref(r);
     hnas_tensor_unref(in[X]);
     hnas_tensor_unref(in[WEIGHT]);

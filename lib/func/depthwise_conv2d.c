@@ -174,10 +174,10 @@ static hnas_status check(struct hn_window *win, hnas_tensor *x, hnas_tensor *k,
         return hn_fail(x->ctx, HNAS_E_SHAPE,
                        "%s: x %s, weight %s, want [N, C, H, W], [C, 1, k, k]",
                        what, hn_shape_text(sx, x), hn_shape_text(sk, k));
-    if (opts && opts->size >= sizeof *opts && opts->relu)
+    st = hn_window_set(win, x, k->dim[2], k->dim[3], opts, what);
+    if (st == HNAS_OK && win->relu)
         return hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
                        "%s: opts.relu; rectify x with hnas_relu", what);
-    st = hn_window_set(win, x, k->dim[2], k->dim[3], opts, what);
     if (st == HNAS_OK && (win->stride[0] != win->stride[1] ||
                           win->dilation[0] != win->dilation[1]))
         st =

@@ -109,6 +109,10 @@ hnas_status hnas_weighted_norm(hnas_tensor **out, hnas_tape *tape,
     if (x->layout != HN_STRIDED || weight->layout != HN_STRIDED)
         return hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
                        "weighted_norm: of images or convolution weights");
+    if (hn_wants(weight))
+        return hn_fail(x->ctx, HNAS_E_UNSUPPORTED,
+                       "weighted_norm: weight wants a gradient, but is a "
+                       "constant here");
     st = hn_expect_pair(in, tape, x, weight, "weighted_norm");
     if (st == HNAS_OK) {
         const struct hn_make make = {

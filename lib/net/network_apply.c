@@ -253,8 +253,8 @@ hnas_status hn_network_apply(hnas_tensor **out, hnas_tape *tape,
     hnas_status st = HNAS_OK;
 
     *out = pass->tapped = NULL;
-    if (!(tape->mode & HNAS_TAPE_RUNNING_STATS))
-        each_norm(net, clear, NULL); /* others may read the network meanwhile */
+    if (!tape->late)
+        each_norm(net, clear, NULL); /* else others read it meanwhile */
     if (pass->flags & HNAS_CELL_HARD)
         st = hnas_tape_run(tape); /* hard gates decide what is recorded */
     hnas_tape_defer(tape);

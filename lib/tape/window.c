@@ -29,11 +29,11 @@ void hnas_conv_opts_init(hnas_conv_opts *opts, size_t size)
 /* Every size that follows from these stays far from overflow. */
 static int is_sane(const struct hn_window *w, int i)
 {
-    const int64_t limit = 1 << 20;
+    const int64_t limit = 1 << 20, most_pad = 1 << 16;
 
     return w->k[i] <= 4096 && w->stride[i] >= 1 && w->stride[i] <= 4096 &&
            w->dilation[i] >= 1 && w->dilation[i] <= 4096 && w->in[i] <= limit &&
-           w->pad[i] >= -limit && w->pad[i] <= limit && w->out[i] >= 0 &&
+           w->pad[i] >= -most_pad && w->pad[i] <= most_pad && w->out[i] >= 0 &&
            w->out[i] <= limit && (w->k[i] - 1) * w->dilation[i] <= limit &&
            w->out[i] * w->stride[i] <= 4 * limit;
 }
@@ -88,6 +88,7 @@ hnas_status hn_window_set(struct hn_window *win, struct hnas_tensor *x,
     win->k[0] = kh;
     win->k[1] = kw;
     win->border = win->dz_border = COMMON_BORDER;
+    win->relu = o.relu != 0;
     for (int i = 0; i < 2; i++) {
         win->stride[i] = o.stride[i];
         win->dilation[i] = o.dilation[i];

@@ -11,6 +11,7 @@ struct hn_window {
     int64_t in[2], out[2];                        /* sizes */
     int64_t border;                               /* of the padded input */
     int64_t dz_border; /* around the output's gradient, for the input's */
+    int32_t relu;      /* the input is rectified first */
 };
 
 /* Check options against an input and a kernel size, and fill the window. */

@@ -257,6 +257,9 @@ START_TEST(relu_and_the_absolute_value_have_gradient_0_at_0)
     hnas_tensor_get_gradient(x, HNAS_FLOAT64, g, 3);
     ck_assert(g[0] == 0 && g[1] == -1 && g[2] == 1);
     hnas_tensor_unref(s);
+    hnas_tensor_set_wanted(w, 1); /* it would get none */
+    ck_assert_int_eq(hnas_weighted_norm(&s, tape, x, w, 1), HNAS_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(hnas_context_message(ctx), "weight"));
     hnas_tensor_unref(x);
     hnas_tensor_unref(w);
     hnas_tape_destroy(tape);

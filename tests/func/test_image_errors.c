@@ -61,6 +61,64 @@ START_TEST(pools_refuse)
 }
 END_TEST
 
+START_TEST(convolutions_refuse_windows_beyond_their_range)
+{
+    hnas_tensor *w = tensor(TEST_REAL, 4, 1, 3, 1, 1);
+    hnas_conv_opts o;
+
+    for (int i = 0; i < 5; i++) {
+        hnas_conv_opts_init(&o, sizeof o);
+        if (i < 2)
+            o.stride[0] = i ? 4097 : 0;
+        else if (i == 2)
+            o.dilation[1] = 4097;
+        else
+            o.pad[1] = i == 3 ? (1 << 16) + 1 : -(1 << 16) - 1;
+        expect(hnas_conv2d(&out, NULL, x, w, &o), HNAS_E_RANGE);
+    }
+    hnas_conv_opts_init(&o, sizeof o);
+    o.stride[0] = 4096;
+    out = NULL;
+    ck_assert_int_eq(hnas_conv2d(&out, NULL, x, w, &o), HNAS_OK);
+    hnas_tensor_unref(out);
+    hnas_tensor_unref(w);
+    w = tensor(TEST_REAL, 4, 1, 3, 4097, 1);
+    out = NULL;
+    expect(hnas_conv2d(&out, NULL, x, w, NULL), HNAS_E_RANGE);
+    hnas_tensor_unref(w);
+}
+END_TEST
+
+/* Running statistics take no part in what hnas_norm_update moves. */
+START_TEST(a_pass_in_running_statistics_leaves_nothing_to_update)
+{
+    hnas_tensor *mean, *y;
+    hnas_tape *tape;
+    hnas_norm *n;
+    double value[96], before[3], after[3];
+
+    ck_assert_int_eq(hnas_norm_create(&n, ctx, 3, 0), HNAS_OK);
+    ck_assert_int_eq(hnas_tape_create(&tape, ctx), HNAS_OK);
+    hnas_norm_get_tensors(n, NULL, NULL, &mean, NULL);
+    for (int i = 0; i < 96; i++)
+        value[i] = i % 7;
+    ck_assert_int_eq(hnas_tensor_set(x, HNAS_FLOAT64, value, 96), HNAS_OK);
+    ck_assert_int_eq(hnas_batch_norm(&y, tape, x, n), HNAS_OK);
+    hnas_tensor_unref(y);
+    hnas_norm_update(n, 0.5);
+    ck_assert_int_eq(hnas_tensor_get(mean, HNAS_FLOAT64, before, 3), HNAS_OK);
+    ck_assert(before[0] != 0);
+    ck_assert_int_eq(hnas_tape_reset(tape, HNAS_TAPE_RUNNING_STATS), HNAS_OK);
+    ck_assert_int_eq(hnas_batch_norm(&y, tape, x, n), HNAS_OK);
+    hnas_tensor_unref(y);
+    hnas_norm_update(n, 0.5);
+    ck_assert_int_eq(hnas_tensor_get(mean, HNAS_FLOAT64, after, 3), HNAS_OK);
+    ck_assert(before[0] == after[0]);
+    hnas_norm_destroy(n);
+    hnas_tape_destroy(tape);
+}
+END_TEST
+
 START_TEST(batch_norm_refuses)
 {
     hnas_norm *n = (hnas_norm *)&n;
@@ -174,6 +232,8 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, pools_refuse);
+    tcase_add_test(t, convolutions_refuse_windows_beyond_their_range);
+    tcase_add_test(t, a_pass_in_running_statistics_leaves_nothing_to_update);
     tcase_add_test(t, batch_norm_refuses);
     tcase_add_test(t, concat_refuses);
     tcase_add_test(t, mix_refuses);
