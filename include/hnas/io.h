@@ -147,9 +147,24 @@ HNAS_API hnas_status hnas_model_load_kept(hnas_model **out, hnas_context *ctx,
                                           const char *path, int32_t *age);
 
 /**
- * Give the host's text of a loaded network, "" if there is none.
+ * Set the host's text of a network, which hnas_model_save_onnx writes too.
  *
- * Shapes     a NUL-terminated string.  model: not NULL.
+ * Shapes     text: UTF-8, NUL-terminated.
+ * Units      none; hnas_model_save writes the text that it is given instead.
+ * Ownership  text is copied.
+ * Gradient   none.
+ * Threads    one context, one thread at a time.
+ * Errors     E_ARG NULL argument; E_FORMAT text is not UTF-8; E_NOMEM.  On
+ *            error the text is as it was.
+ * Source     own.
+ * Since      0.1
+ */
+HNAS_API hnas_status hnas_model_set_text(hnas_model *model, const char *text);
+
+/**
+ * Give the host's text of a network, loaded or set, "" if there is none.
+ *
+ * Shapes     a NUL-terminated string, until the next set.  model: not NULL.
  * Units      none.
  * Ownership  the model's.
  * Gradient   none.

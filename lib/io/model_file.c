@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "base/utf8.h"
 #include "hnas/io.h"
 #include "io/state.h"
 
@@ -247,6 +248,26 @@ hnas_status hnas_model_load(hnas_model **out, hnas_context *ctx,
         *out = NULL;
     }
     return st;
+}
+
+hnas_status hnas_model_set_text(hnas_model *model, const char *text)
+{
+    const char *end, *p = text;
+    char *copy;
+
+    if (!model || !text)
+        return hn_fail_null(model ? model->ctx : NULL, "model set text: text");
+    for (end = text + strlen(text); p < end; p += hn_utf8_length(p, end))
+        if (!hn_utf8_length(p, end))
+            return hn_fail(model->ctx, HNAS_E_FORMAT,
+                           "text: byte 0x%02x, want UTF-8",
+                           (unsigned)(unsigned char)*p);
+    copy = hn_strdup(&model->ctx->alloc, text);
+    if (!copy)
+        return hn_fail_nomem(model->ctx, "the host's text");
+    hn_free(&model->ctx->alloc, model->text);
+    model->text = copy;
+    return HNAS_OK;
 }
 
 const char *hnas_model_get_text(const hnas_model *model)

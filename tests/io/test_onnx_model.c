@@ -84,6 +84,38 @@ START_TEST(equal_networks_give_equal_files)
 }
 END_TEST
 
+static int contains(const char *path, const char *words)
+{
+    size_t n;
+    unsigned char *bytes = fixture_read(path, &n);
+    int found = 0;
+
+    for (size_t i = 0; i + strlen(words) <= n && !found; i++)
+        found = !memcmp(bytes + i, words, strlen(words));
+    free(bytes);
+    return found;
+}
+
+START_TEST(the_text_of_a_network_goes_into_its_file)
+{
+    hnas_model *model = make("dil_conv_5x5");
+    const char *path = fixture_path("text");
+
+    ck_assert_str_eq(hnas_model_get_text(model), "");
+    ck_assert_int_eq(hnas_model_set_text(model, "why \xc2\xb5"), HNAS_OK);
+    ck_assert_int_eq(hnas_model_set_text(model, "\xff"), HNAS_E_FORMAT);
+    ck_assert_int_eq(hnas_model_set_text(model, NULL), HNAS_E_ARG);
+    ck_assert_int_eq(hnas_model_set_text(NULL, ""), HNAS_E_ARG);
+    ck_assert_str_eq(hnas_model_get_text(model), "why \xc2\xb5");
+    ck_assert_int_eq(hnas_model_save_onnx(model, path), HNAS_OK);
+    ck_assert(contains(path, "why \xc2\xb5"));
+    ck_assert_int_eq(hnas_model_set_text(model, ""), HNAS_OK);
+    ck_assert_int_eq(hnas_model_save_onnx(model, path), HNAS_OK);
+    ck_assert(!contains(path, "why"));
+    hnas_model_destroy(model);
+}
+END_TEST
+
 START_TEST(a_hosts_operation_is_refused_by_name)
 {
     hnas_model *model;
@@ -161,6 +193,7 @@ int main(void)
     TCase *t = tcase_create("onnx_model");
 
     tcase_add_test(t, equal_networks_give_equal_files);
+    tcase_add_test(t, the_text_of_a_network_goes_into_its_file);
     tcase_add_test(t, a_hosts_operation_is_refused_by_name);
     tcase_add_test(t, a_path_that_cannot_be_written_is_named);
     tcase_add_test(t, without_memory_the_old_file_stays);

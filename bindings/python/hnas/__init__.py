@@ -12,6 +12,9 @@ Errors of the library are subclasses of hnas.Error, one a kind.  An exception
 in a callback, and Ctrl-C, end the call that runs and leave everything as it
 was before that step.
 """
+import importlib
+from typing import Any
+
 from ._errors import (ArgumentError, ElementTypeError, Error, FileError,
                       FormatError, InfeasibleError, LimitError, MismatchError,
                       NotFiniteError, OperationError, OutOfMemoryError,
@@ -33,6 +36,14 @@ from .problem import LossRequest, Problem
 from .sets import Member, NetworkSet, Predictor
 from .tape import NoTape, Norm, Tape
 from .tensor import Tensor
+
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return importlib.import_module(".plot", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = _lib.hnas_version().decode()
 library_path = _lib._name

@@ -118,6 +118,7 @@ HNAS_SAMPLE_FIXED = 0
 HNAS_SAMPLE_UNIFORM = 1
 HNAS_SAMPLE_ANTITHETIC = 2
 HNAS_SAMPLE_SANDWICH = 3
+HNAS_SAMPLE_LOG_UNIFORM = 4
 HNAS_NAN_STOP = 0
 HNAS_NAN_SKIP = 1
 HNAS_NAN_ROLLBACK = 2
@@ -897,6 +898,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         POINTER(c_float), c_int64]),
     "hnas_model_save": (c_int32, [POINTER(hnas_model), c_char_p, c_char_p]),
     "hnas_model_save_onnx": (c_int32, [POINTER(hnas_model), c_char_p]),
+    "hnas_model_set_text": (c_int32, [POINTER(hnas_model), c_char_p]),
     "hnas_model_step": (c_int32, [POINTER(hnas_model), POINTER(hnas_batch),
         POINTER(hnas_train_info)]),
     "hnas_model_swap_average": (c_int32, [POINTER(hnas_model)]),

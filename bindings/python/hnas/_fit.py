@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The loops of a search and of a training."""
 import ctypes
+import warnings
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Tuple
 
@@ -62,12 +63,20 @@ def _schedule(search: Any, total: int, per_epoch: int) -> None:
     if search.steps or opts.bilevel.total_steps:
         return
     opts.bilevel.total_steps = total
-    opts.bilevel.rate_steps = opts.tau_steps = per_epoch
+    opts.bilevel.rate_steps = per_epoch
     search._entry.core.close_entry(search._entry)
     progress = search._on_progress
     search._create(search.net, search.hyper, opts)
     if progress:
         search.set_progress(progress)
+
+
+def _note_schedule(search: Any, last: int) -> None:
+    total = search._opts().bilevel.total_steps
+    if last > max(total, search.steps) and total:
+        warnings.warn(f"fit: steps beyond {total} lie behind the schedules of "
+                      "this search: rates stay at their last, alpha as the "
+                      "cooldown has it", stacklevel=4)
 
 
 def search(s: Any, data: Dataset, epochs: int, batch: int,
@@ -84,7 +93,13 @@ def search(s: Any, data: Dataset, epochs: int, batch: int,
     train, valid = _split(data, batch, valid_fraction, moments)
     with train, valid, images_of(s, moments):
         per_epoch = len(train)
+        if s.steps and s.per_epoch not in (None, per_epoch):
+            raise StateError(f"fit: the search began with epochs of "
+                             f"{s.per_epoch} steps, this data, batch and "
+                             f"valid_fraction make {per_epoch}")
         _schedule(s, epochs * per_epoch, per_epoch)
+        _note_schedule(s, epochs * per_epoch)
+        s.per_epoch = per_epoch
         s.seed = seed
         try:
             with bar(epochs * per_epoch, s.steps) as progress:

@@ -196,7 +196,8 @@ def metric_limit(limits: Dict[str, Any]) -> Tuple[str, float]:
     given = {k: v for k, v in limits.items() if v is not None}
     if len(given) != 1:
         raise TypeError("budget: want one of " +
-                        ", ".join(f"{m}=" for m in METRICS))
+                        ", ".join(f"{m}=" for m in METRICS) +
+                        " or latency_us=")
     (metric, limit), = given.items()
     metric = "table" if metric == "latency_us" else metric
     number("budget", "HNAS_COST_", metric)
@@ -295,6 +296,7 @@ class Path(Handle):
         if metric in ("table", "latency_us"):
             return float(self._read(lib.hnas_path_get_table_cost,
                                     self._index(index)))
+        number("metric", "HNAS_COST_", metric)
         cost: float = getattr(self.piece(index).cost, metric)
         return cost
 

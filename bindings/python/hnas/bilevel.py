@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import warnings
 from itertools import islice
 from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
                     Tuple, Union)
@@ -97,11 +98,13 @@ class Bilevel(Handle):
     """Supernet and hypernetwork, trained together: alpha on a validation
     batch, then weights on a training batch.
 
-    preset: where the settings start from ("default").  order: first or
-    second_fd.  relax: raw, softmax, sigmoid, gumbel or gumbel_hard; tau: one
-    or (first, last), with tau_schedule constant, linear or exp.  sample:
-    fixed (lam), uniform, antithetic or sandwich, with so many draws of lambda
-    a step.  cost: the metric of penalty and cone.  w_lr: one or (first,
+    preset: where the settings start from ("default"); net and hyper have
+    their own, which should be the same.  order: first, second_fd or
+    second_exact.  relax: raw, softmax, sigmoid, gumbel or gumbel_hard; tau:
+    one or (first, last), with tau_schedule constant, linear, exp or epoch
+    (tau_fall).  sample: fixed (lam), uniform, antithetic, sandwich or
+    log_uniform, with so many draws of lambda a step.  half: keep what
+    batch-norm reads in half precision.  cost: the metric of penalty and cone.  w_lr: one or (first,
     last).  alpha_lr: one, or (rate, span): at most span / total_steps.
     total_steps: of the schedules; fit sets it where it is 0.  on_nan: what a
     step that is not finite does, stop (raise), skip or rollback.
@@ -114,6 +117,8 @@ class Bilevel(Handle):
                  relax: Optional[str] = None, tau: Pair = None,
                  tau_schedule: Optional[str] = None,
                  tau_steps: Optional[int] = None,
+                 tau_fall: Optional[float] = None,
+                 half: Optional[bool] = None,
                  gumbel_per_image: Optional[bool] = None,
                  cost: Optional[str] = None,
                  cost_weight: Optional[float] = None,
@@ -159,7 +164,9 @@ class Bilevel(Handle):
             opts.tau_schedule = int(isinstance(tau, (tuple, list)))
         if lam is not None:
             opts.lambda_ = lam
-        assign(opts, tau_steps=tau_steps, gumbel_per_image=gumbel_per_image,
+        assign(opts.bilevel, half=half)
+        assign(opts, tau_steps=tau_steps, tau_fall=tau_fall,
+               gumbel_per_image=gumbel_per_image,
                cost_weight=cost_weight, raw_cost=raw_cost, monotone=monotone,
                draws=draws, l1=l1, l1_lambda=l1_lambda, l2=l2,
                zero_one=zero_one, beta_decay=beta_decay,
@@ -192,6 +199,7 @@ class Bilevel(Handle):
             saved = {}
         self.sums = EpochSums()
         self.seed: Optional[int] = None  # of fit's batches
+        self.per_epoch: Optional[int] = None  # steps, likewise
         if isinstance(saved, dict):
             self.mean = saved.get("mean", self.mean)
             self.std = saved.get("std", self.std)
@@ -200,6 +208,7 @@ class Bilevel(Handle):
                       float("nan") if valid is None else valid)
                 for n, train, valid in saved.get("history", [])]
             self.seed = saved.get("seed")
+            self.per_epoch = saved.get("per_epoch")
             self.sums = EpochSums(**saved.get("sums", {}))
 
     @classmethod
@@ -226,6 +235,7 @@ class Bilevel(Handle):
         if text is None:
             text = json.dumps({"mean": self.mean, "std": self.std,
                                "seed": self.seed,
+                               "per_epoch": self.per_epoch,
                                "history": _plain(self.history),
                                "sums": vars(self.sums)})
         self._core.call(lib.hnas_search_save, self, os.fsencode(path),
@@ -399,7 +409,8 @@ class Bilevel(Handle):
     def query(self, lam: float, rule: Optional[str] = None,
               theta: Optional[float] = None) -> Arch:
         """The architecture at lambda; rule and theta: those of the settings
-        where they are left out."""
+        where they are left out.  Outside the range of the search it is
+        extrapolated, with a warning."""
         o = self._opts()
         kind = o.rule if rule is None else number("rule", "HNAS_RULE_", rule)
         function, last = lib.hnas_arch_derive, kind
@@ -408,9 +419,16 @@ class Bilevel(Handle):
             last = o.theta if theta is None else theta
         elif theta is not None:
             raise TypeError("theta: want rule threshold")
-        return Arch._of(self._core.create(
+        arch = Arch._of(self._core.create(
             _abi.hnas_arch, lib.hnas_arch_destroy, function, self.net,
             self.hyper, lam, last), self.net)
+        h = self.hyper._opts()
+        if h.kind != _abi.HNAS_HYPER_CONSTANT and \
+                not h.lambda_lo <= lam <= h.lambda_hi:
+            warnings.warn(f"query: lambda {lam:g} lies outside "
+                          f"{h.lambda_lo:g}..{h.lambda_hi:g}, the range of "
+                          "the search", stacklevel=2)
+        return arch
 
     def path(self, rule: Optional[str] = None,
              theta: Optional[float] = None) -> Path:
@@ -420,7 +438,7 @@ class Bilevel(Handle):
         return Path(self.net, self.hyper, rule,
                     o.theta if theta is None else theta)
 
-    def budget(self, rule: Optional[str] = None, theta: Optional[float] = None,
+    def budget(self, *, rule: Optional[str] = None, theta: Optional[float] = None,
                **limits: Optional[float]) -> Arch:
         """The largest architecture within params=, macs= or another
         metric."""
@@ -436,7 +454,8 @@ class Bilevel(Handle):
             progress: Optional[bool] = None) -> "Bilevel":
         """Search on images uint8 or float32 and labels, or a Dataset, until
         so many epochs are done, counted from the first fit; uint8 images are
-        normalised by their moments.  checkpoint: a file that is written after
+        normalised by their moments.  The last valid_fraction of them are
+        alpha's: shuffle images that stand in an order.  checkpoint: a file that is written after
         each epoch and where the search is cut, as by Ctrl-C, to go on from.  callback: after
         each epoch; True ends the search."""
         from ._fit import search

@@ -37,6 +37,9 @@ def as_images(x: Any) -> Any:
                          _abi.HNAS_E_SHAPE)
     if x.dtype == np.uint8:
         return x
+    if x.dtype.kind in "iu":
+        raise ElementTypeError(f"images: {x.dtype}, want uint8 (0..255) or "
+                               "floats", _abi.HNAS_E_TYPE)
     return _arrays.fitting(x, np.float32, "images")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _abi, _arrays
 from ._library import lib
-from ._options import KINDS, assign, name_of, number, one_of, options, read_opts
+from ._options import assign, name_of, number, one_of, options, read_opts
 from ._whole import expect
 from .context import Context
 from .net import Supernet
@@ -41,15 +41,9 @@ class Hypernet(Named):
         if lambda_range is not None:
             opts.lambda_lo, opts.lambda_hi = lambda_range
         assign(opts, init_std=init_std, knots=knots, hidden=hidden)
-        self._tables: List[str] = []
-        for k in KINDS:
-            cells, edges, ops = net.kind(k)
-            if cells:
-                i = len(self._tables)
-                opts.names[i] = k.encode()
-                opts.rows[i], opts.cols[i] = edges, ops
-                self._tables.append(k)
-        opts.n_tables = len(self._tables)
+        net._core.get(lib.hnas_supernet_fit_hyper, net, ctypes.byref(opts))
+        self._tables: List[str] = [opts.names[i].decode()
+                                   for i in range(opts.n_tables)]
         self._entry = net.ctx._core.create(
             _abi.hnas_hyper, lib.hnas_hyper_destroy, lib.hnas_hyper_create,
             net.ctx, ctypes.byref(opts))

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _abi, _arrays, _fit
 from ._core import Entry
+from ._errors import StateError
 from ._library import lib
 from ._options import assign, options, pair, read_opts
 from ._progress import Progress
@@ -87,10 +88,11 @@ class Network(Named):
             saved = json.loads(text or "{}")
         except ValueError:
             saved = {}
-        saved = saved if isinstance(saved, dict) else {}
+        self._text = saved = saved if isinstance(saved, dict) else {}
         self.mean = saved.get("mean", 0.0)
         self.std = saved.get("std", 1.0)
         self.history: List[float] = saved.get("history", [])
+        self._total = saved.get("total_steps", 0)  # of the training
 
     @classmethod
     def load(cls, path: Union[str, "os.PathLike[str]"],
@@ -109,12 +111,17 @@ class Network(Named):
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """The network, and where its training stands, atomically."""
         text = json.dumps({"mean": self.mean, "std": self.std,
-                           "history": self.history})
+                           "history": self.history,
+                           "total_steps": self._total})
         self._core.call(lib.hnas_model_save, self, os.fsencode(path),
                         text.encode())
 
     def to_onnx(self, path: Union[str, "os.PathLike[str]"]) -> None:
-        """Write it as ONNX, batch-norm folded."""
+        """Write it as ONNX, batch-norm folded; mean and std stand in its
+        metadata."""
+        text = dict(self._text, mean=self.mean, std=self.std)
+        self._core.call(lib.hnas_model_set_text, self,
+                        json.dumps(text).encode())
         self._core.call(lib.hnas_model_save_onnx, self, os.fsencode(path))
 
     @property
@@ -182,7 +189,7 @@ class Network(Named):
         assign(opts.sgd, momentum=momentum, weight_decay=weight_decay,
                clip=clip, nesterov=nesterov)
         self._core.call(lib.hnas_model_train, self, ctypes.byref(opts))
-        self.history = []
+        self.history, self._total = [], total_steps
 
     def step(self, x: Any, y: Any) -> TrainInfo:
         """One step on a batch, float32 as it is; one that fails changes
@@ -201,7 +208,7 @@ class Network(Named):
             progress: Optional[bool] = None, **settings: Any) -> "Network":
         """Train on images uint8 or float32 and labels, or a Dataset; the
         rate falls to 0 on a cosine.  settings: those of `begin`.  resume: go
-        on where a training was cut.  checkpoint: a file that is written after
+        on where a training was cut, with its settings.  checkpoint: a file that is written after
         each epoch and where the training is cut.  callback(network, epoch,
         loss): True ends it.  Afterwards batch-norm's statistics are computed
         anew."""
@@ -212,6 +219,10 @@ class Network(Named):
         batches = data.batches(batch, shift=shift, flip=flip, cutout=cutout,
                                mean=mean, std=std)
         total = epochs * len(batches)
+        if resumed and self._total and total > self._total:
+            raise StateError(f"fit: epochs {epochs}, {total} steps, the "
+                             f"training was begun for {self._total}",
+                             _abi.HNAS_E_STATE)
         if not resumed:
             settings.setdefault("total_steps", total)
             settings.setdefault("rate_steps", len(batches))

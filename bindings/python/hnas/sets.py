@@ -227,6 +227,9 @@ class NetworkSet(Handle):
         index = ctypes.c_int32()
         if latency_us is not None:
             metric, limit = "latency_us", latency_us
+            if math.isnan(self.member(0).latency_us):
+                raise StateError("budget: latencies are not known, want "
+                                 "measure() first", _abi.HNAS_E_STATE)
             status = self._core.call(lib.hnas_set_find_latency,
                                      ctypes.byref(index), self, limit)
             smallest = self.member(index.value).latency_us
