@@ -25,6 +25,8 @@ void bench_take_range(hnas_preset *preset, const struct bench *b)
         return;
     preset->hyper.lambda_lo = b->range[0];
     preset->hyper.lambda_hi = b->range[1];
+    if (!(b->range[0] > 0) && preset->search.sample == HNAS_SAMPLE_LOG_UNIFORM)
+        preset->search.sample = HNAS_SAMPLE_UNIFORM; /* a query draws nothing */
 }
 
 static hnas_status create_net(struct parts *p, const struct bench *b)

@@ -204,11 +204,11 @@ static int run(struct command_line *line, struct bench *b, int argc,
 {
     int rc = options_parse(line, b, argc, argv);
 
-    if (rc == 3) {
+    if (rc == OPTIONS_HELP) {
         options_help(line);
         return EXIT_DONE;
     }
-    if (rc == 4)
+    if (rc == OPTIONS_VERSION)
         return program_version(b->threads);
     if (!rc)
         rc = check_word(line, b);

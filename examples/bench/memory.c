@@ -63,8 +63,11 @@ static int measure(double *gbs, const struct bench *b, int n, float *memory)
     double best_s = -1;
 
     /* written: pages that are only read would all be one page of zeros */
-    for (int64_t i = 0; i < 3 * (int64_t)APART; i++)
+    for (int64_t i = 0; i < 3 * (int64_t)APART; i++) {
+        if (i % (1 << 20) == 0 && is_interrupted())
+            return EXIT_INTERRUPTED;
         memory[i] = (float)(i % 7);
+    }
     for (int i = 0; i < n; i++) {
         float *at = memory + (int64_t)N_REALS / n / 4 * 4 * i;
 

@@ -69,6 +69,19 @@ static void take_preset(struct config *c)
     c->alpha_paths = s->alpha_paths;
     c->rule = s->rule;
     c->on_nan = s->on_nan;
+    c->gumbel_per_image = s->gumbel_per_image;
+    c->l1_lambda = 1;
+    c->w_momentum = s->bilevel.w.momentum;
+    c->w_nesterov = s->bilevel.w.nesterov;
+    c->w_decay = s->bilevel.w.weight_decay;
+    c->w_clip = s->bilevel.w.clip;
+    c->virtual_clip = s->bilevel.virtual_clip;
+    c->norm_momentum = s->norm_momentum;
+    c->alpha_betas[0] = s->bilevel.u.beta1;
+    c->alpha_betas[1] = s->bilevel.u.beta2;
+    c->alpha_decay = s->bilevel.u.weight_decay;
+    c->init_std = h->init_std;
+    c->theta = s->theta;
 }
 
 static void set_defaults(struct config *c)
@@ -149,6 +162,12 @@ static int check(const struct config *c, const unsigned char *given)
     if (is_given(given, "embedding") && !c->kernels)
         return usage_error("--embedding: want --kernels generated or "
                            "generated_lambda");
+    if (is_given(given, "lambda") && c->sample != HNAS_SAMPLE_FIXED)
+        return usage_error("--lambda: want --sample fixed");
+    if (c->keep_marks && !c->marks.n)
+        return usage_error("--keep-marks: want --marks A,B,C");
+    if (is_given(given, "theta") && c->rule != HNAS_RULE_THRESHOLD)
+        return usage_error("--theta: want --rule threshold");
     if (c->knots == 1)
         return usage_error("--knots 1: want 2..64, or 0, one a decade");
     if (c->alpha_paths == 1 ||
@@ -192,11 +211,20 @@ static int check_lambdas(const struct config *c)
     if (c->scale == HNAS_SCALE_LOG && !(lo > 0))
         return usage_error("--lambda-range %g:%g: want LO > 0 with --scale log",
                            lo, hi);
+    if (c->sample == HNAS_SAMPLE_LOG_UNIFORM && !(lo > 0))
+        return usage_error("--lambda-range %g:%g: want LO > 0 with --sample "
+                           "log_uniform",
+                           lo, hi);
     if (!c->knots && !(lo > 0) &&
         (c->hypernet == HNAS_HYPER_PIECEWISE || c->head == HNAS_HEAD_GENERATED))
         return usage_error("--knots 0, one a decade: want LO > 0 of "
                            "--lambda-range, not %g",
                            lo);
+    if (lo < 0 && c->sample != HNAS_SAMPLE_FIXED &&
+        (c->cost_weight > 0 || (c->l1 > 0 && c->l1_lambda)))
+        return usage_error("--lambda-range %g:%g: want LO >= 0 with "
+                           "--cost-weight or --l1, which lambda weighs",
+                           lo, hi);
     if (c->sample == HNAS_SAMPLE_FIXED && !(c->lambda >= lo && c->lambda <= hi))
         return usage_error("--lambda %g: want %g..%g, the range", c->lambda, lo,
                            hi);
@@ -281,9 +309,15 @@ int config_read(struct config *c, struct command_line *line, int argc,
 static int is_newer(const char *name)
 {
     static const char *const names[] = {
-        "knots",      "beta-decay", "l2",        "eval-every",  "marks",
-        "keep-marks", "patience",   "hessian",   "alpha-paths", "half",
-        "head",       "kernels",    "embedding", "on-nan",      "cooldown"};
+        "knots",        "beta-decay",    "l2",
+        "eval-every",   "marks",         "keep-marks",
+        "patience",     "hessian",       "alpha-paths",
+        "half",         "head",          "kernels",
+        "embedding",    "on-nan",        "cooldown",
+        "l1-lambda",    "w-momentum",    "w-nesterov",
+        "w-decay",      "w-clip",        "theta",
+        "virtual-clip", "norm-momentum", "alpha-betas",
+        "alpha-decay",  "init-std",      "gumbel-per-image"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
@@ -365,13 +399,24 @@ void config_search_opts(const struct config *c, int64_t per_epoch,
     opts->lambda = c->lambda;
     opts->draws = (int32_t)c->draws;
     opts->l1 = c->l1;
-    opts->l1_lambda = 1;
+    opts->l1_lambda = c->l1_lambda;
     opts->zero_one = c->zero_one;
     opts->l2 = c->l2;
     opts->beta_decay = c->beta_decay;
     opts->alpha_paths = (int32_t)c->alpha_paths;
     opts->rule = c->rule;
     opts->on_nan = c->on_nan;
+    opts->gumbel_per_image = c->gumbel_per_image;
+    opts->norm_momentum = c->norm_momentum;
+    opts->theta = c->theta;
+    opts->bilevel.w.momentum = c->w_momentum;
+    opts->bilevel.w.nesterov = c->w_nesterov;
+    opts->bilevel.w.weight_decay = c->w_decay;
+    opts->bilevel.w.clip = c->w_clip;
+    opts->bilevel.virtual_clip = c->virtual_clip;
+    opts->bilevel.u.beta1 = c->alpha_betas[0];
+    opts->bilevel.u.beta2 = c->alpha_betas[1];
+    opts->bilevel.u.weight_decay = c->alpha_decay;
     opts->bilevel.warmup = c->warmup;
     opts->bilevel.cooldown = c->cooldown;
     opts->bilevel.half = c->half;

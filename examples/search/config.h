@@ -16,10 +16,12 @@ struct config {
     int64_t eval_images, eval_every, knots, patience, alpha_paths, hessian;
     int64_t embedding, keep;
     double valid_fraction, cost_weight, lambda, warmup, cooldown, beta_decay;
-    double range[2], w_lr[2], alpha_lr[2], l1, l2, zero_one;
-    int32_t l1_is_lambda, hypernet, scale, relax, order, sample, rule, metric;
+    double range[2], w_lr[2], alpha_lr[2], alpha_betas[2], l1, l2, zero_one;
+    double w_momentum, w_decay, w_clip, norm_momentum, alpha_decay, init_std;
+    double theta;
+    int32_t hypernet, scale, relax, order, sample, rule, metric;
     int32_t raw_cost, monotone, resume, json, keep_marks, half, head, kernels;
-    int32_t on_nan;
+    int32_t on_nan, gumbel_per_image, l1_lambda, w_nesterov, virtual_clip;
     struct option_tau tau;
     struct option_list report, marks;
 

@@ -215,10 +215,10 @@ int main(int argc, char **argv)
     if (!given)
         return failure("out of memory");
     rc = config_read(&config, &line, argc, argv);
-    if (rc == 3) {
+    if (rc == OPTIONS_HELP) {
         options_help(&line);
         rc = EXIT_DONE;
-    } else if (rc == 4) {
+    } else if (rc == OPTIONS_VERSION) {
         rc = program_version(config.threads);
     } else if (rc == 0) {
         rc = search(&config, given);

@@ -120,6 +120,7 @@ static hnas_status create_hyper(struct run *r)
     hnas_hyper_opts o = c->base.hyper;
 
     o.kind = c->hypernet;
+    o.init_std = c->init_std;
     o.knots = (int32_t)c->knots;
     o.scale = c->scale;
     o.lambda_lo = c->range[0];
@@ -209,6 +210,20 @@ static int read_saved(struct run *r, const unsigned char *given)
     return rc;
 }
 
+/* Schedules are as long as the first run was asked for. */
+static void note_schedule(const struct run *r)
+{
+    hnas_search_opts o;
+
+    hnas_search_get_opts(r->search, &o, sizeof o);
+    if (o.bilevel.total_steps && r->last_step > o.bilevel.total_steps)
+        fprintf(stderr,
+                "hnas-search: steps beyond %lld lie behind the schedules: "
+                "rates stay at their last%s\n",
+                (long long)o.bilevel.total_steps,
+                o.bilevel.cooldown > 0 ? ", alpha as it is" : "");
+}
+
 int run_open(struct run *r, struct config *c, const unsigned char *given)
 {
     int rc = 0;
@@ -239,6 +254,8 @@ int run_open(struct run *r, struct config *c, const unsigned char *given)
     r->last_step = c->epochs ? c->epochs * r->per_epoch : c->steps;
     if (c->steps && c->steps < r->last_step)
         r->last_step = c->steps;
+    if (c->resume && !ranks_rank())
+        note_schedule(r);
     if (ranks_rank())
         c->out = NULL; /* the first writes for all */
     return files_prepare(r);

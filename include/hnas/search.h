@@ -36,9 +36,10 @@ enum {
 /** How lambda is drawn for a step. */
 enum {
     HNAS_SAMPLE_FIXED = 0,      /**< opts.lambda */
-    HNAS_SAMPLE_UNIFORM = 1,    /**< in ln lambda; in lambda if lo <= 0 */
+    HNAS_SAMPLE_UNIFORM = 1,    /**< in s */
     HNAS_SAMPLE_ANTITHETIC = 2, /**< pairs (s, s_lo + s_hi - s) */
-    HNAS_SAMPLE_SANDWICH = 3    /**< both ends and draws - 2 random */
+    HNAS_SAMPLE_SANDWICH = 3,   /**< both ends and draws - 2 random in s */
+    HNAS_SAMPLE_LOG_UNIFORM = 4 /**< in ln lambda, whatever the scale */
 };
 
 /** What a search does about a step whose loss, gradient or weights are not
@@ -115,6 +116,7 @@ typedef struct hnas_search hnas_search;
  * Gradient   its steps set what weights and architecture parameters want.
  * Threads    one context, one thread at a time.
  * Errors     E_ARG NULL argument or opts->size not set; E_RANGE a field,
+ *            LOG_UNIFORM and a range not above 0,
  *            or monotone with SIGMOID and a zero operation that costs;
  *            E_UNSUPPORTED monotone with MLP or EMBEDDING; E_MISMATCH tables
  *            that are not the net's, or a range outside that of its generated

@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/fpmode.h"
@@ -26,27 +27,32 @@ void hnas_bilevel_opts_init(hnas_bilevel_opts *opts, size_t size)
     memcpy(opts, &o, o.size);
 }
 
+#define AT(field) #field, offsetof(hnas_bilevel_opts, field)
+
+static const struct hn_bound bounds[] = {
+    {AT(order), HN_BOUND_INT32, HNAS_ORDER_FIRST, HNAS_ORDER_SECOND_EXACT},
+    {AT(w_rate), HN_BOUND_REAL, 0, DBL_MAX},
+    {AT(w_rate_last), HN_BOUND_REAL, 0, DBL_MAX},
+    {AT(u_rate), HN_BOUND_REAL, 0, DBL_MAX},
+    {AT(u_span), HN_BOUND_REAL, 0, DBL_MAX},
+    {AT(total_steps), HN_BOUND_INT64, 0, 0x1p63},
+    {AT(rate_steps), HN_BOUND_INT64, 1, 0x1p63},
+    {AT(warmup), HN_BOUND_REAL, 0, 1},
+    {AT(cooldown), HN_BOUND_REAL, 0, 1},
+};
+
 static hnas_status check_opts(struct hnas_context *ctx,
                               const hnas_bilevel_opts *o)
 {
-    if (o->order < HNAS_ORDER_FIRST || o->order > HNAS_ORDER_SECOND_EXACT)
-        return hn_fail(ctx, HNAS_E_RANGE, "bilevel: order %d, want HNAS_ORDER_",
-                       (int)o->order);
-    if (!(o->w_rate >= 0 && o->w_rate_last >= 0 && o->u_rate >= 0 &&
-          isfinite(o->w_rate + o->w_rate_last + o->u_rate)))
+    const hnas_status st = hn_check_bounds(ctx, "bilevel", o, bounds,
+                                           sizeof bounds / sizeof *bounds);
+
+    if (st < 0)
+        return st;
+    if (o->warmup + o->cooldown > 1)
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "bilevel: rates %g, %g, %g, want finite and >= 0",
-                       o->w_rate, o->w_rate_last, o->u_rate);
-    if (!(o->u_span >= 0 && isfinite(o->u_span)))
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "bilevel: u_span %g, want finite and >= 0", o->u_span);
-    if (o->total_steps < 0 || o->rate_steps < 1 ||
-        !(o->warmup >= 0 && o->cooldown >= 0 && o->warmup + o->cooldown <= 1))
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "bilevel: total_steps %lld (want >= 0), rate_steps %lld "
-                       "(>= 1), warmup %g and cooldown %g (>= 0, together "
-                       "<= 1)",
-                       (long long)o->total_steps, (long long)o->rate_steps,
+                       "bilevel: warmup %g and cooldown %g, want at most 1 "
+                       "together",
                        o->warmup, o->cooldown);
     return hn_check_reserved(ctx, "hnas_bilevel_opts", o->reserved);
 }

@@ -9,6 +9,21 @@
 #include "optim/optim.h"
 #include "tape/tape.h"
 
+/* What a field of options may be. */
+enum { HN_BOUND_INT32, HN_BOUND_INT64, HN_BOUND_REAL };
+
+struct hn_bound {
+    const char *name;
+    size_t offset;
+    int type; /* HN_BOUND_ */
+    double lo, hi;
+};
+
+/* E_RANGE names the first of n fields outside its bounds, NaN too. */
+hnas_status hn_check_bounds(struct hnas_context *ctx, const char *who,
+                            const void *opts, const struct hn_bound *bound,
+                            size_t n);
+
 /* Copies of a list of tensors' extents. */
 struct hn_copies {
     real **copy; /* [n] */

@@ -14,7 +14,8 @@ hnas_status hn_search_check_batch(struct hnas_search *s, const hnas_batch *b,
     if (st < 0)
         return st;
     if (!b || !b->images || !b->labels)
-        return hn_fail(s->ctx, HNAS_E_ARG, "step: no %s batch", what);
+        return hn_fail(s->ctx, HNAS_E_ARG,
+                       "search: a batch without %s or labels", what);
     return hn_expect(b->images, 4, what);
 }
 
@@ -31,14 +32,14 @@ hnas_status hn_search_check_lambda(struct hnas_search *s, const double *lambda,
             return st;
         if (st == HNAS_EXTRAPOLATED)
             return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g lies outside the stored range "
+                           "search: lambda %g lies outside the stored range "
                            "%g..%g",
                            lambda[i], h->lambda_lo, h->lambda_hi);
         if ((s->opts.cost_weight > 0 ||
              (s->opts.l1 > 0 && s->opts.l1_lambda)) &&
             lambda[i] < 0)
             return hn_fail(s->ctx, HNAS_E_RANGE,
-                           "step: lambda %g, the penalty wants >= 0",
+                           "search: lambda %g, the penalty wants >= 0",
                            lambda[i]);
     }
     return HNAS_OK;

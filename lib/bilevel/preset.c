@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The six presets, as the method lists them. */
-#include <math.h>
+#include <float.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "arch/arch.h"
 #include "bilevel/search.h"
+#include "net/network.h"
 
 static const char *const darts_ops[] = {
     "none",         "max_pool_3x3", "avg_pool_3x3", "skip_connect",
     "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
 };
-
-static const char *const names[] = {"default",  "seed",       "darts",
-                                    "darts_l1", "fair_darts", "darts_cc"};
 
 void hnas_preset_fit(hnas_preset *preset, int32_t cells)
 {
@@ -54,7 +53,7 @@ static void set_darts(hnas_preset *p)
     s->lambda = 1e-2;
     s->norm_momentum = 0.1;
     s->rule = HNAS_RULE_TOP2;
-    s->theta = 0.85;
+    s->theta = HN_THETA;
     hnas_hyper_opts_init(&p->hyper, sizeof p->hyper);
     p->hyper.kind = HNAS_HYPER_CONSTANT;
     p->n_ops = 8;
@@ -68,7 +67,7 @@ static void set_darts(hnas_preset *p)
 static void set_seed(hnas_preset *p)
 {
     p->search.relax = HNAS_RELAX_RAW;
-    p->search.sample = HNAS_SAMPLE_UNIFORM;
+    p->search.sample = HNAS_SAMPLE_LOG_UNIFORM;
     p->search.rule = HNAS_RULE_ARGMAX;
     p->hyper.kind = HNAS_HYPER_LINEAR;
     p->hyper.scale = HNAS_SCALE_RAW;
@@ -141,19 +140,27 @@ static void set_default(hnas_preset *p)
     p->running_stats = 0;
 }
 
+static const struct {
+    const char *name;
+    void (*set)(hnas_preset *); /* from DARTS; NULL: that itself */
+} presets[] = {
+    {"default", set_default},
+    {"seed", set_seed},
+    {"darts", NULL},
+    {"darts_l1", set_darts_l1},
+    {"fair_darts", set_fair_darts},
+    {"darts_cc", set_darts_cc},
+};
+
 static hnas_status fill(hnas_preset *p, const char *name)
 {
-    static void (*const set[])(hnas_preset *) = {
-        set_default, set_seed, NULL, set_darts_l1, set_fair_darts, set_darts_cc,
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]))
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        if (strcmp(name, presets[i].name))
             continue;
         set_darts(p);
-        p->name = names[i];
-        if (set[i])
-            set[i](p);
+        p->name = presets[i].name;
+        if (presets[i].set)
+            presets[i].set(p);
         return HNAS_OK;
     }
     return HNAS_E_NAME;
@@ -187,60 +194,58 @@ void hnas_search_opts_init(hnas_search_opts *opts, size_t size)
 
 /* ---- checks ---- */
 
-static int is_rate(double v)
-{
-    return v >= 0 && v <= 1e30;
-}
+#define INT(field, lo, hi)                                                     \
+    {                                                                          \
+#field, offsetof(hnas_search_opts, field), HN_BOUND_INT32, lo, hi      \
+    }
+#define REAL(field, lo, hi)                                                    \
+    {                                                                          \
+#field, offsetof(hnas_search_opts, field), HN_BOUND_REAL, lo, hi       \
+    }
+
+static const struct hn_bound bounds[] = {
+    INT(relax, HNAS_RELAX_RAW, HNAS_RELAX_GUMBEL_HARD),
+    INT(sample, HNAS_SAMPLE_FIXED, HNAS_SAMPLE_LOG_UNIFORM),
+    INT(metric, 0, HNAS_N_COSTS - 1),
+    INT(tau_schedule, HNAS_TAU_CONSTANT, HNAS_TAU_EPOCH),
+    INT(tau_steps, 0, INT32_MAX),
+    INT(draws, 1, HN_MOST_DRAWS),
+    INT(on_nan, HNAS_NAN_STOP, HNAS_NAN_ROLLBACK),
+    REAL(tau, 1e-4, 1e4),
+    REAL(tau_last, 1e-4, 1e4),
+    REAL(tau_fall, 0, 1e30),
+    REAL(lambda, -DBL_MAX, DBL_MAX),
+    REAL(norm_momentum, 0, 1),
+    REAL(cost_weight, 0, 1e30),
+    REAL(l1, 0, 1e30),
+    REAL(l2, 0, 1e30),
+    REAL(zero_one, 0, 1e30),
+    REAL(beta_decay, 0, 1e30),
+};
 
 hnas_status hn_search_check_opts(struct hnas_context *ctx,
                                  const hnas_search_opts *o)
 {
-    if (o->relax < HNAS_RELAX_RAW || o->relax > HNAS_RELAX_GUMBEL_HARD ||
-        o->sample < HNAS_SAMPLE_FIXED || o->sample > HNAS_SAMPLE_SANDWICH ||
-        o->metric < 0 || o->metric >= HNAS_N_COSTS ||
-        o->tau_schedule < HNAS_TAU_CONSTANT || o->tau_schedule > HNAS_TAU_EPOCH)
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: relax %d, sample %d, metric %d, tau_schedule "
-                       "%d: not all known",
-                       (int)o->relax, (int)o->sample, (int)o->metric,
-                       (int)o->tau_schedule);
-    if (o->draws < 1 || o->draws > HN_MOST_DRAWS ||
-        (o->sample == HNAS_SAMPLE_ANTITHETIC && o->draws % 2) ||
+    const hnas_status st = hn_check_bounds(ctx, "search", o, bounds,
+                                           sizeof bounds / sizeof *bounds);
+
+    if (st < 0)
+        return st;
+    if ((o->sample == HNAS_SAMPLE_ANTITHETIC && o->draws % 2) ||
         (o->sample == HNAS_SAMPLE_SANDWICH && o->draws < 2))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: %d draws, want 1..%d, even for antithetic, "
+                       "search: draws %d, want an even number for antithetic, "
                        ">= 2 for sandwich",
-                       (int)o->draws, HN_MOST_DRAWS);
-    if (!(o->tau >= 1e-4 && o->tau <= 1e4 && o->tau_last >= 1e-4 &&
-          o->tau_last <= 1e4))
+                       (int)o->draws);
+    if (o->alpha_paths && (o->alpha_paths < 2 || o->alpha_paths > HN_MOST_OPS))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: tau %g to %g, want 1e-4..1e4", o->tau,
-                       o->tau_last);
-    if (o->alpha_paths && (o->alpha_paths < 2 || o->alpha_paths > 64))
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: alpha_paths %d, want 0 or 2..64",
-                       (int)o->alpha_paths);
+                       "search: alpha_paths %d, want 0 or 2..%d",
+                       (int)o->alpha_paths, HN_MOST_OPS);
     if (!hn_arch_rule_check(ctx, o->rule, 0.5))
         return HNAS_E_RANGE;
-    if (!(o->theta > 0 && o->theta < 1) || !isfinite(o->lambda) ||
-        o->tau_steps < 0)
+    if (!(o->theta > 0 && o->theta < 1))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: theta %g, lambda %g, tau_steps %d: want 0..1 "
-                       "without its ends, finite, >= 0",
-                       o->theta, o->lambda, (int)o->tau_steps);
-    if (o->on_nan < HNAS_NAN_STOP || o->on_nan > HNAS_NAN_ROLLBACK)
-        return hn_fail(ctx, HNAS_E_RANGE, "search: on_nan %d, want HNAS_NAN_",
-                       (int)o->on_nan);
-    if (!is_rate(o->beta_decay) || !is_rate(o->l2) || !is_rate(o->tau_fall))
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: beta_decay %g, l2 %g, tau_fall %g: want finite "
-                       "and >= 0",
-                       o->beta_decay, o->l2, o->tau_fall);
-    if (!is_rate(o->cost_weight) || !is_rate(o->l1) || !is_rate(o->zero_one) ||
-        !(o->norm_momentum >= 0 && o->norm_momentum <= 1))
-        return hn_fail(ctx, HNAS_E_RANGE,
-                       "search: cost_weight %g, l1 %g, zero_one %g, "
-                       "norm_momentum %g: want finite and >= 0",
-                       o->cost_weight, o->l1, o->zero_one, o->norm_momentum);
+                       "search: theta %g, want more than 0 and less than 1",
+                       o->theta);
     return hn_check_reserved(ctx, "hnas_search_opts", o->reserved);
 }

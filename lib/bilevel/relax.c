@@ -37,35 +37,20 @@ double hnas_search_get_tau(const hnas_search *search)
 
 /* ---- draws of lambda ---- */
 
-/* Uniform in ln lambda where the range allows it (that is, in s of a log
- * scale), else in lambda. */
-static double lambda_at(const hnas_hyper_opts *h, double t)
+/* A share t of the way from one end to the other, on a line of lambda or of
+ * ln lambda. */
+static double lambda_at(const hnas_hyper_opts *h, int32_t scale, double t)
 {
+    const double lo = h->lambda_lo, hi = h->lambda_hi;
+    double v;
+
     if (t <= 0)
-        return h->lambda_lo;
+        return lo;
     if (t >= 1)
-        return h->lambda_hi;
-    if (h->lambda_lo > 0) {
-        const double v = exp(log(h->lambda_lo) +
-                             t * (log(h->lambda_hi) - log(h->lambda_lo)));
-
-        return fmin(fmax(v, h->lambda_lo), h->lambda_hi);
-    }
-    return h->lambda_lo + t * (h->lambda_hi - h->lambda_lo);
-}
-
-/* The second lies as far from the upper end of s as the first from the lower:
- * in raw scale s is lambda. */
-static double half_of_pair(const hnas_hyper_opts *h, double t, int is_second)
-{
-    const double first = lambda_at(h, t);
-
-    if (!is_second)
-        return first;
-    if (h->scale == HNAS_SCALE_LOG)
-        return lambda_at(h, 1 - t);
-    return fmin(fmax(h->lambda_lo + (h->lambda_hi - first), h->lambda_lo),
-                h->lambda_hi);
+        return hi;
+    v = scale == HNAS_SCALE_LOG ? exp(log(lo) + t * (log(hi) - log(lo)))
+                                : lo + t * (hi - lo);
+    return fmin(fmax(v, lo), hi);
 }
 
 int32_t hn_search_draw(const struct hnas_search *s,
@@ -78,15 +63,20 @@ int32_t hn_search_draw(const struct hnas_search *s,
 
     hnas_hyper_get_opts(s->hyper, &h, sizeof h);
     for (int32_t d = 0; d < m; d++) {
+        const int is_pair = s->opts.sample == HNAS_SAMPLE_ANTITHETIC;
+        const double t =
+            hn_random_uniform(&rng, (uint64_t)(is_pair ? d / 2 : d));
+
         if (s->opts.sample == HNAS_SAMPLE_FIXED)
             lambda[d] = s->opts.lambda;
-        else if (s->opts.sample == HNAS_SAMPLE_ANTITHETIC)
-            lambda[d] = half_of_pair(
-                &h, hn_random_uniform(&rng, (uint64_t)(d / 2)), d % 2);
+        else if (s->opts.sample == HNAS_SAMPLE_LOG_UNIFORM)
+            lambda[d] = lambda_at(&h, HNAS_SCALE_LOG, t);
+        else if (is_pair && d % 2)
+            lambda[d] = lambda_at(&h, h.scale, 1 - t);
         else if (s->opts.sample == HNAS_SAMPLE_SANDWICH && d < 2)
-            lambda[d] = lambda_at(&h, d);
+            lambda[d] = lambda_at(&h, h.scale, d);
         else
-            lambda[d] = lambda_at(&h, hn_random_uniform(&rng, (uint64_t)d));
+            lambda[d] = lambda_at(&h, h.scale, t);
     }
     return m;
 }

@@ -122,13 +122,18 @@ static hnas_status make_kinds(struct hnas_search *s)
     return HNAS_OK;
 }
 
-/* Weights must exist wherever the hypernetwork does. */
+/* What is drawn must exist, and weights wherever the hypernetwork does. */
 static hnas_status check_range(const struct hnas_search *s)
 {
     const hnas_supernet_opts *net = &s->net->opts;
     hnas_hyper_opts h;
 
     hnas_hyper_get_opts(s->hyper, &h, sizeof h);
+    if (s->opts.sample == HNAS_SAMPLE_LOG_UNIFORM && !(h.lambda_lo > 0))
+        return hn_fail(s->ctx, HNAS_E_RANGE,
+                       "search: lambda uniform in ln lambda, want a range "
+                       "above 0, not %g..%g",
+                       h.lambda_lo, h.lambda_hi);
     if (!hn_network_wants_lambda(&s->net->network) ||
         h.kind == HNAS_HYPER_CONSTANT ||
         (net->lambda_lo <= h.lambda_lo && h.lambda_hi <= net->lambda_hi))
@@ -287,7 +292,7 @@ static hnas_status after_u(void *user)
 {
     struct hnas_search *s = user;
     const struct hn_space *space = hn_supernet_space(s->net);
-    int32_t zero[64];
+    int32_t zero[HN_MOST_OPS];
     hnas_status st = HNAS_OK;
 
     if (!s->opts.monotone)

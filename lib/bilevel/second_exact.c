@@ -15,7 +15,6 @@ static hnas_status reserve(struct hnas_bilevel *b)
     b->along = hn_alloc_array(&b->ctx->alloc, (size_t)n, sizeof *b->along);
     if (!b->along)
         return hn_fail_nomem(b->ctx, "second order");
-    memset(b->along, 0, (size_t)n * sizeof *b->along);
     for (int64_t i = 0; i < n && st == HNAS_OK; i++)
         st = hn_tensor_new(&b->along[i], b->ctx, b->w[i]->layout, b->w[i]->rank,
                            b->w[i]->dim);

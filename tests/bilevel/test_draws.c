@@ -71,6 +71,52 @@ START_TEST(antithetic_draws_of_a_raw_scale_mirror_lambda)
 }
 END_TEST
 
+/* The mean of a fair die over the range, whatever lambda's decade. */
+static double mean_of(int32_t sample, int of_logarithm)
+{
+    double lambda[HN_MOST_DRAWS], s[HN_MOST_DRAWS], sum = 0;
+    hnas_hyper_opts h;
+
+    open("seed", sample, 4);
+    hnas_hyper_get_opts(w.hyper, &h, sizeof h);
+    for (int64_t i = 0; i < STEPS; i++) {
+        draw(i, lambda, s, 4);
+        for (int d = 0; d < 4; d++)
+            sum += of_logarithm ? log(lambda[d] / h.lambda_lo) /
+                                      log(h.lambda_hi / h.lambda_lo)
+                                : (lambda[d] - h.lambda_lo) /
+                                      (h.lambda_hi - h.lambda_lo);
+    }
+    world_close(&w);
+    return sum / (4 * STEPS);
+}
+
+START_TEST(draws_of_a_raw_scale_are_uniform_in_lambda_but_log_uniform_ones)
+{
+    ck_assert_double_eq_tol(mean_of(HNAS_SAMPLE_UNIFORM, 0), 0.5, 0.02);
+    ck_assert_double_eq_tol(mean_of(HNAS_SAMPLE_SANDWICH, 0), 0.5, 0.02);
+    ck_assert_double_eq_tol(mean_of(HNAS_SAMPLE_LOG_UNIFORM, 1), 0.5, 0.02);
+}
+END_TEST
+
+START_TEST(log_uniform_draws_want_a_range_above_zero)
+{
+    hnas_hyper_opts h;
+
+    world_open(&w, "seed", 1);
+    hnas_hyper_get_opts(w.hyper, &h, sizeof h);
+    hnas_hyper_destroy(w.hyper);
+    h.lambda_lo = 0;
+    ck_assert_int_eq(hnas_hyper_create(&w.hyper, w.ctx, &h), HNAS_OK);
+    ck_assert_int_eq(hnas_search_create(&w.search, w.net, w.hyper, &w.opts),
+                     HNAS_E_RANGE);
+    w.opts.sample = HNAS_SAMPLE_UNIFORM;
+    ck_assert_int_eq(hnas_search_create(&w.search, w.net, w.hyper, &w.opts),
+                     HNAS_OK);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(sandwich_draws_hold_both_ends)
 {
     double lambda[HN_MOST_DRAWS], s[HN_MOST_DRAWS];
@@ -143,10 +189,12 @@ START_TEST(numbers_of_draws_that_make_no_sense_are_refused)
 {
     static const struct {
         int32_t sample, draws;
-    } bad[] = {
-        {HNAS_SAMPLE_UNIFORM, 0},      {HNAS_SAMPLE_UNIFORM, HN_MOST_DRAWS + 1},
-        {HNAS_SAMPLE_ANTITHETIC, 3},   {HNAS_SAMPLE_SANDWICH, 1},
-        {HNAS_SAMPLE_SANDWICH + 1, 2}, {-1, 2}};
+    } bad[] = {{HNAS_SAMPLE_UNIFORM, 0},
+               {HNAS_SAMPLE_UNIFORM, HN_MOST_DRAWS + 1},
+               {HNAS_SAMPLE_ANTITHETIC, 3},
+               {HNAS_SAMPLE_SANDWICH, 1},
+               {HNAS_SAMPLE_LOG_UNIFORM + 1, 2},
+               {-1, 2}};
 
     world_open(&w, "default", 1);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -290,6 +338,9 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, antithetic_draws_come_in_mirrored_pairs);
     tcase_add_test(t, antithetic_draws_of_a_raw_scale_mirror_lambda);
+    tcase_add_test(
+        t, draws_of_a_raw_scale_are_uniform_in_lambda_but_log_uniform_ones);
+    tcase_add_test(t, log_uniform_draws_want_a_range_above_zero);
     tcase_add_test(t, sandwich_draws_hold_both_ends);
     tcase_add_test(t, uniform_draws_are_uniform_in_s_over_the_range);
     tcase_add_test(t, fixed_draws_are_the_given_lambda);

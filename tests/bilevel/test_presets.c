@@ -64,7 +64,7 @@ static const struct column columns[] = {
      0,
      0,
      {1e-4, 1e-1},
-     HNAS_SAMPLE_UNIFORM,
+     HNAS_SAMPLE_LOG_UNIFORM,
      1,
      0,
      0,
