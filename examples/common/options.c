@@ -88,16 +88,16 @@ static int set_tau(const struct option *o, struct option_tau *out,
     t.last = t.first;
     if (*value == ':') {
         value++;
-        t.schedule = 1;
+        t.schedule = HNAS_TAU_LINEAR;
         if (read_real(&t.last, &value, ":") < 0 || !is_inside(o, t.last))
             return -1;
     }
     if (*value == ':') {
         value++;
         if (!strcmp(value, "exp"))
-            t.schedule = 2;
+            t.schedule = HNAS_TAU_EXP;
         else if (read_real(&t.fall, &value, "") == 0 && t.fall >= 0)
-            t.schedule = 3;
+            t.schedule = HNAS_TAU_EPOCH;
         else if (strcmp(value, "linear"))
             return -1;
     }
@@ -218,7 +218,7 @@ static void describe(const struct option *o, char *buffer, size_t size)
         describe_numbers(o, buffer, size);
 }
 
-int option_set(const struct option *o, void *target, const char *value)
+static int set_option(const struct option *o, void *target, const char *value)
 {
     char want[400];
 
@@ -287,7 +287,7 @@ static int read_option(struct command_line *line, void *target,
     if (rc)
         return rc;
     line->given[i] = 1;
-    return option_set(&line->options[i], target, value);
+    return set_option(&line->options[i], target, value);
 }
 
 int options_parse(struct command_line *line, void *target, int argc,
@@ -300,9 +300,9 @@ int options_parse(struct command_line *line, void *target, int argc,
         int used = 0, rc;
 
         if (!only_words && !strcmp(argv[i], "--help"))
-            return 3;
+            return OPTIONS_HELP;
         if (!only_words && !strcmp(argv[i], "--version"))
-            return 4;
+            return OPTIONS_VERSION;
         if (!only_words && !strcmp(argv[i], "--")) {
             only_words = 1;
         } else if (!only_words && !strncmp(argv[i], "--", 2)) {
@@ -357,8 +357,8 @@ static void write_field(struct json *j, const struct option *o, const void *f)
         break;
     case OPTION_TAU:
         n = snprintf(text, sizeof text, "%.17g:%.17g%s", tau->first, tau->last,
-                     tau->schedule == 2 ? ":exp" : "");
-        if (tau->schedule == 3)
+                     tau->schedule == HNAS_TAU_EXP ? ":exp" : "");
+        if (tau->schedule == HNAS_TAU_EPOCH)
             snprintf(text + n, sizeof text - (size_t)n, ":%.17g", tau->fall);
         json_string(j, text);
         break;
@@ -423,5 +423,5 @@ int option_restore(const struct option *o, void *target, char *value)
         }
     }
     text = strdup(value); /* lives as long as the program */
-    return text ? option_set(o, target, text) : failure("out of memory");
+    return text ? set_option(o, target, text) : failure("out of memory");
 }

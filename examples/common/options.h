@@ -59,13 +59,10 @@ struct command_line {
     unsigned char *given; /* n_options: 1 where an option stood */
 };
 
-/* Read argv into `target`.  0, or 2 after a message; 3 asks for the help, 4
- * for the version. */
+/* Read argv into `target`.  0, 2 after a message, or one of these. */
+enum { OPTIONS_HELP = 3, OPTIONS_VERSION = 4 };
 int options_parse(struct command_line *line, void *target, int argc,
                   char **argv);
-
-/* Read one value.  0, or 2 after a message. */
-int option_set(const struct option *option, void *target, const char *value);
 
 /* Cut a list between commas into at most `most` names, in place; each stands
  * there once.  0, or 2 after a message. */

@@ -46,8 +46,10 @@ int program_end(int status)
 {
     const int is_lost = fflush(stdout) || ferror(stdout);
 
-    return is_lost && status == EXIT_DONE
-               ? failure("standard output: can't be written")
+    if (is_lost && status == EXIT_DONE)
+        return failure("standard output: can't be written");
+    return status == EXIT_INTERRUPTED && interrupted == SIGTERM
+               ? EXIT_TERMINATED
                : status;
 }
 
@@ -91,7 +93,7 @@ int library_failure(hnas_context *ctx, hnas_status status, int is_setting)
 static int32_t ask_interrupt(void *user)
 {
     (void)user;
-    return ranks_count() == 1 && interrupted;
+    return ranks_count() == 1 && interrupted != 0;
 }
 
 /* The number behind `word` in a file, or that it begins with without one; 0:
@@ -213,8 +215,7 @@ double median(double *values, int64_t n)
 
 static void on_interrupt(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted = number;
 }
 
 void catch_interrupt(void)
@@ -225,6 +226,7 @@ void catch_interrupt(void)
     action.sa_handler = on_interrupt;
     action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 int tell_interrupted(int32_t json)
@@ -236,7 +238,7 @@ int tell_interrupted(int32_t json)
 
 int was_interrupted_here(void)
 {
-    return interrupted;
+    return interrupted != 0;
 }
 
 void set_interrupted(void)
@@ -247,5 +249,5 @@ void set_interrupted(void)
 /* Ranks stop together: at a step, where they hear of each other. */
 int is_interrupted(void)
 {
-    return ranks_count() > 1 ? agreed : interrupted;
+    return ranks_count() > 1 ? agreed : interrupted != 0;
 }

@@ -6,7 +6,13 @@
 #include <hnas/hnas.h>
 
 /* Exit statuses. */
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_INTERRUPTED = 130, /* by Ctrl-C … */
+    EXIT_TERMINATED = 143   /* … or SIGTERM, which program_end makes of it */
+};
 
 /* Say whose messages these are. */
 void program_begin(const char *name);
@@ -37,8 +43,8 @@ int64_t peak_bytes(void);
 /* The middle of n numbers, which get sorted; NaN of none. */
 double median(double *values, int64_t n);
 
-/* From now on Ctrl-C only sets a flag, which also stops the call that computes;
- * a second one ends the program. */
+/* From now on Ctrl-C and SIGTERM only set a flag, which also stops the call
+ * that computes; a second one ends the program. */
 void catch_interrupt(void);
 int is_interrupted(void);
 

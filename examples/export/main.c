@@ -185,11 +185,11 @@ static int run(struct command_line *line, struct export_job *e, int argc,
     hnas_context *ctx = NULL;
     int rc = options_parse(line, e, argc, argv);
 
-    if (rc == 3) {
+    if (rc == OPTIONS_HELP) {
         options_help(line);
         return EXIT_DONE;
     }
-    if (rc == 4)
+    if (rc == OPTIONS_VERSION)
         return program_version(e->threads);
     if (rc)
         return rc;

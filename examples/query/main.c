@@ -113,6 +113,8 @@ static void print_pieces(const hnas_path *path)
     char change[256];
     size_t length;
 
+    if (hnas_path_is_sampled(path))
+        printf("sampled: this kind has no exact breakpoints\n");
     for (int32_t i = 0; i < hnas_path_get_count(path); i++) {
         hnas_path_piece p;
 
@@ -285,11 +287,11 @@ static int run(struct command_line *line, struct query *q, int argc,
 {
     int rc = options_parse(line, q, argc, argv);
 
-    if (rc == 3) {
+    if (rc == OPTIONS_HELP) {
         options_help(line);
         return EXIT_DONE;
     }
-    if (rc == 4)
+    if (rc == OPTIONS_VERSION)
         return program_version(q->threads);
     if (rc)
         return rc;

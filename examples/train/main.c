@@ -154,10 +154,10 @@ int main(int argc, char **argv)
     if (!given)
         return failure("out of memory");
     rc = settings_read(&settings, &line, argc, argv);
-    if (rc == 3) {
+    if (rc == OPTIONS_HELP) {
         options_help(&line);
         rc = EXIT_DONE;
-    } else if (rc == 4) {
+    } else if (rc == OPTIONS_VERSION) {
         rc = program_version(settings.threads);
     } else if (rc == 0) {
         rc = run(&settings, given);

@@ -60,7 +60,8 @@ typedef struct hnas_arch_warning {
  *            neither net nor hyper afterwards.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     HNAS_EXTRAPOLATED lambda outside the stored range, *out is set;
+ * Errors     HNAS_EXTRAPOLATED lambda outside the stored range, *out is set
+ *            (never with CONSTANT, where nothing is prolonged);
  *            E_ARG NULL argument; E_RANGE rule or lambda; E_MISMATCH tables
  *            that are not the net's; E_NAN parameters not finite; E_NOMEM.  On
  *            error *out is NULL.

@@ -109,8 +109,8 @@ HNAS_API void hnas_context_opts_init(hnas_context_opts *opts, size_t size);
  * Open a context.
  *
  * Shapes     opts NULL: the defaults.
- * Units      as each field says.  What predictors and BLIS hold does not count
- *            towards memory_limit.
+ * Units      as each field says.  memory_limit counts for each set and each
+ *            predictor by itself, and not what BLIS holds.
  * Ownership  *out: the caller's, closed with hnas_context_destroy.  opts is
  *            copied; what its user pointers point to must outlive the context.
  * Gradient   none.

@@ -159,6 +159,18 @@ H make(const Context &ctx,
     return H(made);
 }
 
+/// The same of what leaves its message in a predictor.
+template <class H, class... P, class... A>
+H make(const Predictor &told,
+       hnas_status (*call)(typename H::element_type **, P...),
+       const A &...arguments)
+{
+    typename H::pointer made = nullptr;
+
+    check(told, call(&made, raw(arguments)...));
+    return H(made);
+}
+
 /// A tensor over contiguous numbers of the host's, read where they lie.
 template <class Number>
 Tensor wrap(const Context &ctx, Number *data,

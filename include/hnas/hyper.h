@@ -232,8 +232,9 @@ HNAS_API hnas_status hnas_hyper_apply(hnas_tensor **out, hnas_tape *tape,
  * Ownership  alpha is the caller's.
  * Gradient   none.
  * Threads    one context, one thread at a time.
- * Errors     HNAS_EXTRAPOLATED outside the range, alpha is filled; E_ARG NULL
- *            argument; E_RANGE table or lambda; E_SHAPE count.
+ * Errors     HNAS_EXTRAPOLATED outside the range, alpha is filled (never with
+ *            CONSTANT); E_ARG NULL argument; E_RANGE table or lambda; E_SHAPE
+ *            count.
  * Source     own.
  * Since      0.1
  */

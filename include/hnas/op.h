@@ -252,7 +252,7 @@ HNAS_API const hnas_params *hnas_op_get_params(const hnas_op *op);
  *
  * Shapes     op, cost: not NULL.
  * Units      height, width: of the input, pixels; each cost: what the operation
- *            says, at least 0 and at most 2^50.
+ *            says, at least 0 and at most 2^44.
  * Ownership  none.
  * Gradient   none.
  * Threads    one context, one thread at a time.

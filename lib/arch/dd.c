@@ -95,7 +95,7 @@ struct hn_dd hn_dd_logit(double p)
 {
     const int k = p < 0x1p-500 ? 600 : 0;
     const struct hn_dd above = {ldexp(p, k), 0}, below = hn_dd_sum(1, -p);
-    const struct hn_dd one = {-1, 0};
+    const struct hn_dd minus_one = {-1, 0};
     struct hn_dd l = {log(above.hi) - log1p(-p), 0};
 
     if (p <= 0 || p >= 1) {
@@ -107,7 +107,7 @@ struct hn_dd hn_dd_logit(double p)
         const struct hn_dd ratio =
             hn_dd_mul(hn_dd_div(above, below), hn_dd_exp(minus));
 
-        l = hn_dd_add(l, hn_dd_add(ratio, one));
+        l = hn_dd_add(l, hn_dd_add(ratio, minus_one));
     }
     return less_ln2(l, k);
 }

@@ -254,8 +254,6 @@ static int alloc_room(struct hn_race *r)
 
         n = r->space->kind[k].n_cells && n_edges > n ? n_edges : n;
         r->start[k] = hn_alloc_array(a, n_edges + 1, sizeof *r->start[k]);
-        if (r->start[k])
-            memset(r->start[k], 0, n_edges * sizeof *r->start[k]);
         failed |= !r->start[k];
     }
     r->segment.slope =

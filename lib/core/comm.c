@@ -33,11 +33,13 @@ static hnas_status check(struct hnas_context *ctx, const hnas_comm *c)
                        "comm: rank %d of %d, want 0..n_ranks-1 of 1..%d",
                        (int)c->rank, (int)c->n_ranks, (int)MOST_RANKS);
     if (!c->exchange || !c->broadcast || !c->barrier || !c->abort ||
-        !c->sum_start != !c->sum_wait ||
-        (c->order == HNAS_COMM_ANY && !c->sum_start))
+        !c->sum_start != !c->sum_wait)
         return hn_fail(ctx, HNAS_E_ARG,
                        "comm: exchange, broadcast, barrier and abort must be "
                        "set, sum_start with sum_wait");
+    if (c->order == HNAS_COMM_ANY && !c->sum_start)
+        return hn_fail(ctx, HNAS_E_ARG,
+                       "comm: HNAS_COMM_ANY wants sum_start and sum_wait");
     return HNAS_OK;
 }
 

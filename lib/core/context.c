@@ -7,8 +7,6 @@
 #include "base/cpu.h"
 #include "base/fpmode.h"
 
-enum { MAX_THREADS = 256 };
-
 /* A task in the default floating-point mode, on whatever thread. */
 struct moded {
     hnas_task_fn task;
@@ -96,7 +94,7 @@ static hnas_status check_opts(const hnas_context_opts *o)
 {
     if (!o->alloc != !o->free)
         return HNAS_E_ARG;
-    if (o->n_threads < 0 || o->n_threads > MAX_THREADS)
+    if (o->n_threads < 0 || o->n_threads > HN_MOST_THREADS)
         return HNAS_E_RANGE;
     if (o->gemm < HNAS_GEMM_AUTO || o->gemm > HNAS_GEMM_BLIS || o->poll_ms < 0)
         return HNAS_E_RANGE;
@@ -105,13 +103,20 @@ static hnas_status check_opts(const hnas_context_opts *o)
     return HNAS_OK;
 }
 
+_Static_assert((int)HN_CPU_AVX2 == (int)HNAS_CPU_AVX2 &&
+                   (int)HN_CPU_AVX512 == (int)HNAS_CPU_AVX512,
+               "cpu_mask goes to the kernels as it is");
+_Static_assert((int)HN_GEMM_BUILTIN == (int)HNAS_GEMM_BUILTIN &&
+                   (int)HN_GEMM_BLIS == (int)HNAS_GEMM_BLIS,
+               "gemm goes to the product as it is");
+
 static void set_opts(struct hnas_context *ctx, const hnas_context_opts *o)
 {
     const int32_t cores = hn_cpu_cores();
 
-    ctx->n_threads = o->n_threads          ? o->n_threads
-                     : cores < MAX_THREADS ? cores
-                                           : MAX_THREADS;
+    ctx->n_threads = o->n_threads              ? o->n_threads
+                     : cores < HN_MOST_THREADS ? cores
+                                               : HN_MOST_THREADS;
     ctx->seed = o->seed;
     ctx->gemm = o->gemm;
     ctx->parallel = o->parallel;

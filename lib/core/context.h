@@ -12,7 +12,7 @@
 #include "kernel/gemm.h"
 #include "kernel/kernel.h"
 
-enum { HN_MESSAGE_BYTES = 512 };
+enum { HN_MESSAGE_BYTES = 512, HN_MOST_THREADS = 256 };
 
 struct hnas_op_table;
 
@@ -32,7 +32,7 @@ struct hnas_context {
     void *poll_user;
     int32_t poll_ms;
     int64_t polled_ms;       /* when it was asked last */
-    uint32_t n_nodes;        /* image phases that worker 0 looked up from */
+    uint32_t n_looks;        /* of worker 0, one after each image phase */
     _Atomic int32_t stopped; /* what it answered, until the stage's end */
 
     /* One scratch area a worker, grown before a stage starts, zero-filled
@@ -41,7 +41,7 @@ struct hnas_context {
     size_t scratch_bytes;
 
     const struct hnas_op_table **ops; /* the registry, floor op */
-    int64_t n_ops, cap_ops;
+    int64_t n_ops;
 
     void *loose_tape; /* of funcs without a tape, floor tape */
     void (*destroy_loose_tape)(void *tape);
@@ -71,8 +71,8 @@ hnas_status hn_fail_nomem(struct hnas_context *ctx, const char *what);
  * and return E_ARG. */
 hnas_status hn_fail_null(struct hnas_context *ctx, const char *what);
 
-/* Around code of the host that the library calls and that may record: hn_host
- * gives back what to restore. */
+/* Around code of the host that the library calls and that may record:
+ * hn_host_enter gives back what hn_host_leave restores. */
 const char *hn_host_enter(struct hnas_context *ctx, const char *what);
 void hn_host_leave(struct hnas_context *ctx, const char *before);
 

@@ -31,7 +31,9 @@ static void ask(struct hnas_context *ctx)
 /* A node takes microseconds: the clock need not be read after each. */
 static int is_due(struct hnas_context *ctx)
 {
-    return !ctx->poll_ms || ctx->n_nodes++ % 8 == 0;
+    enum { LOOKS_A_READING = 8 };
+
+    return !ctx->poll_ms || ctx->n_looks++ % LOOKS_A_READING == 0;
 }
 
 int hn_is_stopped(struct hnas_context *ctx, int32_t worker)

@@ -27,7 +27,7 @@ struct tangent {
     real *sums;                /* [N][2][cp]: sum t, sum t z */
     real *grad_sums;           /* [N][4][cp]: sum g, of g z, g v', g t */
     double *mean_t, *q;        /* [C] */
-    real *push;                /* [4][cp]: of g, v', z and 1, to z */
+    real *push;                /* [5][cp]: of g, v', z and 1, to z; 1 */
     int32_t keeps_t;           /* v' has memory of its own */
 };
 

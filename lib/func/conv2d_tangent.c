@@ -238,7 +238,7 @@ hnas_status hn_conv2d_tangent(hnas_tensor **out, hnas_tape *tape,
     hnas_status st;
 
     *out = NULL;
-    if (w->record ? w->record->node->active : w->wanted)
+    if (hn_wants(w))
         return compose(out, tape, in, move, opts);
     st = hn_window_set(&win, in[X], w->dim[2], w->dim[3], opts,
                        "conv2d_tangent");

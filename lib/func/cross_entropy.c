@@ -18,11 +18,9 @@ static int32_t label_at(const struct hnas_tensor *labels, int64_t n)
     return ((const int32_t *)labels->data)[n * labels->stride[0]];
 }
 
-/* p of one row; returns -sum q log p. */
-static double softmax_row(double *p, const real *x, int64_t n, int32_t label,
-                          double smoothing)
+double hn_softmax_row(double *p, const real *x, int64_t n)
 {
-    double top = x[0], sum = 0, all = 0;
+    double top = x[0], sum = 0;
 
     for (int64_t i = 1; i < n; i++)
         top = x[i] > top ? x[i] : top;
@@ -30,12 +28,21 @@ static double softmax_row(double *p, const real *x, int64_t n, int32_t label,
         sum += p[i] = exp(x[i] - top);
     for (int64_t i = 0; i < n; i++)
         p[i] /= sum;
+    return top + log(sum);
+}
+
+/* p of one row; returns -sum q log p. */
+static double entropy_row(double *p, const real *x, int64_t n, int32_t label,
+                          double smoothing)
+{
+    const double log_sum = hn_softmax_row(p, x, n);
+    double all = 0;
+
     if (smoothing == 0)
-        return top + log(sum) - x[label];
+        return log_sum - x[label];
     for (int64_t i = 0; i < n; i++)
         all += x[i];
-    return top + log(sum) - (1 - smoothing) * x[label] -
-           smoothing * all / (double)n;
+    return log_sum - (1 - smoothing) * x[label] - smoothing * all / (double)n;
 }
 
 /* The sum, in place, as hn_tree_sum has it. */
@@ -68,7 +75,7 @@ static hnas_status forward(struct hn_node *node)
                            "cross_entropy: label %d of image %lld, want "
                            "0..%lld",
                            (int)label, (long long)i, (long long)k - 1);
-        e->loss[i] = softmax_row(e->p + i * k, hn_real(node->in[0]) + i * k, k,
+        e->loss[i] = entropy_row(e->p + i * k, hn_real(node->in[0]) + i * k, k,
                                  label, e->smoothing);
     }
     sum = tree(e->loss, n);

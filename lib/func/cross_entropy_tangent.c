@@ -16,19 +16,7 @@ struct entropy {
     double smoothing;
 };
 
-static void softmax_row(double *p, const real *x, int64_t n)
-{
-    double top = x[0], sum = 0;
-
-    for (int64_t i = 1; i < n; i++)
-        top = x[i] > top ? x[i] : top;
-    for (int64_t i = 0; i < n; i++)
-        sum += p[i] = exp(x[i] - top);
-    for (int64_t i = 0; i < n; i++)
-        p[i] /= sum;
-}
-
-/* q of an image, and p's mean of t. */
+/* q of an image. */
 static double target(const struct hn_node *node, int64_t n, int64_t k)
 {
     const struct entropy *e = node->aux;
@@ -40,6 +28,7 @@ static double target(const struct hn_node *node, int64_t n, int64_t k)
     return k == label ? 1 - e->smoothing + off : off;
 }
 
+/* p's mean of t. */
 static double mean_tangent(const double *p, const real *t, int64_t n)
 {
     double sum = 0;
@@ -68,7 +57,7 @@ static hnas_status forward(struct hn_node *node)
         const real *t = hn_real(node->in[TANGENT]) + i * n_k;
         double *p = e->p + i * n_k, of_image = 0;
 
-        softmax_row(p, hn_real(node->in[LOGITS]) + i * n_k, n_k);
+        hn_softmax_row(p, hn_real(node->in[LOGITS]) + i * n_k, n_k);
         for (int64_t k = 0; k < n_k; k++)
             of_image += (p[k] - target(node, i, k)) * t[k];
         e->sums[i] = (real)of_image;

@@ -3,6 +3,7 @@
 #ifndef HN_FUNC_FUNC_H
 #define HN_FUNC_FUNC_H
 
+#include "base/real.h"
 #include "hnas/func.h"
 
 /* Zeros [N, C, H, W] on a tape (NULL: a leaf). */
@@ -44,10 +45,8 @@ hnas_status hn_tangent_add(struct hnas_tensor **sum, struct hnas_tape *tape,
 hnas_status hn_mask(struct hnas_tensor **out, struct hnas_tape *tape,
                     struct hnas_tensor *t, struct hnas_tensor *x);
 
-/* t where the 3x3 max pool finds the largest x. */
-hnas_status hn_max_pool_pick(struct hnas_tensor **out, struct hnas_tape *tape,
-                             struct hnas_tensor *t, struct hnas_tensor *x,
-                             int64_t stride);
+/* p = softmax(x), in double; returns ln sum exp x. */
+double hn_softmax_row(double *p, const real *x, int64_t n);
 
 /* Of hn_cross_entropy, its logits moving by `tangent`. */
 hnas_status hn_cross_entropy_tangent(struct hnas_tensor **out,

@@ -149,8 +149,8 @@ static hnas_status append(struct hn_node **out, hnas_tape *tape,
     return HNAS_OK;
 }
 
-hnas_status hn_max_pool_pick(hnas_tensor **out, hnas_tape *tape, hnas_tensor *t,
-                             hnas_tensor *x, int64_t stride)
+static hnas_status max_pool_pick(hnas_tensor **out, hnas_tape *tape,
+                                 hnas_tensor *t, hnas_tensor *x, int64_t stride)
 {
     struct hnas_tensor *in[2] = {NULL, x};
     struct hn_node *node;
@@ -172,8 +172,8 @@ static hnas_status max_tangent(struct hnas_tensor **out, struct hn_node *node)
 {
     const struct pool *p = node->aux;
 
-    return hn_max_pool_pick(out, node->tape, node->in[0]->tangent, node->in[0],
-                            p->stride);
+    return max_pool_pick(out, node->tape, node->in[0]->tangent, node->in[0],
+                         p->stride);
 }
 
 static const struct hn_rule max_rule = {

@@ -362,7 +362,7 @@ static hnas_status compose(hnas_tensor **out, hnas_tape *tape,
 static int wants_weights(struct hnas_tensor *const in[3])
 {
     for (int i = K; i <= W; i++)
-        if (in[i]->record ? in[i]->record->node->active : in[i]->wanted)
+        if (hn_wants(in[i]))
             return 1;
     return 0;
 }

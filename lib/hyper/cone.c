@@ -63,8 +63,8 @@ static void pool_chain(double *slope, const int32_t *order, int32_t n,
     }
 }
 
-void hn_cone_project_row(double *slope, const int32_t *order, int32_t n,
-                         int32_t n_free, double *work, int32_t *sizes)
+static void project_row(double *slope, const int32_t *order, int32_t n,
+                        int32_t n_free, double *work, int32_t *sizes)
 {
     double *kept = work + n;
 
@@ -153,8 +153,8 @@ static void project_slopes(double *slope, const struct hn_hyper_table *t,
     const int32_t n_free =
         make_chain(t->order, n, slope, c->cost + e * n, c->zero_ops);
 
-    hn_cone_project_row(slope, t->order, n, c->clip ? n_free : n, t->work,
-                        t->order + n);
+    project_row(slope, t->order, n, c->clip ? n_free : n, t->work,
+                t->order + n);
 }
 
 static void project_b1(const struct hn_hyper_table *t, int64_t e,

@@ -11,8 +11,6 @@
 #include "func/func.h"
 #include "hyper/builtin.h"
 
-enum { MOST_EMBEDDING = 256 };
-
 static hnas_status add_params(struct hnas_hyper *hyper,
                               struct hn_hyper_table *table)
 {
@@ -101,7 +99,7 @@ static hnas_status embedding_apply(struct hnas_tensor **out, hnas_tape *tape,
 }
 
 /* a of one row. */
-static void eval_hidden(double a[MOST_EMBEDDING],
+static void eval_hidden(double a[HN_MOST_EMBEDDING],
                         const struct hn_hyper_table *table, int64_t row,
                         double s)
 {
@@ -124,7 +122,7 @@ static void embedding_eval(double *alpha, const struct hn_hyper_table *table,
                            double s)
 {
     const int64_t d = table->n_embedding;
-    double a[MOST_EMBEDDING];
+    double a[HN_MOST_EMBEDDING];
 
     for (int64_t r = 0; r < table->rows; r++) {
         eval_hidden(a, table, r, s);

@@ -106,10 +106,10 @@ static hnas_status check_opts(struct hnas_context *ctx,
         return hn_fail(ctx, HNAS_E_RANGE, "hidden: %d, want 1..1024",
                        (int)o->hidden);
     if (o->kind == HNAS_HYPER_EMBEDDING &&
-        (o->embedding < 1 || o->embedding > 256 || o->tile < 1))
+        (o->embedding < 1 || o->embedding > HN_MOST_EMBEDDING || o->tile < 1))
         return hn_fail(ctx, HNAS_E_RANGE,
-                       "embedding: %d, want 1..256; tile: %d, want >= 1",
-                       (int)o->embedding, (int)o->tile);
+                       "embedding: %d, want 1..%d; tile: %d, want >= 1",
+                       (int)o->embedding, HN_MOST_EMBEDDING, (int)o->tile);
     if (o->start != HNAS_START_NORMAL && o->start != HNAS_START_UNIFORM)
         return hn_fail(ctx, HNAS_E_RANGE, "start: %d, want HNAS_START_",
                        (int)o->start);

@@ -8,7 +8,7 @@
 #include "hnas/hyper.h"
 #include "tensor/params.h"
 
-enum { HN_HYPER_CONSTANTS = 4 };
+enum { HN_HYPER_CONSTANTS = 4, HN_MOST_EMBEDDING = 256 };
 
 /* What yields one table of alpha [E, O], or of weights [rows, cols] or [cols];
  * NULL where the kind has no such parameter.  All are references of the list of
@@ -139,12 +139,5 @@ double hn_hyper_knot(const struct hn_hyper_table *table, int32_t k);
 
 /* Refuse a number that is no table's: HNAS_E_RANGE. */
 hnas_status hn_hyper_check_table(const struct hnas_hyper *hyper, int32_t table);
-
-/* Project one row onto the cone, in place.  order[n] lists the operations
- * from the cheapest level to the dearest, slopes falling inside a level; from
- * order[n_free] on slopes must be <= 0 (n_free = n: none).  work has room for
- * 2 n doubles, sizes for n numbers. */
-void hn_cone_project_row(double *slope, const int32_t *order, int32_t n,
-                         int32_t n_free, double *work, int32_t *sizes);
 
 #endif

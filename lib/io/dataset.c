@@ -37,7 +37,7 @@ static hnas_status get_image(struct image *out, const struct hnas_dataset *d,
         image_of(out, d->images.tensor, index);
         return HNAS_OK;
     }
-    st = hn_rows_get(d->images.rows, index, &row);
+    st = hn_file_rows_get(d->images.rows, index, &row);
     out->data = row;
     out->dtype = HNAS_UINT8;
     memcpy(out->dim, d->dims + 1, sizeof out->dim);
@@ -53,8 +53,7 @@ static double pixel(const struct image *x, int64_t at)
                                   : (double)((const float *)x->data)[at];
 }
 
-/* Visit the rows of an image in row-major order: where row i of C * H
- * begins, in elements. */
+/* Where row i of an image's C * H begins, in elements. */
 static int64_t row_start(const struct image *x, int64_t row)
 {
     return row / x->dim[1] * x->stride[0] + row % x->dim[1] * x->stride[1];
@@ -319,7 +318,7 @@ hnas_status hn_dataset_label(int32_t *label, const struct hnas_dataset *dataset,
         *label = ((const int32_t *)t->data)[index * t->stride[0]];
         return HNAS_OK;
     }
-    st = hn_rows_get(dataset->labels.rows, index, &row);
+    st = hn_file_rows_get(dataset->labels.rows, index, &row);
     if (st == HNAS_OK)
         *label = *row;
     return st;

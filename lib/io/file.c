@@ -12,7 +12,7 @@
 
 #include "hnas/formats.h"
 
-enum { NAME_TRIES = 100, LARGEST_WRITE = 1 << 30 };
+enum { NAME_TRIES = 100, LARGEST_TRANSFER = 1 << 30 };
 
 hnas_status hn_fail_errno(struct hnas_context *ctx, const char *path,
                           const char *what, int error)
@@ -53,7 +53,7 @@ static int64_t read_all(int fd, char *dst, size_t bytes, int64_t from)
 
     while (done < bytes) {
         const size_t want =
-            bytes - done < LARGEST_WRITE ? bytes - done : LARGEST_WRITE;
+            bytes - done < LARGEST_TRANSFER ? bytes - done : LARGEST_TRANSFER;
         const ssize_t n =
             from < 0 ? read(fd, dst + done, want)
                      : pread(fd, dst + done, want, (off_t)from + (off_t)done);
@@ -85,7 +85,7 @@ static int write_all(int fd, const void *data, size_t bytes)
 
     while (bytes > 0) {
         const ssize_t n =
-            write(fd, p, bytes < LARGEST_WRITE ? bytes : LARGEST_WRITE);
+            write(fd, p, bytes < LARGEST_TRANSFER ? bytes : LARGEST_TRANSFER);
 
         if (n == 0)
             errno = EIO;

@@ -6,10 +6,10 @@
 #include "io/stream.h"
 
 /* What is read whole: an image, and all of a packed file.  Deflate packs at
- * most 1032 to 1; photographs and digits stay below 100, so more than that in
- * earnest sizes is a trap. */
+ * most 1032 to 1; photographs and digits stay below 100, so what claims more
+ * than LARGEST_RATIO is a trap, unless it is small enough to do no harm. */
 static const int64_t largest_bytes = INT64_C(4) << 30;
-static const int64_t free_bytes = INT64_C(64) << 20;
+static const int64_t harmless_bytes = INT64_C(64) << 20;
 enum { LARGEST_RATIO = 250, FIRST_STEP = 1 << 20, IDX_UINT8 = 8 };
 
 struct idx {
@@ -90,7 +90,7 @@ static hnas_status check_size(struct idx *f)
     if (hn_stream_is_gzip(f->stream)) {
         if (f->n_bytes > largest_bytes || (uint64_t)f->n_bytes > SIZE_MAX)
             return fail_size(f, "its packed data are", f->n_bytes);
-        if (f->n_bytes > free_bytes && f->n_bytes / LARGEST_RATIO > disk)
+        if (f->n_bytes > harmless_bytes && f->n_bytes / LARGEST_RATIO > disk)
             return hn_fail(f->ctx, HNAS_E_LIMIT,
                            "%.300s: %lld bytes of data packed into %lld, want "
                            "at most %d to 1",
@@ -249,9 +249,9 @@ static hnas_status read_contents(struct hn_idx *out, struct idx *f,
                                  const int64_t *dims)
 {
     if (!hn_stream_is_gzip(f->stream))
-        return hn_rows_open(&out->rows, f->ctx, f->path,
-                            hn_stream_take_fd(f->stream), header_bytes(f),
-                            f->row_bytes);
+        return hn_file_rows_open(&out->rows, f->ctx, f->path,
+                                 hn_stream_take_fd(f->stream), header_bytes(f),
+                                 f->row_bytes);
     return dims ? read_images(&out->tensor, f, dims)
                 : read_labels(&out->tensor, f);
 }
@@ -293,6 +293,6 @@ hnas_status hn_idx_open(struct hn_idx *images, struct hn_idx *labels,
 void hn_idx_close(struct hn_idx *idx)
 {
     hnas_tensor_unref(idx->tensor);
-    hn_rows_close(idx->rows);
+    hn_file_rows_close(idx->rows);
     *idx = (struct hn_idx){NULL, NULL};
 }

@@ -9,7 +9,7 @@
 /* The contents of a file: read on demand where it is plain, in memory where it
  * was packed. */
 struct hn_idx {
-    struct hn_rows *rows;       /* one an image, or a label of a byte */
+    struct hn_file_rows *rows;  /* one an image, or a label of a byte */
     struct hnas_tensor *tensor; /* uint8 [N, C, H, W], or int32 [N] */
 };
 

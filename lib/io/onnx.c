@@ -83,8 +83,8 @@ static void put_number(struct hn_text *t, uint64_t bits, int bytes)
     hn_text_bytes(t, b, (size_t)bytes);
 }
 
-void hn_onnx_floats(struct hn_onnx *o, const char *name, const float *data,
-                    const int64_t *dims, int32_t rank)
+static void put_floats(struct hn_onnx *o, const char *name, const float *data,
+                       const int64_t *dims, int32_t rank)
 {
     struct hn_text *t = &o->tensors;
     const size_t begin = hn_pb_begin(t);
@@ -159,7 +159,7 @@ void hn_onnx_tensor(struct hn_onnx *o, const char *name, hnas_tensor *tensor)
     float *data = copy_tensor(o, tensor, 0, 0);
 
     if (data)
-        hn_onnx_floats(o, name, data, tensor->dim, tensor->rank);
+        put_floats(o, name, data, tensor->dim, tensor->rank);
     hn_free(&o->ctx->alloc, data);
 }
 
@@ -228,7 +228,7 @@ void hn_onnx_norm(struct hn_onnx *o, const hnas_params *params,
     if (norm_init(&n, o, params, norm) == 0)
         for (int i = 0; i < N_PARTS; i++) {
             snprintf(name[i], HN_ONNX_NAME, "%.170s.%s", output, suffix[i]);
-            hn_onnx_floats(o, name[i], n.part[i], &n.channels, 1);
+            put_floats(o, name[i], n.part[i], &n.channels, 1);
         }
     norm_finish(&n, o);
     if (o->tensors.status == HNAS_OK)
@@ -271,10 +271,10 @@ void hn_onnx_conv(struct hn_onnx *o, const hnas_params *params,
         norm_fold(&n);
         for (int64_t i = 0; i < dims[0] * filter; i++)
             w[i] *= n.part[WEIGHT][first + i / filter];
-        hn_onnx_floats(o, b_name, n.part[BIAS] + first, dims, 1);
+        put_floats(o, b_name, n.part[BIAS] + first, dims, 1);
     }
     if (w)
-        hn_onnx_floats(o, w_name, w, dims, 4);
+        put_floats(o, w_name, w, dims, 4);
     put_conv(o, window, dims + 2, inputs, norm ? 3 : 2, output);
     norm_finish(&n, o);
     hn_free(&o->ctx->alloc, w);

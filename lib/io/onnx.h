@@ -35,8 +35,6 @@ void hn_onnx_unary(struct hn_onnx *o, const char *type, const char *input,
                    const char *output);
 
 /* Append constants. */
-void hn_onnx_floats(struct hn_onnx *o, const char *name, const float *data,
-                    const int64_t *dims, int32_t rank);
 void hn_onnx_integers(struct hn_onnx *o, const char *name, const int64_t *data,
                       int64_t count);
 void hn_onnx_tensor(struct hn_onnx *o, const char *name, hnas_tensor *tensor);

@@ -42,7 +42,6 @@ enum { MOST_TERMS = 2 + HN_MOST_CELL_NODES, MOST_BYTES = 2047 << 20 };
 /* The values of a cell, by name; an empty one: zeros. */
 struct walk {
     struct hn_onnx *o;
-    const struct hn_network *net;
     const struct hn_network_cell *cell;
     int32_t index;
     char value[MOST_TERMS][HN_ONNX_NAME];
@@ -265,7 +264,6 @@ static hnas_status put_network(struct hn_onnx *o, const struct hn_network *net)
         hn_onnx_conv(o, &net->stem.params, "conv.weight", "bn", 0, &window,
                      "images", "stem");
     w->o = o;
-    w->net = net;
     for (int32_t i = 0; i < net->macro.cells && st == HNAS_OK; i++) {
         w->index = i;
         w->cell = &net->cell[i];

@@ -16,7 +16,7 @@ static size_t encode(unsigned char out[VARINT_BYTES], uint64_t value)
     return n;
 }
 
-void hn_pb_varint(struct hn_text *t, uint64_t value)
+static void put_varint(struct hn_text *t, uint64_t value)
 {
     unsigned char bytes[VARINT_BYTES];
 
@@ -25,13 +25,13 @@ void hn_pb_varint(struct hn_text *t, uint64_t value)
 
 static void put_key(struct hn_text *t, int field, int type)
 {
-    hn_pb_varint(t, (uint64_t)field << 3 | (uint64_t)type);
+    put_varint(t, (uint64_t)field << 3 | (uint64_t)type);
 }
 
 void hn_pb_integer(struct hn_text *t, int field, int64_t value)
 {
     put_key(t, field, VARINT);
-    hn_pb_varint(t, (uint64_t)value);
+    put_varint(t, (uint64_t)value);
 }
 
 void hn_pb_float(struct hn_text *t, int field, float value)
@@ -49,10 +49,11 @@ void hn_pb_float(struct hn_text *t, int field, float value)
 void hn_pb_head(struct hn_text *t, int field, size_t bytes)
 {
     put_key(t, field, LENGTH);
-    hn_pb_varint(t, bytes);
+    put_varint(t, bytes);
 }
 
-void hn_pb_bytes(struct hn_text *t, int field, const void *data, size_t bytes)
+static void put_bytes(struct hn_text *t, int field, const void *data,
+                      size_t bytes)
 {
     hn_pb_head(t, field, bytes);
     hn_text_bytes(t, data, bytes);
@@ -60,7 +61,7 @@ void hn_pb_bytes(struct hn_text *t, int field, const void *data, size_t bytes)
 
 void hn_pb_string(struct hn_text *t, int field, const char *text)
 {
-    hn_pb_bytes(t, field, text, strlen(text));
+    put_bytes(t, field, text, strlen(text));
 }
 
 size_t hn_pb_begin(const struct hn_text *t)

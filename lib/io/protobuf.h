@@ -6,10 +6,8 @@
 
 #include "io/text.h"
 
-void hn_pb_varint(struct hn_text *t, uint64_t value);
 void hn_pb_integer(struct hn_text *t, int field, int64_t value);
 void hn_pb_float(struct hn_text *t, int field, float value);
-void hn_pb_bytes(struct hn_text *t, int field, const void *data, size_t bytes);
 void hn_pb_string(struct hn_text *t, int field, const char *text);
 
 /* The key and length of a field whose `bytes` bytes follow. */

@@ -10,7 +10,7 @@
 /* What is read at a time where rows are asked for in order. */
 enum { BLOCK_BYTES = 64 << 10 };
 
-struct hn_rows {
+struct hn_file_rows {
     struct hnas_context *ctx;
     char *path;
     int fd;
@@ -20,12 +20,12 @@ struct hn_rows {
     unsigned char *block; /* [n_block, row_bytes] */
 };
 
-hnas_status hn_rows_open(struct hn_rows **out, struct hnas_context *ctx,
-                         const char *path, int fd, int64_t first,
-                         int64_t row_bytes)
+hnas_status hn_file_rows_open(struct hn_file_rows **out,
+                              struct hnas_context *ctx, const char *path,
+                              int fd, int64_t first, int64_t row_bytes)
 {
     const size_t path_bytes = strlen(path) + 1;
-    struct hn_rows *r = hn_zalloc(&ctx->alloc, sizeof *r);
+    struct hn_file_rows *r = hn_zalloc(&ctx->alloc, sizeof *r);
 
     *out = NULL;
     if (!r) {
@@ -41,7 +41,7 @@ hnas_status hn_rows_open(struct hn_rows **out, struct hnas_context *ctx,
     r->block =
         hn_alloc_array(&ctx->alloc, (size_t)r->n_block, (size_t)row_bytes);
     if (!r->path || !r->block) {
-        hn_rows_close(r);
+        hn_file_rows_close(r);
         return hn_fail_nomem(ctx, path);
     }
     memcpy(r->path, path, path_bytes);
@@ -49,7 +49,7 @@ hnas_status hn_rows_open(struct hn_rows **out, struct hnas_context *ctx,
     return HNAS_OK;
 }
 
-void hn_rows_close(struct hn_rows *rows)
+void hn_file_rows_close(struct hn_file_rows *rows)
 {
     if (!rows)
         return;
@@ -61,7 +61,7 @@ void hn_rows_close(struct hn_rows *rows)
 
 /* Fill the block with `n` rows from `index` on, or as many whole ones as the
  * file has. */
-static hnas_status fill(struct hn_rows *r, int64_t index, int64_t n)
+static hnas_status fill(struct hn_file_rows *r, int64_t index, int64_t n)
 {
     const int64_t from = r->first + index * r->row_bytes;
     const int64_t got =
@@ -81,10 +81,10 @@ static hnas_status fill(struct hn_rows *r, int64_t index, int64_t n)
     return HNAS_OK;
 }
 
-hnas_status hn_rows_get(struct hn_rows *rows, int64_t index,
-                        const unsigned char **row)
+hnas_status hn_file_rows_get(struct hn_file_rows *rows, int64_t index,
+                             const unsigned char **row)
 {
-    struct hn_rows *r = rows;
+    struct hn_file_rows *r = rows;
     const int follows = index == r->at + r->n_held;
     hnas_status st = HNAS_OK;
 

@@ -7,18 +7,18 @@
 
 #include "core/context.h"
 
-struct hn_rows;
+struct hn_file_rows;
 
 /* Rows of `row_bytes` from byte `first` of a regular file on.  fd is taken,
  * on failure too; the path is copied. */
-hnas_status hn_rows_open(struct hn_rows **out, struct hnas_context *ctx,
-                         const char *path, int fd, int64_t first,
-                         int64_t row_bytes);
-void hn_rows_close(struct hn_rows *rows);
+hnas_status hn_file_rows_open(struct hn_file_rows **out,
+                              struct hnas_context *ctx, const char *path,
+                              int fd, int64_t first, int64_t row_bytes);
+void hn_file_rows_close(struct hn_file_rows *rows);
 
 /* Read row `index`; it stays until the next call.  E_TRUNCATED where the file
  * has become too short, E_IO. */
-hnas_status hn_rows_get(struct hn_rows *rows, int64_t index,
-                        const unsigned char **row);
+hnas_status hn_file_rows_get(struct hn_file_rows *rows, int64_t index,
+                             const unsigned char **row);
 
 #endif

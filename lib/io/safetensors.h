@@ -59,8 +59,7 @@ const char *hn_st_path(const struct hn_st_file *file);
 hnas_status hn_st_load(struct hnas_tensor *tensor,
                        const struct hn_st_file *file, const char *name);
 
-/* What both directions share.  NULL, 0: unknown. */
-const char *hn_st_type_name(int32_t dtype);
+/* What both directions share.  0: unknown. */
 int32_t hn_st_type(const char *name);
 size_t hn_st_type_bytes(int32_t dtype);
 

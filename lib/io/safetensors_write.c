@@ -22,7 +22,7 @@ static const struct {
              {"U8", HNAS_UINT8, 1}};
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
-const char *hn_st_type_name(int32_t dtype)
+static const char *type_name(int32_t dtype)
 {
     for (int i = 0; i < N_TYPES; i++)
         if (types[i].dtype == dtype)
@@ -89,7 +89,7 @@ static hnas_status put_entry(struct writing *f, const struct hn_st_entry *e)
     hn_json_key(w, e->name);
     hn_json_open(w, '{');
     hn_json_key(w, "dtype");
-    hn_json_string(w, hn_st_type_name(e->dtype));
+    hn_json_string(w, type_name(e->dtype));
     hn_json_key(w, "shape");
     hn_json_open(w, '[');
     for (int32_t i = 0; i < e->rank; i++)

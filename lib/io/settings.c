@@ -258,7 +258,8 @@ static hnas_status read_ops(struct hn_settings *s, const char *path)
     hnas_status st = HNAS_OK;
 
     if (!ops || ops->type != HN_JSON_ARRAY || ops->count < 1 ||
-        ops->count > 64 || !versions || versions->type != HN_JSON_ARRAY)
+        ops->count > HN_MOST_OPS || !versions ||
+        versions->type != HN_JSON_ARRAY)
         return bad(s, path, "ops");
     s->ops = hn_alloc_array(&s->ctx->alloc, ops->count, sizeof *s->ops);
     if (!s->ops)

@@ -194,8 +194,3 @@ int hn_stream_take_fd(struct hn_stream *stream)
     stream->fd = -1;
     return fd;
 }
-
-const char *hn_stream_path(const struct hn_stream *stream)
-{
-    return stream->path;
-}

@@ -23,6 +23,5 @@ int hn_stream_is_gzip(const struct hn_stream *stream);
 
 /* Take the descriptor over: the stream must not be read any more. */
 int hn_stream_take_fd(struct hn_stream *stream);
-const char *hn_stream_path(const struct hn_stream *stream);
 
 #endif

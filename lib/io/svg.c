@@ -328,10 +328,9 @@ static int chip_width(const struct hn_drawing d[HNAS_N_KINDS])
 static void put_picture(struct hn_text *t, const hnas_arch *arch,
                         const struct hn_drawing d[HNAS_N_KINDS])
 {
-    enum { MOST_OPS = 64 };
     static const char *const titles[] = {"normal cell", "reduction cell"};
     struct panel p[HNAS_N_KINDS];
-    struct legend l[MOST_OPS];
+    struct legend l[HN_MOST_OPS];
     int n = 0, x = 0, y = 0;
 
     for (int k = 0; k < HNAS_N_KINDS; k++) {
@@ -342,7 +341,7 @@ static void put_picture(struct hn_text *t, const hnas_arch *arch,
         place(&p[k], x, 40);
         x += p[k].width + MARGIN;
         y = p[k].y + p[k].height > y ? p[k].y + p[k].height : y;
-        n = list_ops(l, &d[k], n, MOST_OPS);
+        n = list_ops(l, &d[k], n, HN_MOST_OPS);
     }
     hn_text_put(t,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "

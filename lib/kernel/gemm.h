@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Dense matrix product, row-major.  gemm.c is the only file that includes
- * blis.h: BLIS serves products above a size from a measured table where it
- * has kernels for this CPU; else, and always with HN_GEMM_BUILTIN, our own
- * C product (no allocation, no abort). */
+ * blis.h: BLIS serves products large enough to gain by it where it has kernels
+ * for this CPU; else, and always with HN_GEMM_BUILTIN, our own C product (no
+ * allocation, no abort). */
 #ifndef HN_KERNEL_GEMM_H
 #define HN_KERNEL_GEMM_H
 

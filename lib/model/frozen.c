@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "model/frozen.h"
 
+#include <stdint.h>
+
 hnas_status hn_context_like(struct hnas_context **out,
                             const struct hnas_context *from, int32_t n_threads)
 {
@@ -13,6 +15,8 @@ hnas_status hn_context_like(struct hnas_context **out,
     o.free = from->alloc.free;
     o.alloc_user = from->alloc.user;
     o.n_threads = n_threads;
+    if (from->alloc.limit_bytes != SIZE_MAX)
+        o.memory_limit = from->alloc.limit_bytes;
     st = hn_context_open(out, &o);
     if (st < 0)
         return st;

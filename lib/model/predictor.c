@@ -151,9 +151,10 @@ hnas_status hn_predictor_make(hnas_predictor **out, struct hn_frozen *frozen,
     hnas_status st;
 
     *out = NULL;
-    if (n_threads < 1 || n_threads > 256)
+    if (n_threads < 1 || n_threads > HN_MOST_THREADS)
         return hn_fail(report, HNAS_E_RANGE,
-                       "predictor: %d threads, want 1..256", (int)n_threads);
+                       "predictor: %d threads, want 1..%d", (int)n_threads,
+                       HN_MOST_THREADS);
     st = hn_context_like(&ctx, frozen->ctx, n_threads);
     if (st < 0)
         return hn_fail(report, st, "predictor: no context of its own");

@@ -88,7 +88,6 @@ static hnas_status make_optimizer(struct hn_training *t, struct hnas_model *m)
     return st;
 }
 
-/* An average that starts at the weights. */
 /* The average of weights that came from elsewhere is these. */
 void hn_training_average_anew(struct hnas_model *m)
 {
@@ -101,6 +100,7 @@ void hn_training_average_anew(struct hnas_model *m)
         t->is_swapped = 0;
 }
 
+/* An average that starts at the weights. */
 static hnas_status make_average(struct hn_training *t, struct hnas_context *ctx)
 {
     hnas_status st = HNAS_OK;

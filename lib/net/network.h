@@ -8,7 +8,10 @@
 #include "net/cell.h"
 #include "net/generate.h"
 
-enum { HN_MOST_CELL_NODES = 16 }; /* intermediate ones */
+enum {
+    HN_MOST_CELL_NODES = 16, /* intermediate ones */
+    HN_MOST_OPS = 64         /* on an edge of a supernet */
+};
 
 /* The shape around the cells. */
 struct hn_macro {
@@ -106,10 +109,11 @@ void hn_network_calibrate_norms(struct hn_network *net);
 
 /* HNAS_E_NAN names what an update would leave not finite: the variance of a
  * batch may be, while the loss, of what is divided by its root, is finite.
- * who begins the message; hn_step_text writes "step 3"
- * of the one that follows 2 done ones. */
+ * who begins the message. */
 hnas_status hn_network_check_norms(struct hn_network *net, double momentum,
                                    const char *who);
+
+/* "step 3" of the one that follows 2 done ones. */
 enum { HN_STEP_BYTES = 32 };
 const char *hn_step_text(char text[HN_STEP_BYTES], int64_t done);
 

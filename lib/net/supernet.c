@@ -41,9 +41,9 @@ static hnas_status check_ops(struct hnas_context *ctx,
 {
     hnas_status st = HNAS_OK;
 
-    if (o->n_ops < 1 || o->n_ops > 64)
-        return hn_fail(ctx, HNAS_E_RANGE, "supernet: %d operations, want 1..64",
-                       (int)o->n_ops);
+    if (o->n_ops < 1 || o->n_ops > HN_MOST_OPS)
+        return hn_fail(ctx, HNAS_E_RANGE, "supernet: %d operations, want 1..%d",
+                       (int)o->n_ops, HN_MOST_OPS);
     if (!o->ops)
         return hn_fail(ctx, HNAS_E_ARG, "supernet: opts.ops is NULL");
     for (int32_t i = 0; i < o->n_ops && st == HNAS_OK; i++)

@@ -149,7 +149,7 @@ const hnas_params *hnas_op_get_params(const hnas_op *op)
 /* A host may say anything; sums over a network stay in range. */
 static int64_t bounded(int64_t cost)
 {
-    const int64_t most = INT64_C(1) << 50;
+    const int64_t most = INT64_C(1) << 44; /* times 152 edges, 1000 cells */
 
     return cost < 0 ? 0 : cost > most ? most : cost;
 }

@@ -4,7 +4,7 @@
 
 struct state {
     int64_t channels, stride;
-    hnas_tensor *conv[2]; /* [C/2, C, 1, 1], [C - C/2, C, 1, 1] */
+    hnas_tensor *conv[2]; /* [C - C/2, C, 1, 1], [C/2, C, 1, 1] */
     hnas_norm *bn;
 };
 

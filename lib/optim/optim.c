@@ -110,9 +110,9 @@ hnas_status hn_optim_create(hnas_optim **out, struct hnas_context *ctx,
     optim->ctx = ctx;
     optim->rule = rule;
     optim->param = hn_alloc_array(&ctx->alloc, (size_t)n, sizeof *optim->param);
-    optim->square =
-        hn_alloc_array(&ctx->alloc, 2 * (size_t)n, sizeof *optim->square);
-    if (!optim->param || !optim->square) {
+    optim->told =
+        hn_alloc_array(&ctx->alloc, 2 * (size_t)n, sizeof *optim->told);
+    if (!optim->param || !optim->told) {
         st = hn_fail_nomem(ctx, "optimizer");
         goto done;
     }
@@ -143,7 +143,7 @@ void hnas_optim_destroy(hnas_optim *optim)
     for (int64_t i = 0; optim->param && i < optim->n; i++)
         hnas_tensor_unref(optim->param[i]);
     hn_free(&optim->ctx->alloc, optim->param);
-    hn_free(&optim->ctx->alloc, optim->square);
+    hn_free(&optim->ctx->alloc, optim->told);
     hn_free(&optim->ctx->alloc, optim->saved);
     hn_free(&optim->ctx->alloc, optim);
 }
@@ -154,9 +154,9 @@ static void square_task(void *user, int64_t index, int32_t worker)
     const struct hnas_tensor *t = optim->param[index];
 
     (void)worker;
-    optim->square[index] =
+    optim->told[index] =
         t->grad ? optim->ctx->k.dot(t->grad, t->grad, hn_tensor_extent(t)) : 0;
-    optim->square[optim->n + index] =
+    optim->told[optim->n + index] =
         optim->ctx->k.dot(t->data, t->data, hn_tensor_extent(t));
 }
 
@@ -168,8 +168,8 @@ static hnas_status find_norms(double *grad, double *param,
 
     hn_parallel(optim->ctx, optim->n, square_task, (void *)optim);
     for (int64_t i = 0; i < optim->n; i++) {
-        sum += optim->square[i];
-        own += optim->square[optim->n + i];
+        sum += optim->told[i];
+        own += optim->told[optim->n + i];
     }
     /* a rectifier turns NaN into 0: neither loss nor gradient need tell */
     if (!isfinite(own))
@@ -219,7 +219,7 @@ static void finite_task(void *user, int64_t index, int32_t worker)
     const struct hn_update *u = user;
 
     (void)worker;
-    u->optim->square[index] =
+    u->optim->told[index] =
         u->optim->rule->leaves_finite(u, index, u->optim->param[index]->grad);
 }
 
@@ -239,7 +239,7 @@ static hnas_status check_reach(double after[HN_OPTIM_MAX_STATES],
         after[s] = -1;
     hn_parallel(optim->ctx, optim->n, finite_task, update);
     for (int64_t i = 0; i < optim->n; i++)
-        if (optim->square[i] == 0)
+        if (optim->told[i] == 0)
             return hn_fail(optim->ctx, HNAS_E_NAN,
                            "params[%lld]: the step leaves no finite number",
                            (long long)i);

@@ -50,7 +50,7 @@ struct hnas_optim {
     int64_t n;
     struct hnas_tensor **param;                      /* [n] references */
     struct hnas_tensor **state[HN_OPTIM_MAX_STATES]; /* [n] each, zeros first */
-    double *square;  /* [2n] of gradients, then parameters: for the norm */
+    double *told;    /* [2n] what a task tells of gradients, then parameters */
     double norm;     /* of the gradients at the last step or virtual step */
     int64_t n_steps; /* done */
     double state_norm[HN_OPTIM_MAX_STATES]; /* at most; < 0: unknown */

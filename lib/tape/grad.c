@@ -10,11 +10,11 @@ static real *whole_image_grad(struct hnas_tensor *t)
     if (hn_grad_reserve(t) < 0)
         return NULL;
     for (int64_t n = 0; n < t->dim[0]; n++) {
-        if (t->record->grad_set[n] & 1)
+        if (t->record->grad_set[n] & HN_GRAD_WRITTEN)
             continue;
         memset(t->grad + n * t->stride[0], 0,
                (size_t)t->stride[0] * sizeof(real));
-        t->record->grad_set[n] |= 1;
+        t->record->grad_set[n] |= HN_GRAD_WRITTEN;
     }
     return t->grad;
 }
@@ -99,8 +99,8 @@ static real *dense_grad(struct hnas_tensor *x, int64_t image, int *flags)
 
     *flags = HN_ACCUMULATE; /* a leaf's gradient starts as zeros */
     if (r) {
-        *flags = r->grad_set[image] & 1 ? HN_ACCUMULATE : 0;
-        r->grad_set[image] |= 1;
+        *flags = r->grad_set[image] & HN_GRAD_WRITTEN ? HN_ACCUMULATE : 0;
+        r->grad_set[image] |= HN_GRAD_WRITTEN;
     }
     return x->grad + hn_image_start(x, image);
 }
@@ -285,9 +285,9 @@ static void add_record(struct list *l, const struct hnas_tensor *t,
 {
     const struct hn_record *r = t->record;
 
-    if (t->grad && r->grad_set && (r->grad_set[image] & 1))
+    if (t->grad && r->grad_set && (r->grad_set[image] & HN_GRAD_WRITTEN))
         add(l, t->grad + hn_image_start(t, image), scale, 1);
-    if (r->grad_set && (r->grad_set[image] & 2))
+    if (r->grad_set && (r->grad_set[image] & HN_GRAD_FOLDED))
         return; /* the terms are folded in */
     for (const struct hn_term *term = r->terms; term; term = term->next)
         add(l, term->base->grad + hn_image_start(term->base, image), scale,
@@ -309,7 +309,7 @@ void hn_view_grad(struct hn_grad_view *view, struct hn_worker *w,
         hn_flush_relu_grad(w);
     add_record(&l, t, image, NULL);
     view->z = view->b = view->k = NULL;
-    if (r->norm && !(r->grad_set && (r->grad_set[image] & 2))) {
+    if (r->norm && !(r->grad_set && (r->grad_set[image] & HN_GRAD_FOLDED))) {
         add_record(&l, r->norm->v, image, r->norm->scale);
         view->z = r->norm->b ? hn_read_image(w, r->norm->z ? r->norm->z : t,
                                              image, HN_WIDE_VIEW)
@@ -344,7 +344,7 @@ const real *hn_fold_grad(struct hn_worker *w, struct hnas_tensor *t,
         return view.terms.z[0];
     if (!scratch) {
         dst.p = t->grad + hn_image_start(t, image);
-        r->grad_set[image] |= 3;
+        r->grad_set[image] |= HN_GRAD_WRITTEN | HN_GRAD_FOLDED;
     }
     w->ctx->k.bn_grad_rows(dst, view.terms, view.z, view.b, view.k, h, wd,
                            t->cp);

@@ -47,7 +47,7 @@ static int has_gradient(const struct hnas_tensor *t)
 {
     const uint8_t *set = t->record ? t->record->grad_set : NULL;
 
-    return t->grad && set && (set[0] & 1);
+    return t->grad && set && (set[0] & HN_GRAD_WRITTEN);
 }
 
 /* Where a pushed gradient goes. */

@@ -136,7 +136,7 @@ static int32_t plan(struct hnas_tape *tape, struct hnas_tensor *loss)
     return last;
 }
 
-struct stage {
+struct work {
     struct hnas_tape *tape;
     struct hn_node **node; /* in reverse record order */
     int64_t n_nodes, n_images, task_images;
@@ -144,7 +144,7 @@ struct stage {
 };
 
 /* A chunk's partial sums are one task's. */
-static int has_partials(const struct stage *s)
+static int has_partials(const struct work *s)
 {
     int64_t i = 0;
 
@@ -165,7 +165,7 @@ static void clear_partials(const struct hn_node *node, int64_t chunk)
 
 static void prepare_task(void *user, int64_t index, int32_t worker_index)
 {
-    const struct stage *s = user;
+    const struct work *s = user;
 
     (void)worker_index;
     if (s->node[index]->rule->backward_prepare)
@@ -174,7 +174,7 @@ static void prepare_task(void *user, int64_t index, int32_t worker_index)
 
 static void image_task(void *user, int64_t index, int32_t worker_index)
 {
-    const struct stage *s = user;
+    const struct work *s = user;
     const int64_t first = index * s->task_images;
     int64_t last = first + s->task_images;
     struct hn_worker *worker = hn_worker_get(s->tape, worker_index);
@@ -202,7 +202,7 @@ static void image_task(void *user, int64_t index, int32_t worker_index)
 
 static void reduce_task(void *user, int64_t index, int32_t worker_index)
 {
-    const struct stage *s = user;
+    const struct work *s = user;
 
     (void)worker_index;
     if (s->node[index]->rule->backward_reduce)
@@ -266,7 +266,7 @@ static void release(struct hn_node *node)
     }
 }
 
-static hnas_status begin_stage(struct stage *s)
+static hnas_status begin_stage(struct work *s)
 {
     hnas_status st = HNAS_OK;
 
@@ -286,7 +286,7 @@ static hnas_status begin_stage(struct stage *s)
     return st;
 }
 
-static hnas_status run_stage(struct stage *s)
+static hnas_status run_stage(struct work *s)
 {
     hnas_status st = hn_passing_again(s->tape, s->node, s->n_nodes);
 
@@ -342,7 +342,7 @@ static hnas_status run(struct hnas_tape *tape, struct hn_node **list,
         if (tape->node[i]->active)
             hn_stage_append(&stage[tape->node[i]->bstage], tape->node[i]);
     for (int32_t k = 0; k <= last && st >= 0; k++) {
-        struct stage s = {.tape = tape, .node = list};
+        struct work s = {.tape = tape, .node = list};
 
         for (struct hn_node *n = stage[k].first; n; n = n->next)
             list[s.n_nodes++] = n;
@@ -359,7 +359,10 @@ hnas_status hnas_tape_backward(hnas_tape *tape, hnas_tensor *loss)
     int32_t last;
 
     if (!tape || !loss)
-        return hn_fail_null(loss ? loss->ctx : NULL, "tape backward: tape");
+        return hn_fail_null(tape   ? tape->ctx
+                            : loss ? loss->ctx
+                                   : NULL,
+                            "tape backward: tape or loss");
     st = hn_tape_expect_free(tape, "hnas_tape_backward");
     if (st < 0)
         return st;

@@ -146,6 +146,9 @@ struct hn_norm_grad {
     struct hnas_tensor *z;     /* that b multiplies; NULL: the input */
 };
 
+/* What an image's gradient holds: something, and its terms and norm. */
+enum { HN_GRAD_WRITTEN = 1, HN_GRAD_FOLDED = 2 };
+
 struct hn_record {
     struct hnas_tape *tape;
     struct hn_node *node;
@@ -158,7 +161,7 @@ struct hn_record {
 
     int32_t active, n_push, n_relu, n_pull; /* who sends gradients */
     int32_t gready_image, gready_join;
-    uint8_t *grad_set; /* [N] bits: 1 written, 2 terms and norm folded in */
+    uint8_t *grad_set; /* [N] of HN_GRAD_ bits */
     struct hn_term *terms, **last_term;
     struct hn_norm_grad *norm;
     real *grad_sums;    /* [N][2][cp] sum g, sum g z of a pending value */
@@ -233,7 +236,7 @@ struct hn_make {
 
 /* Append a node with its output; want and manner are filled from the inputs
  * (a func may still change them), phases from the rule.  tape NULL: the
- * context's own, see hn_finish.  On success the caller holds a reference to
+ * context's own, see hn_finish, which also gives the caller its reference to
  * (*node)->out. */
 hnas_status hn_append(struct hn_node **node, struct hnas_tape *tape,
                       const struct hn_make *make);
@@ -368,9 +371,10 @@ int64_t hn_chunk_count(const struct hnas_tape *tape, int64_t n_images);
  * where there are more threads than chunks. */
 int64_t hn_task_images(const struct hnas_tape *tape, int64_t n_images);
 
-/* dst[i] = sum over parts of part[p * step + i] by a balanced tree.  The
- * parts are overwritten.  hn_tree_double leaves sums of pairs in double. */
+/* part[i] = sum over parts of part[p * step + i] by a balanced tree; the other
+ * parts are overwritten. */
 void hn_tree_sum(real *part, int64_t n_parts, int64_t step, int64_t count);
+/* The same sums into dst, in double; the parts stay. */
 void hn_tree_double(double *dst, const real *part, int64_t n_parts,
                     int64_t step, int64_t count);
 
@@ -380,7 +384,7 @@ void hn_tree_double(double *dst, const real *part, int64_t n_parts,
 hnas_status hn_take_total(struct hn_node *node, int64_t count);
 
 /* Sum the totals, and backward the chunks' partial sums too, of a stage's
- * nodes over the ranks; then forget the totals once the joins have run. */
+ * nodes over the ranks. */
 hnas_status hn_sum_totals(struct hnas_tape *tape, struct hn_node *first,
                           int backward);
 

@@ -76,9 +76,9 @@ void hn_copy_out(void *dst, int32_t dst_type, const void *src, int32_t src_type,
     hn_fp_leave(mode);
 }
 
-void hn_copy_in(void *dst, int32_t dst_type, const void *src, int32_t src_type,
-                const int64_t dim[HNAS_MAX_RANK],
-                const int64_t stride[HNAS_MAX_RANK])
+static void copy_in(void *dst, int32_t dst_type, const void *src,
+                    int32_t src_type, const int64_t dim[HNAS_MAX_RANK],
+                    const int64_t stride[HNAS_MAX_RANK])
 {
     const uint64_t mode = hn_fp_enter();
     struct walk w = {{0}, 0, 0};
@@ -169,8 +169,8 @@ hnas_status hnas_tensor_set(hnas_tensor *tensor, int32_t dtype, const void *src,
         return hn_fail(tensor->ctx, HNAS_E_STATE,
                        "tensor: the value is gone, since its tape was reset "
                        "or all its readers had read it");
-    hn_copy_in(tensor->data, tensor->dtype, src, dtype, tensor->dim,
-               tensor->stride);
+    copy_in(tensor->data, tensor->dtype, src, dtype, tensor->dim,
+            tensor->stride);
     return HNAS_OK;
 }
 

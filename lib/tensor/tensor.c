@@ -302,13 +302,29 @@ real *hn_tensor_grad(struct hnas_tensor *t)
     return t->grad;
 }
 
+static const char *type_name(int32_t dtype)
+{
+    switch (dtype) {
+    case HNAS_FLOAT32:
+        return "float32";
+    case HNAS_FLOAT64:
+        return "float64";
+    case HNAS_INT32:
+        return "int32";
+    case HNAS_UINT8:
+        return "uint8";
+    default:
+        return "none";
+    }
+}
+
 hnas_status hn_expect(struct hnas_tensor *t, int32_t rank, const char *what)
 {
     if (!t)
         return HNAS_E_ARG;
     if (t->dtype != HN_REAL)
-        return hn_fail(t->ctx, HNAS_E_TYPE, "%s: element type %d, want %d",
-                       what, (int)t->dtype, (int)HN_REAL);
+        return hn_fail(t->ctx, HNAS_E_TYPE, "%s: element type %s, want %s",
+                       what, type_name(t->dtype), type_name(HN_REAL));
     if (!t->data)
         return hn_fail(t->ctx, HNAS_E_STATE,
                        "%s: the value is gone, since its tape was reset or "
@@ -347,8 +363,8 @@ hnas_status hnas_tensor_set_wanted(hnas_tensor *tensor, int32_t wanted)
                        "set_wanted: only of a leaf that owns its memory");
     if (tensor->dtype != HN_REAL)
         return hn_fail(tensor->ctx, HNAS_E_TYPE,
-                       "set_wanted: element type %d, want %d",
-                       (int)tensor->dtype, (int)HN_REAL);
+                       "set_wanted: element type %s, want %s",
+                       type_name(tensor->dtype), type_name(HN_REAL));
     tensor->wanted = wanted != 0;
     return HNAS_OK;
 }

@@ -91,13 +91,10 @@ int hn_same_shape(const struct hnas_tensor *a, const struct hnas_tensor *b);
 /* "[2, 3]" into text of at least 96 bytes; returns text. */
 const char *hn_shape_text(char *text, const struct hnas_tensor *t);
 
-/* Copy elements in row-major order between a strided array and a dense one,
- * converting; `strides` in elements. */
+/* Copy elements in row-major order from a strided array to a dense one,
+ * converting; strides in elements. */
 void hn_copy_out(void *dst, int32_t dst_type, const void *src, int32_t src_type,
                  const int64_t dim[HNAS_MAX_RANK],
                  const int64_t stride[HNAS_MAX_RANK]);
-void hn_copy_in(void *dst, int32_t dst_type, const void *src, int32_t src_type,
-                const int64_t dim[HNAS_MAX_RANK],
-                const int64_t stride[HNAS_MAX_RANK]);
 
 #endif

@@ -274,10 +274,10 @@ START_TEST(a_removed_file_reads_on)
 END_TEST
 
 /* Rows of 3 bytes after 2 of a header; the file holds 1, 2, 3, ... */
-static struct hn_rows *small_rows(int n_bytes)
+static struct hn_file_rows *small_rows(int n_bytes)
 {
     unsigned char bytes[64];
-    struct hn_rows *r;
+    struct hn_file_rows *r;
     int fd;
 
     for (int i = 0; i < n_bytes; i++)
@@ -285,7 +285,7 @@ static struct hn_rows *small_rows(int n_bytes)
     fixture_write(fixture_path("r"), bytes, (size_t)n_bytes);
     fd = open(fixture_path("r"), O_RDONLY);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(hn_rows_open(&r, ctx, fixture_path("r"), fd, 2, 3),
+    ck_assert_int_eq(hn_file_rows_open(&r, ctx, fixture_path("r"), fd, 2, 3),
                      HNAS_OK);
     return r;
 }
@@ -293,45 +293,45 @@ static struct hn_rows *small_rows(int n_bytes)
 START_TEST(rows_read_alike_in_any_order)
 {
     static const int order[] = {0, 1, 9, 3, 4, 0, 9, 8, 7, 2, 2};
-    struct hn_rows *r = small_rows(32);
+    struct hn_file_rows *r = small_rows(32);
     const unsigned char *row;
 
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        ck_assert_int_eq(hn_rows_get(r, order[i], &row), HNAS_OK);
+        ck_assert_int_eq(hn_file_rows_get(r, order[i], &row), HNAS_OK);
         for (int k = 0; k < 3; k++)
             ck_assert_int_eq(row[k], 2 + 3 * order[i] + k);
     }
-    hn_rows_close(r);
+    hn_file_rows_close(r);
 }
 END_TEST
 
 START_TEST(part_of_a_row_at_the_end_is_an_error)
 {
-    struct hn_rows *r = small_rows(10);
+    struct hn_file_rows *r = small_rows(10);
     const unsigned char *row;
 
-    ck_assert_int_eq(hn_rows_get(r, 0, &row), HNAS_OK);
-    ck_assert_int_eq(hn_rows_get(r, 1, &row), HNAS_OK);
-    expect_failure(hn_rows_get(r, 2, &row), HNAS_E_TRUNCATED,
+    ck_assert_int_eq(hn_file_rows_get(r, 0, &row), HNAS_OK);
+    ck_assert_int_eq(hn_file_rows_get(r, 1, &row), HNAS_OK);
+    expect_failure(hn_file_rows_get(r, 2, &row), HNAS_E_TRUNCATED,
                    "/r: it became shorter while it was in use: 2 bytes from "
                    "byte 8 on, want 3");
     ck_assert_ptr_null(row);
-    hn_rows_close(r);
+    hn_file_rows_close(r);
 }
 END_TEST
 
 START_TEST(what_the_system_refuses_to_read_is_named)
 {
-    struct hn_rows *r;
+    struct hn_file_rows *r;
     const unsigned char *row;
     int fd;
 
     fixture_write(fixture_path("w"), "abc", 3);
     fd = open(fixture_path("w"), O_WRONLY);
-    ck_assert_int_eq(hn_rows_open(&r, ctx, fixture_path("w"), fd, 0, 1),
+    ck_assert_int_eq(hn_file_rows_open(&r, ctx, fixture_path("w"), fd, 0, 1),
                      HNAS_OK);
-    expect_failure(hn_rows_get(r, 0, &row), HNAS_E_IO, "/w: can't read: ");
-    hn_rows_close(r);
+    expect_failure(hn_file_rows_get(r, 0, &row), HNAS_E_IO, "/w: can't read: ");
+    hn_file_rows_close(r);
 }
 END_TEST
 

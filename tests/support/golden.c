@@ -115,16 +115,6 @@ void golden_close(struct golden *g)
     free(g);
 }
 
-int golden_count(const struct golden *g)
-{
-    return g->n;
-}
-
-const struct golden_array *golden_at(const struct golden *g, int index)
-{
-    return &g->array[index];
-}
-
 const struct golden_array *golden_find(const struct golden *g,
                                        const char *format, ...)
 {

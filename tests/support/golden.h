@@ -21,9 +21,6 @@ struct golden_array {
 struct golden *golden_open(const char *name);
 void golden_close(struct golden *g);
 
-int golden_count(const struct golden *g);
-const struct golden_array *golden_at(const struct golden *g, int index);
-
 /* printf-style name; NULL if there is no such array. */
 const struct golden_array *golden_find(const struct golden *g,
                                        const char *format, ...)
