@@ -79,11 +79,6 @@ hnas_status hn_arch_build(hnas_arch **out, const struct hn_space *space,
     return st;
 }
 
-static const char *kind_name(int32_t kind)
-{
-    return kind == HNAS_NORMAL ? "normal" : "reduce";
-}
-
 /* Put one listed edge into op[]. */
 static hnas_status place_edge(int32_t *op, const struct hn_space *space,
                               const struct hn_arch_rule *rule, int32_t kind,
@@ -107,7 +102,8 @@ static hnas_status place_edge(int32_t *op, const struct hn_space *space,
     }
     if (why)
         return hn_fail(space->ctx, HNAS_E_MISMATCH, "%s edge %d -> %d: %s",
-                       kind_name(kind), (int)edge->from, (int)edge->to, why);
+                       hn_kind_names[kind], (int)edge->from, (int)edge->to,
+                       why);
     op[at] = edge->op;
     return HNAS_OK;
 }
@@ -127,13 +123,13 @@ static hnas_status check_counts(const struct hn_space *space,
         if (rule->max_inputs && n > rule->max_inputs)
             return hn_fail(space->ctx, HNAS_E_MISMATCH,
                            "%s node %d: more than %d edges under %s",
-                           kind_name(kind), (int)k->to[e],
+                           hn_kind_names[kind], (int)k->to[e],
                            (int)rule->max_inputs, rule->name);
         if (!rule->max_inputs && op[e] < 0)
             return hn_fail(space->ctx, HNAS_E_MISMATCH,
                            "%s edge %d -> %d: missing, but the rule %s keeps "
                            "every edge",
-                           kind_name(kind), (int)k->from[e], (int)k->to[e],
+                           hn_kind_names[kind], (int)k->from[e], (int)k->to[e],
                            rule->name);
     }
     return HNAS_OK;
@@ -146,7 +142,7 @@ static hnas_status place_list(int32_t *op, const struct hn_space *space,
     if (!space->kind[kind].n_cells && n > 0)
         return hn_fail(space->ctx, HNAS_E_MISMATCH,
                        "%s edges: the network has no such cell",
-                       kind_name(kind));
+                       hn_kind_names[kind]);
     if (!space->kind[kind].n_cells)
         return HNAS_OK;
     for (int32_t e = 0; e < space->kind[kind].n_edges; e++)

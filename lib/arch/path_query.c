@@ -129,14 +129,9 @@ hnas_status hnas_path_get_arch(hnas_arch **out, const hnas_path *path,
     return HNAS_OK;
 }
 
-/* Integers below 2^53 are exact. */
 static double cost_of(const struct hn_piece *piece, int32_t metric)
 {
-    const double cost[HNAS_N_COSTS] = {
-        (double)piece->cost.params, (double)piece->cost.macs,
-        (double)piece->cost.bytes, piece->table_cost};
-
-    return cost[metric];
+    return hn_cost_in(&piece->cost, piece->table_cost, metric);
 }
 
 static hnas_status check_metric(const hnas_path *path, int32_t metric)
@@ -252,8 +247,8 @@ static void put_edge(struct text *t, const hnas_path *path, int32_t kind,
     char where[64];
 
     snprintf(where, sizeof where, "%s%s %d -> %d: ", t->length ? "; " : "",
-             kind == HNAS_NORMAL ? "normal" : "reduce",
-             (int)s->kind[kind].from[edge], (int)s->kind[kind].to[edge]);
+             hn_kind_names[kind], (int)s->kind[kind].from[edge],
+             (int)s->kind[kind].to[edge]);
     put(t, where);
     if (before >= 0)
         put(t, s->op_names[before]);

@@ -227,6 +227,7 @@ void hn_arena_give(struct hn_arena *arena, void *piece, size_t size_bytes)
         give_gap(arena, piece, size_bytes);
         return;
     }
+    /* one size too many stays taken until the reset */
     for (int i = 0; i < HN_ARENA_SIZES; i++) {
         if (arena->sizes[i].bytes && arena->sizes[i].bytes != size_bytes)
             continue;

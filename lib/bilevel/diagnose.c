@@ -70,14 +70,6 @@ static hnas_status add_kind(const struct hnas_search *s, int kind, double *p,
     return st;
 }
 
-static double cost_in(const hnas_cost *cost, double table, int32_t metric)
-{
-    const double value[HNAS_N_COSTS] = {
-        (double)cost->params, (double)cost->macs, (double)cost->bytes, table};
-
-    return value[metric];
-}
-
 static hnas_status set_true_cost(const struct hnas_search *s, double lambda,
                                  hnas_diagnosis *d)
 {
@@ -85,7 +77,8 @@ static hnas_status set_true_cost(const struct hnas_search *s, double lambda,
     hnas_status st = hnas_search_derive(&arch, s, lambda, s->opts.rule);
 
     if (st >= 0)
-        d->true_cost = cost_in(&arch->total, arch->table_cost, s->opts.metric);
+        d->true_cost =
+            hn_cost_in(&arch->total, arch->table_cost, s->opts.metric);
     hnas_arch_destroy(arch);
     return st;
 }
@@ -99,7 +92,7 @@ static hnas_status diagnose(const struct hnas_search *s, double lambda,
 
     d->entropy = 0;
     d->expected_cost =
-        cost_in(&space->fixed, space->fixed_table, s->opts.metric);
+        hn_cost_in(&space->fixed, space->fixed_table, s->opts.metric);
     for (int k = 0; k < HNAS_N_KINDS && st >= 0; k++) {
         if (s->kind[k].table < 0)
             continue;

@@ -71,8 +71,7 @@ static hnas_status check_zeros(const struct hnas_search *s, int k)
                 return hn_fail(s->ctx, HNAS_E_RANGE,
                                "monotone: on with sigmoid, but %s of %s edge "
                                "%d -> %d costs %g, want 0",
-                               space->op_names[o],
-                               k == HNAS_NORMAL ? "normal" : "reduce",
+                               space->op_names[o], hn_kind_names[k],
                                (int)space->kind[k].from[e],
                                (int)space->kind[k].to[e], cost[o]);
     return HNAS_OK;
@@ -81,7 +80,6 @@ static hnas_status check_zeros(const struct hnas_search *s, int k)
 static hnas_status make_kinds(struct hnas_search *s)
 {
     const struct hn_space *space = hn_supernet_space(s->net);
-    static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
     hnas_hyper_opts h;
     int32_t table = 0;
 
@@ -101,14 +99,14 @@ static hnas_status make_kinds(struct hnas_search *s)
         s->kind[k].table = -1;
         if (!space->kind[k].n_cells)
             continue;
-        if (table >= h.n_tables || strcmp(h.names[table], names[k]) ||
+        if (table >= h.n_tables || strcmp(h.names[table], hn_kind_names[k]) ||
             h.rows[table] != space->kind[k].n_edges ||
             h.cols[table] != space->n_ops)
             return hn_fail(s->ctx, HNAS_E_MISMATCH,
                            "search: hypernetwork table %d is not \"%s\", %d x "
                            "%d",
-                           (int)table, names[k], (int)space->kind[k].n_edges,
-                           (int)space->n_ops);
+                           (int)table, hn_kind_names[k],
+                           (int)space->kind[k].n_edges, (int)space->n_ops);
         st = check_zeros(s, k);
         if (st == HNAS_OK)
             st = make_kind(s, k, table++);

@@ -51,30 +51,5 @@ static const struct hn_rule rule = {
 hnas_status hnas_add(hnas_tensor **out, hnas_tape *tape, hnas_tensor *a,
                      hnas_tensor *b)
 {
-    struct hnas_tensor *in[2] = {NULL, NULL};
-    struct hn_node *node;
-    hnas_status st;
-
-    if (out)
-        *out = NULL;
-    if (!out || !a || !b)
-        return hn_fail_null(a ? a->ctx : NULL, "add: out or b");
-    st = hn_expect_pair(in, tape, a, b, "add");
-    if (st == HNAS_OK) {
-        const struct hn_make make = {
-            .rule = &rule,
-            .in = in,
-            .n_in = 2,
-            .layout = in[0]->layout,
-            .rank = in[0]->rank,
-            .dims = in[0]->dim,
-        };
-
-        st = hn_append(&node, tape, &make);
-    }
-    if (st == HNAS_OK)
-        st = hn_finish(out, node);
-    hnas_tensor_unref(in[0]);
-    hnas_tensor_unref(in[1]);
-    return st;
+    return hn_record_pair(out, tape, a, b, &rule);
 }

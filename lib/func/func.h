@@ -48,6 +48,13 @@ hnas_status hn_mask(struct hnas_tensor **out, struct hnas_tape *tape,
 /* p = softmax(x), in double; returns ln sum exp x. */
 double hn_softmax_row(double *p, const real *x, int64_t n);
 
+struct hn_rule;
+
+/* Record a rule of two values of one shape, a and b, and give its output. */
+hnas_status hn_record_pair(struct hnas_tensor **out, struct hnas_tape *tape,
+                           struct hnas_tensor *a, struct hnas_tensor *b,
+                           const struct hn_rule *rule);
+
 /* Of hn_cross_entropy, its logits moving by `tangent`. */
 hnas_status hn_cross_entropy_tangent(struct hnas_tensor **out,
                                      struct hnas_tape *tape,

@@ -8,8 +8,7 @@
 
 #include "arch/list.h"
 #include "io/json.h"
-
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
+#include "net/space.h"
 
 /* The intermediate nodes of a kind, [first, end): each has a kept edge or a
  * remark that it has none.  Empty where the network has no such cell. */
@@ -44,7 +43,7 @@ static void put_cell(struct hn_json_writer *w, const hnas_arch *arch,
     int32_t node, end, i = 0;
 
     find_nodes(&node, &end, arch, kind);
-    hn_json_key(w, kind_names[kind]);
+    hn_json_key(w, hn_kind_names[kind]);
     hn_json_open(w, '[');
     for (; node < end; node++) {
         hn_json_open(w, '[');
@@ -72,16 +71,16 @@ static void put_warning(struct hn_json_writer *w, const hnas_arch_warning *a)
 
     if (is_unused)
         snprintf(text, sizeof text, "%s cell: nothing reads input %d",
-                 kind_names[a->kind], (int)a->node);
+                 hn_kind_names[a->kind], (int)a->node);
     else
         snprintf(text, sizeof text,
                  "%s cell: node %d has no input, it is zeros in the output",
-                 kind_names[a->kind], (int)a->node);
+                 hn_kind_names[a->kind], (int)a->node);
     hn_json_open(w, '{');
     hn_json_key(w, "code");
     hn_json_string(w, is_unused ? "input_unused" : "node_without_input");
     hn_json_key(w, "kind");
-    hn_json_string(w, kind_names[a->kind]);
+    hn_json_string(w, hn_kind_names[a->kind]);
     hn_json_key(w, "node");
     hn_json_integer(w, a->node);
     hn_json_key(w, "text");
@@ -266,7 +265,7 @@ static hnas_status read_edge(struct reading *r, hnas_arch_edge *edge,
         return hn_fail(r->ctx, HNAS_E_FORMAT,
                        "architecture: %s node %d: want pairs "
                        "[\"operation\", source]",
-                       kind_names[kind], (int)edge->to);
+                       hn_kind_names[kind], (int)edge->to);
     from = name->next;
     edge->from = (int32_t)from->integer;
     for (edge->op = 0; edge->op < r->space->n_ops; edge->op++)
@@ -275,7 +274,7 @@ static hnas_status read_edge(struct reading *r, hnas_arch_edge *edge,
     return hn_fail(r->ctx, HNAS_E_NAME,
                    "architecture: %s node %d: operation \"%.100s\" is not "
                    "known here",
-                   kind_names[kind], (int)edge->to, name->text);
+                   hn_kind_names[kind], (int)edge->to, name->text);
 }
 
 /* Check a cell's lists, one a node, and count their pairs. */
@@ -288,17 +287,17 @@ static hnas_status count_edges(struct reading *r, int32_t kind,
     if (!nodes || nodes->type != HN_JSON_ARRAY)
         return hn_fail(r->ctx, HNAS_E_FORMAT,
                        "architecture: no list \"%s\", want %s",
-                       kind_names[kind], wanted);
+                       hn_kind_names[kind], wanted);
     if (nodes->count != want)
         return hn_fail(r->ctx, HNAS_E_MISMATCH,
                        "architecture: %s cell of %zu nodes, want %zu as in "
                        "the network",
-                       kind_names[kind], nodes->count, want);
+                       hn_kind_names[kind], nodes->count, want);
     for (const struct hn_json_value *v = nodes->first; v; v = v->next) {
         if (v->type != HN_JSON_ARRAY)
             return hn_fail(r->ctx, HNAS_E_FORMAT,
                            "architecture: \"%s\": want a list a node",
-                           kind_names[kind]);
+                           hn_kind_names[kind]);
         r->n_edges[kind] += (int32_t)v->count; /* the parser bounds all */
     }
     return HNAS_OK;
@@ -306,7 +305,8 @@ static hnas_status count_edges(struct reading *r, int32_t kind,
 
 static hnas_status read_cell(struct reading *r, int32_t kind)
 {
-    const struct hn_json_value *nodes = hn_json_get(r->root, kind_names[kind]);
+    const struct hn_json_value *nodes =
+        hn_json_get(r->root, hn_kind_names[kind]);
     int32_t to = r->space->kind[kind].n_inputs, n = 0;
     hnas_status st = count_edges(r, kind, nodes);
 
@@ -376,7 +376,7 @@ static int32_t count_nodes(int32_t has[HNAS_N_KINDS],
     int32_t nodes = 0;
 
     for (int k = 0; k < HNAS_N_KINDS; k++) {
-        const struct hn_json_value *v = hn_json_get(root, kind_names[k]);
+        const struct hn_json_value *v = hn_json_get(root, hn_kind_names[k]);
 
         has[k] = v && v->type == HN_JSON_ARRAY && v->count > 0;
         if (has[k] && !nodes)

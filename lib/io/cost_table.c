@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "hnas/io.h"
-
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
+#include "net/space.h"
 
 /* ---- in a search's settings ---- */
 
@@ -26,7 +25,7 @@ void hn_cost_table_write(struct hn_json_writer *w, const struct hn_space *space)
 
         if (!kind->n_cells)
             continue;
-        hn_json_key(w, kind_names[k]);
+        hn_json_key(w, hn_kind_names[k]);
         hn_json_open(w, '[');
         for (int32_t i = 0; i < kind->n_edges * space->n_ops; i++)
             hn_json_number(w, kind->cost[HNAS_COST_TABLE][i]);
@@ -93,7 +92,7 @@ static hnas_status read_sums(struct reading *r,
         return bad(r->ctx, "\"fixed\": want a number");
     r->fixed = fixed->number;
     for (int k = 0; k < HNAS_N_KINDS; k++) {
-        const struct hn_json_value *v = hn_json_get(table, kind_names[k]);
+        const struct hn_json_value *v = hn_json_get(table, hn_kind_names[k]);
         int64_t n = 0;
 
         if (!r->space->kind[k].n_cells)
@@ -188,7 +187,7 @@ static hnas_status find_place(const struct reading *r, int64_t at,
     const struct hn_json_value *op = hn_json_get(row, "op");
     int32_t e, o;
 
-    *kind = find_name(kind_names, HNAS_N_KINDS, hn_json_get(row, "kind"));
+    *kind = find_name(hn_kind_names, HNAS_N_KINDS, hn_json_get(row, "kind"));
     if (*kind < 0)
         return hn_fail(r->ctx, HNAS_E_FORMAT,
                        "cost table: row %lld: \"kind\", want normal or reduce",
@@ -196,7 +195,7 @@ static hnas_status find_place(const struct reading *r, int64_t at,
     if (!r->space->kind[*kind].n_cells)
         return hn_fail(r->ctx, HNAS_E_MISMATCH,
                        "cost table: row %lld: the network has no %s cell",
-                       (long long)at, kind_names[*kind]);
+                       (long long)at, hn_kind_names[*kind]);
     e = find_edge(&r->space->kind[*kind], hn_json_get(row, "edge"));
     if (e < 0)
         return hn_fail(r->ctx, HNAS_E_MISMATCH,
@@ -256,7 +255,7 @@ static hnas_status check_complete(const struct reading *r)
                 return hn_fail(r->ctx, HNAS_E_MISMATCH,
                                "cost table: %s edge %d -> %d, %s: rows for %d "
                                "cells, want %d",
-                               kind_names[k], (int)kind->from[i / n_ops],
+                               hn_kind_names[k], (int)kind->from[i / n_ops],
                                (int)kind->to[i / n_ops],
                                r->space->op_names[i % n_ops],
                                (int)r->cells[k][i], (int)kind->n_cells);

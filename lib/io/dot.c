@@ -3,8 +3,7 @@
 #include "hnas/formats.h"
 #include "io/palette.h"
 #include "io/text.h"
-
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
+#include "net/space.h"
 
 static void put_nodes(struct hn_text *t, const struct hn_drawing *d,
                       const char *kind)
@@ -23,7 +22,7 @@ static void put_cell(struct hn_text *t, const struct hn_drawing *d,
                      int32_t kind)
 {
     static const char *const look[] = {"", ", style=dashed", ", style=dotted"};
-    const char *name = kind_names[kind];
+    const char *name = hn_kind_names[kind];
 
     if (!d->n_nodes)
         return;

@@ -9,6 +9,7 @@
 #include "hnas/formats.h"
 #include "base/utf8.h"
 #include "io/arch_json.h"
+#include "net/space.h"
 
 enum {
     MOST_BYTES = 64 << 10,
@@ -16,8 +17,6 @@ enum {
     MOST_NUMBER = 9999,
     NAME_BYTES = 64
 };
-
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
 
 struct cell {
     int is_listed, has_concat;
@@ -184,8 +183,8 @@ static hnas_status read_edges(struct scan *s, int kind)
     while (peek(s) != ']') {
         if (c->n == MOST_EDGES)
             return hn_fail(s->ctx, HNAS_E_LIMIT,
-                           "genotype: %s: more than %d edges", kind_names[kind],
-                           (int)MOST_EDGES);
+                           "genotype: %s: more than %d edges",
+                           hn_kind_names[kind], (int)MOST_EDGES);
         st = read_tuple(s, c);
         if (st < 0)
             return st;
@@ -200,7 +199,7 @@ static hnas_status refuse_concat(struct scan *s, int kind)
     return hn_fail(s->ctx, HNAS_E_UNSUPPORTED,
                    "genotype: line %d: %s_concat leaves nodes out, want all "
                    "from 2 on in order",
-                   s->line, kind_names[kind]);
+                   s->line, hn_kind_names[kind]);
 }
 
 /* range(2, end): nodes 2..end-1. */
@@ -259,9 +258,9 @@ static hnas_status read_concat(struct scan *s, int kind)
 static int find_field(int *is_concat, const char *word)
 {
     for (int kind = 0; kind < HNAS_N_KINDS; kind++) {
-        const size_t n = strlen(kind_names[kind]);
+        const size_t n = strlen(hn_kind_names[kind]);
 
-        if (strncmp(word, kind_names[kind], n))
+        if (strncmp(word, hn_kind_names[kind], n))
             continue;
         *is_concat = !strcmp(word + n, "_concat");
         if (*is_concat || !word[n])
@@ -336,19 +335,20 @@ static hnas_status check(struct scan *s, int32_t *nodes, int32_t *rule)
 
         if (!c->is_listed || !c->has_concat)
             return hn_fail(s->ctx, HNAS_E_FORMAT, "genotype: no %s%s",
-                           kind_names[k], c->is_listed ? "_concat" : "");
+                           hn_kind_names[k], c->is_listed ? "_concat" : "");
         if (!n && !c->n)
             continue;
         if (s->arity == 2 && c->n != 2 * n)
             return hn_fail(s->ctx, HNAS_E_MISMATCH,
                            "genotype: %s: %d edges, want 2 for each of the %d "
                            "nodes of %s_concat",
-                           kind_names[k], (int)c->n, (int)n, kind_names[k]);
+                           hn_kind_names[k], (int)c->n, (int)n,
+                           hn_kind_names[k]);
         if (*nodes && n != *nodes)
             return hn_fail(s->ctx, HNAS_E_MISMATCH,
                            "genotype: %s cell of %d nodes, want %d as in the "
                            "normal one",
-                           kind_names[k], (int)n, (int)*nodes);
+                           hn_kind_names[k], (int)n, (int)*nodes);
         *nodes = n;
         if (s->arity != 2 && c->n != HN_DARTS_EDGES(n)) /* or no edge at all */
             *rule = HNAS_RULE_THRESHOLD;
@@ -452,14 +452,14 @@ static void put_cell(struct hn_text *t, const hnas_arch *arch, int32_t kind,
     const int32_t n = nodes ? hnas_arch_get_edge_count(arch, kind) : 0;
     const hnas_arch_edge *e = hnas_arch_get_edges(arch, kind);
 
-    hn_text_put(t, "%s=[", kind_names[kind]);
+    hn_text_put(t, "%s=[", hn_kind_names[kind]);
     for (int32_t i = 0; i < n; i++) {
         hn_text_put(t, "%s('%s', ", i ? ", " : "", e[i].op_name);
         if (!paired)
             hn_text_put(t, "%d, ", (int)e[i].to);
         hn_text_put(t, "%d)", (int)e[i].from);
     }
-    hn_text_put(t, "], %s_concat=range(2, %d)", kind_names[kind],
+    hn_text_put(t, "], %s_concat=range(2, %d)", hn_kind_names[kind],
                 (int)(2 + nodes));
 }
 

@@ -320,7 +320,6 @@ static hnas_status read_nan(struct hn_settings *s, const char *path)
 /* One table of alpha for each kind that has cells, as the net will have. */
 static void name_tables(struct hn_settings *s)
 {
-    static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
     const int64_t edges = s->net.nodes * ((int64_t)s->net.nodes + 3) / 2;
     const int normals = s->net.cells > 2 || s->net.cells < 1;
 
@@ -328,7 +327,7 @@ static void name_tables(struct hn_settings *s)
     for (int k = normals ? HNAS_NORMAL : HNAS_REDUCE; k < HNAS_N_KINDS; k++) {
         const int32_t t = s->hyper.n_tables++;
 
-        s->hyper.names[t] = names[k];
+        s->hyper.names[t] = hn_kind_names[k];
         s->hyper.rows[t] = edges;
         s->hyper.cols[t] = s->net.n_ops;
     }

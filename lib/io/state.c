@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io/state.h"
+#include "net/space.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -7,8 +8,6 @@
 /* Memory for what a file describes: so much in any case, and beside that for
  * each array and each number: names, copies, padded channels. */
 static const size_t ROOM = 16 << 20, ARRAY_ROOM = 8 << 10, NUMBER_ROOM = 64;
-
-static const char *const kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
 
 const struct hn_field hn_model_fields[] = {
     {"image_channels", HN_I64, offsetof(hnas_model_opts, image[0])},
@@ -136,7 +135,7 @@ void hn_edges_write(struct hn_json_writer *w, struct hnas_context *ctx,
                     const struct hn_model_kind kind[HNAS_N_KINDS])
 {
     for (int32_t k = 0; k < HNAS_N_KINDS; k++) {
-        hn_json_key(w, kind_names[k]);
+        hn_json_key(w, hn_kind_names[k]);
         if (kind[k].n_edges < 0)
             hn_json_null(w);
         else
@@ -219,8 +218,8 @@ hnas_status hn_edges_read(struct hn_model_kind kind[HNAS_N_KINDS],
 
     memset(kind, 0, HNAS_N_KINDS * sizeof *kind);
     for (int32_t k = 0; k < HNAS_N_KINDS && st == HNAS_OK; k++)
-        st = read_kind(&kind[k], ctx, path, kind_names[k],
-                       hn_json_get(object, kind_names[k]));
+        st = read_kind(&kind[k], ctx, path, hn_kind_names[k],
+                       hn_json_get(object, hn_kind_names[k]));
     return st;
 }
 

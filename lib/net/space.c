@@ -8,11 +8,14 @@
 
 #include "net/supernet.h"
 
-static double metric_of(const hnas_cost *c, int metric)
-{
-    const int64_t value[HNAS_COST_TABLE] = {c->params, c->macs, c->bytes};
+const char *const hn_kind_names[HNAS_N_KINDS] = {"normal", "reduce"};
 
-    return (double)value[metric];
+double hn_cost_in(const hnas_cost *cost, double table, int32_t metric)
+{
+    const double value[HNAS_N_COSTS] = {
+        (double)cost->params, (double)cost->macs, (double)cost->bytes, table};
+
+    return value[metric];
 }
 
 static void add_cell(struct hnas_supernet *net, int32_t index)
@@ -26,7 +29,7 @@ static void add_cell(struct hnas_supernet *net, int32_t index)
             hn_network_op_cost(&net->network, index, e, o, &cost);
             for (int m = 0; m < HNAS_COST_TABLE; m++)
                 net->cost[c->kind][m][e * net->opts.n_ops + o] +=
-                    metric_of(&cost, m);
+                    hn_cost_in(&cost, 0, m);
         }
 }
 
@@ -99,15 +102,13 @@ struct hnas_context *hn_supernet_context(const hnas_supernet *net)
 
 void hnas_supernet_fit_hyper(const hnas_supernet *net, hnas_hyper_opts *opts)
 {
-    static const char *const names[HNAS_N_KINDS] = {"normal", "reduce"};
-
     opts->n_tables = 0;
     for (int k = 0; k < HNAS_N_KINDS; k++) {
         const int32_t t = opts->n_tables;
 
         if (!net->space.kind[k].n_cells)
             continue;
-        opts->names[t] = names[k];
+        opts->names[t] = hn_kind_names[k];
         opts->rows[t] = net->space.kind[k].n_edges;
         opts->cols[t] = net->space.n_ops;
         opts->predecessors[t] = net->predecessors;
@@ -188,8 +189,7 @@ static hnas_status check_table(const struct hnas_supernet *net, int kind,
     for (int32_t i = 0; i < k->n_edges * n_ops && st == HNAS_OK; i++) {
         char what[160];
 
-        snprintf(what, sizeof what, "%s edge %d -> %d, %s",
-                 kind == HNAS_NORMAL ? "normal" : "reduce",
+        snprintf(what, sizeof what, "%s edge %d -> %d, %s", hn_kind_names[kind],
                  (int)k->from[i / n_ops], (int)k->to[i / n_ops],
                  net->space.op_names[i % n_ops]);
         st = check_number(net, cost[i], what);

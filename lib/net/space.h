@@ -7,6 +7,9 @@
 
 #include "hnas/net.h"
 
+/* "normal", "reduce": in messages, files and names of tables. */
+extern const char *const hn_kind_names[HNAS_N_KINDS];
+
 struct hn_space_kind {
     int32_t n_cells; /* 0: the network has no such cell */
     int32_t n_inputs, n_nodes, n_edges;
@@ -24,6 +27,10 @@ struct hn_space {
     int32_t has_table;  /* cost[HNAS_COST_TABLE] is the host's */
     double fixed_table; /* with a table: fixed in it */
 };
+
+/* A cost in one metric, `table` in that of a host; integers below 2^53 are
+ * exact. */
+double hn_cost_in(const hnas_cost *cost, double table, int32_t metric);
 
 /* The space of a supernet, borrowed. */
 const struct hn_space *hn_supernet_space(const hnas_supernet *net);

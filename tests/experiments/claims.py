@@ -172,7 +172,7 @@ def equal_seconds(rows):
         if gains:
             yield gain_line(f"{measure}, searches of {MARKS[-1]} epochs ({ours:.0f} s at the pace of the "
                             f"short one), no larger than DARTS + L1 of the whole budget ({min(timed):.0f} s or "
-                            "more for each lambda)", gains, SLACK["whole"])
+                            "more for each that was timed whole)", gains, SLACK["whole"])
 
 
 def claims(rows):

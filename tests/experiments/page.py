@@ -210,7 +210,8 @@ def budget(rows):
                                          time_spent(rows[search])))
     text = ("\n## Equal budget\n\nDARTS' softmax gates train all operations of an edge together: "
             "the relaxed supernet is\ngood, and the network of the stated size that is cut out of "
-            "it is not before it is retrained (afresh, as above: test accuracy).\n\n")
+            "it is not before it is retrained (afresh, as above: test accuracy). Seconds after "
+            "\"over\" lack the first part of a run that was cut.\n\n")
     return text + table(["method", "lambda", "parameters", "MACs", "convolutions, normal and "
                          "reduction", "precision, relaxed", "precision, inherited", "retrained",
                          "passes", "seconds"], lines) + shaped(rows) + missed(rows)
@@ -348,7 +349,7 @@ def missing(rows):
         hours[group] = n + 1, sum_ + seconds(row) / 3600
     text = "\n## Time, and what is missing\n\nOn 16 cores as many rows were run side by side, each on one thread.\n\n" + table(
         ["rows", "cores of the machine, shared", "number", "hours"],
-        [[g, cores, n, f"{h:.2f}"] for (g, cores), (n, h) in sorted(hours.items()) if h])
+        [[g, cores, n, f"{h:.2f}"] for (g, cores), (n, h) in sorted(hours.items()) if h >= 0.005])
     if names:
         groups = Counter(name.split("/")[0] for name in names)
         listed = ", ".join(f"{n} of {group}" for group, n in groups.items())
