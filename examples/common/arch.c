@@ -70,3 +70,9 @@ hnas_status arch_derive(hnas_arch **out, hnas_search *search, double lambda,
                                           theta);
     return hnas_search_derive(out, search, lambda, rule);
 }
+
+void arch_note_range(hnas_status status, double lambda)
+{
+    if (status == HNAS_EXTRAPOLATED)
+        note("--lambda %g: outside the range of the search", lambda);
+}

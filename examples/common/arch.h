@@ -16,4 +16,7 @@ int32_t arch_nodes(const hnas_arch *arch);
 hnas_status arch_derive(hnas_arch **out, hnas_search *search, double lambda,
                         int32_t rule, double theta);
 
+/* Say so where a derivation answered HNAS_EXTRAPOLATED. */
+void arch_note_range(hnas_status status, double lambda);
+
 #endif

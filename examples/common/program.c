@@ -42,6 +42,15 @@ int failure(const char *format, ...)
     return EXIT_FAILED;
 }
 
+void note(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
 int program_end(int status)
 {
     const int is_lost = fflush(stdout) || ferror(stdout);

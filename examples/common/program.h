@@ -30,6 +30,9 @@ int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * EXIT_INTERRUPTED. */
 int library_failure(hnas_context *ctx, hnas_status status, int is_setting);
 
+/* Print one line to standard error and go on. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Open a context.  0, or an exit status after a message. */
 int program_open(hnas_context **out, int64_t threads, int64_t seed);
 

@@ -51,16 +51,6 @@ static const char about[] =
     "a\nfile, in formats for other programs and as pictures.  Every file is\n"
     "replaced in one step.";
 
-static hnas_status derive(hnas_arch **out, const struct export_job *e,
-                          hnas_search *search, const hnas_path_opts *opts)
-{
-    if (opts->rule == HNAS_RULE_THRESHOLD)
-        return hnas_arch_derive_threshold(out, hnas_search_get_net(search),
-                                          hnas_search_get_hyper(search),
-                                          e->lambda, opts->theta);
-    return hnas_search_derive(out, search, e->lambda, opts->rule);
-}
-
 /* The network of the search's own shape, with its weights and statistics. */
 static hnas_status inherit(hnas_model **out, hnas_context *ctx,
                            const hnas_arch *arch, hnas_supernet *net,
@@ -103,7 +93,8 @@ static int export_search(const struct export_job *e, hnas_context *ctx)
     if (e->given[THETA] && path.rule != HNAS_RULE_THRESHOLD)
         rc = usage_error("--theta: needs --rule threshold");
     if (!rc && e->given[LAMBDA]) {
-        st = derive(&arch, e, search, &path);
+        st = arch_derive(&arch, search, e->lambda, path.rule, path.theta);
+        arch_note_range(st, e->lambda);
         if (st >= 0 && e->onnx)
             st = inherit(&model, ctx, arch, hnas_search_get_net(search),
                          e->lambda);

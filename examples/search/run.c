@@ -217,11 +217,10 @@ static void note_schedule(const struct run *r)
 
     hnas_search_get_opts(r->search, &o, sizeof o);
     if (o.bilevel.total_steps && r->last_step > o.bilevel.total_steps)
-        fprintf(stderr,
-                "hnas-search: steps beyond %lld lie behind the schedules: "
-                "rates stay at their last%s\n",
-                (long long)o.bilevel.total_steps,
-                o.bilevel.cooldown > 0 ? ", alpha as it is" : "");
+        note("steps beyond %lld lie behind the schedules: rates stay at their "
+             "last%s",
+             (long long)o.bilevel.total_steps,
+             o.bilevel.cooldown > 0 ? ", alpha as it is" : "");
 }
 
 int run_open(struct run *r, struct config *c, const unsigned char *given)

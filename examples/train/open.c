@@ -135,8 +135,11 @@ static hnas_status find_arch(hnas_arch **out, hnas_search *search,
     hnas_path *path = NULL;
     hnas_status st;
 
-    if (s->piece < 0)
-        return arch_derive(out, search, s->lambda, s->rule, theta);
+    if (s->piece < 0) {
+        st = arch_derive(out, search, s->lambda, s->rule, theta);
+        arch_note_range(st, s->lambda);
+        return st;
+    }
     st = train_path(&path, search, s);
     if (st == HNAS_OK)
         st = hnas_path_get_arch(out, path, s->piece);

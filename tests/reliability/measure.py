@@ -42,6 +42,7 @@ ROWS = {
     "life": Row(*tests("faults_life"), tells=(
         (r"(\d+) allocations failed for good", "allocations failed for good"),
         (r"(\d+) allocations failed once", "failed once"))),
+    "limit": Row(*tests("faults_limit"), tells=CASES),
     "damage": Row(*tests("faults_damage"), tells=(
         (r"(\d+) bytes flipped", "bytes flipped, as many lengths"),
         (r"(\d+) bytes forged", "bytes forged"))),

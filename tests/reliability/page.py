@@ -29,6 +29,8 @@ there by `tests/reliability/measure.py BUILD_DIR`, the rest by the command besid
 PROMISES = (
     ("life", "an allocation that fails, at any site, once or for good: `E_NOMEM`, no leak, objects usable",
      "$faults/life (float)"),
+    ("limit", "a context holds no more than its `memory_limit`; a step that needs more changes nothing",
+     "$faults/limit (float)"),
     ("damage", "files with any byte changed or cut at any length are refused, or have the same content; "
      "forged ones, whose checksum fits, crash nothing", "$faults/damage (float)"),
     ("saves", "a failing write, sync, rename or open while saving: the old file is intact, no litter, "
