@@ -27,7 +27,7 @@ static int32_t count_inputs(const hnas_arch *arch, int32_t kind)
     for (int32_t i = 0; i < hnas_arch_get_edge_count(arch, kind); i++)
         first = edge[i].to < first ? edge[i].to : first;
     for (int32_t i = 0; i < n_w; i++)
-        if (w[i].kind == kind && w[i].code == HNAS_ARCH_NODE_WITHOUT_INPUT &&
+        if (w[i].kind == kind && w[i].code != HNAS_ARCH_INPUT_UNUSED &&
             w[i].node < first)
             first = w[i].node;
     return first;

@@ -80,6 +80,7 @@ static void print_warnings(const hnas_arch *arch)
         printf("  note: %s cell: %s %d\n",
                w[i].kind == HNAS_NORMAL ? "normal" : "reduction",
                w[i].code == HNAS_ARCH_INPUT_UNUSED ? "nothing reads input"
+               : w[i].code == HNAS_ARCH_NODE_DEAD  ? "only zeros enter node"
                                                    : "nothing enters node",
                (int)w[i].node);
 }

@@ -34,7 +34,8 @@ typedef struct hnas_arch_edge {
 /** What is unusual about an architecture. */
 enum {
     HNAS_ARCH_NODE_WITHOUT_INPUT = 1, /**< it is zeros in the output */
-    HNAS_ARCH_INPUT_UNUSED = 2        /**< a cell input nobody reads */
+    HNAS_ARCH_INPUT_UNUSED = 2,       /**< a cell input nobody reads */
+    HNAS_ARCH_NODE_DEAD = 3 /**< likewise zeros: so are the nodes it reads */
 };
 
 /** One remark of the connectivity report. */

@@ -51,9 +51,22 @@ void hn_prune_total(hnas_cost *total, double *table,
                               : (double)NAN;
 }
 
+/* Whether an operation other than the zero operation leads to a node. */
+static int has_edge(const struct hn_space *space, int32_t kind,
+                    const int32_t *op, int32_t node)
+{
+    const struct hn_space_kind *k = &space->kind[kind];
+
+    for (int32_t e = 0; e < k->n_edges; e++)
+        if (k->to[e] == node && op[e] >= 0 &&
+            !(space->op_flags[op[e]] & HNAS_OP_ZERO))
+            return 1;
+    return 0;
+}
+
 static void add_warnings(hnas_arch *arch, const struct hn_space *space,
-                         int32_t kind, const unsigned char *alive,
-                         const unsigned char *used)
+                         int32_t kind, const int32_t *op,
+                         const unsigned char *alive, const unsigned char *used)
 {
     const struct hn_space_kind *k = &space->kind[kind];
 
@@ -61,7 +74,9 @@ static void add_warnings(hnas_arch *arch, const struct hn_space *space,
         hnas_arch_warning w = {HNAS_ARCH_INPUT_UNUSED, kind, v};
 
         if (v >= k->n_inputs)
-            w.code = HNAS_ARCH_NODE_WITHOUT_INPUT;
+            w.code = has_edge(space, kind, op, v)
+                         ? HNAS_ARCH_NODE_DEAD
+                         : HNAS_ARCH_NODE_WITHOUT_INPUT;
         if (v < k->n_inputs ? !used[v] : !alive[v])
             arch->warning[arch->n_warnings++] = w;
     }
@@ -93,7 +108,7 @@ hnas_status hn_arch_prune(hnas_arch *arch, const struct hn_space *space,
         if (!space->kind[kind].n_cells)
             continue;
         hn_prune_kind(cost[kind], at, at + n, space, kind, op[kind]);
-        add_warnings(arch, space, kind, at, at + n);
+        add_warnings(arch, space, kind, op[kind], at, at + n);
         at += node_count(space, kind);
     }
     hn_prune_total(&arch->total, &arch->table_cost, space, cost);

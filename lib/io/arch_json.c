@@ -27,7 +27,7 @@ static void find_nodes(int32_t *first, int32_t *end, const hnas_arch *arch,
         *end = edge[i].to >= *end ? edge[i].to + 1 : *end;
     }
     for (int32_t i = 0; i < n_warnings; i++) {
-        if (w[i].kind != kind || w[i].code != HNAS_ARCH_NODE_WITHOUT_INPUT)
+        if (w[i].kind != kind || w[i].code == HNAS_ARCH_INPUT_UNUSED)
             continue;
         *first = w[i].node < *first ? w[i].node : *first;
         *end = w[i].node >= *end ? w[i].node + 1 : *end;
@@ -66,19 +66,24 @@ void hn_arch_put_cells(struct hn_json_writer *w, const hnas_arch *arch)
 
 static void put_warning(struct hn_json_writer *w, const hnas_arch_warning *a)
 {
-    const int is_unused = a->code == HNAS_ARCH_INPUT_UNUSED;
+    static const struct {
+        const char *code, *before, *behind;
+    } words[] = {
+        [HNAS_ARCH_NODE_WITHOUT_INPUT] = {"node_without_input", "node",
+                                          " has no input, it is zeros in the "
+                                          "output"},
+        [HNAS_ARCH_INPUT_UNUSED] = {"input_unused", "nothing reads input", ""},
+        [HNAS_ARCH_NODE_DEAD] = {"node_dead", "node",
+                                 " reads zeros alone, it is zeros in the "
+                                 "output"},
+    };
     char text[96];
 
-    if (is_unused)
-        snprintf(text, sizeof text, "%s cell: nothing reads input %d",
-                 hn_kind_names[a->kind], (int)a->node);
-    else
-        snprintf(text, sizeof text,
-                 "%s cell: node %d has no input, it is zeros in the output",
-                 hn_kind_names[a->kind], (int)a->node);
+    snprintf(text, sizeof text, "%s cell: %s %d%s", hn_kind_names[a->kind],
+             words[a->code].before, (int)a->node, words[a->code].behind);
     hn_json_open(w, '{');
     hn_json_key(w, "code");
-    hn_json_string(w, is_unused ? "input_unused" : "node_without_input");
+    hn_json_string(w, words[a->code].code);
     hn_json_key(w, "kind");
     hn_json_string(w, hn_kind_names[a->kind]);
     hn_json_key(w, "node");

@@ -130,7 +130,8 @@ START_TEST(a_node_fed_by_a_dead_node_alone_is_dead_too)
         ck_assert_int_eq(w[i].kind, HNAS_REDUCE);
         ck_assert_int_eq(w[i].node, i);
     }
-    ck_assert_int_eq(w[3].code, HNAS_ARCH_NODE_WITHOUT_INPUT);
+    ck_assert_int_eq(w[2].code, HNAS_ARCH_NODE_WITHOUT_INPUT);
+    ck_assert_int_eq(w[3].code, HNAS_ARCH_NODE_DEAD);
     hnas_arch_destroy(arch);
 }
 END_TEST
