@@ -194,33 +194,26 @@ void hnas_search_opts_init(hnas_search_opts *opts, size_t size)
 
 /* ---- checks ---- */
 
-#define INT(field, lo, hi)                                                     \
-    {                                                                          \
-#field, offsetof(hnas_search_opts, field), HN_BOUND_INT32, lo, hi      \
-    }
-#define REAL(field, lo, hi)                                                    \
-    {                                                                          \
-#field, offsetof(hnas_search_opts, field), HN_BOUND_REAL, lo, hi       \
-    }
+#define AT(field) #field, offsetof(hnas_search_opts, field)
 
 static const struct hn_bound bounds[] = {
-    INT(relax, HNAS_RELAX_RAW, HNAS_RELAX_GUMBEL_HARD),
-    INT(sample, HNAS_SAMPLE_FIXED, HNAS_SAMPLE_LOG_UNIFORM),
-    INT(metric, 0, HNAS_N_COSTS - 1),
-    INT(tau_schedule, HNAS_TAU_CONSTANT, HNAS_TAU_EPOCH),
-    INT(tau_steps, 0, INT32_MAX),
-    INT(draws, 1, HN_MOST_DRAWS),
-    INT(on_nan, HNAS_NAN_STOP, HNAS_NAN_ROLLBACK),
-    REAL(tau, 1e-4, 1e4),
-    REAL(tau_last, 1e-4, 1e4),
-    REAL(tau_fall, 0, 1e30),
-    REAL(lambda, -DBL_MAX, DBL_MAX),
-    REAL(norm_momentum, 0, 1),
-    REAL(cost_weight, 0, 1e30),
-    REAL(l1, 0, 1e30),
-    REAL(l2, 0, 1e30),
-    REAL(zero_one, 0, 1e30),
-    REAL(beta_decay, 0, 1e30),
+    {AT(relax), HN_BOUND_INT32, HNAS_RELAX_RAW, HNAS_RELAX_GUMBEL_HARD},
+    {AT(sample), HN_BOUND_INT32, HNAS_SAMPLE_FIXED, HNAS_SAMPLE_LOG_UNIFORM},
+    {AT(metric), HN_BOUND_INT32, 0, HNAS_N_COSTS - 1},
+    {AT(tau_schedule), HN_BOUND_INT32, HNAS_TAU_CONSTANT, HNAS_TAU_EPOCH},
+    {AT(tau_steps), HN_BOUND_INT32, 0, INT32_MAX},
+    {AT(draws), HN_BOUND_INT32, 1, HN_MOST_DRAWS},
+    {AT(on_nan), HN_BOUND_INT32, HNAS_NAN_STOP, HNAS_NAN_ROLLBACK},
+    {AT(tau), HN_BOUND_REAL, 1e-4, 1e4},
+    {AT(tau_last), HN_BOUND_REAL, 1e-4, 1e4},
+    {AT(tau_fall), HN_BOUND_REAL, 0, 1e30},
+    {AT(lambda), HN_BOUND_REAL, -DBL_MAX, DBL_MAX},
+    {AT(norm_momentum), HN_BOUND_REAL, 0, 1},
+    {AT(cost_weight), HN_BOUND_REAL, 0, 1e30},
+    {AT(l1), HN_BOUND_REAL, 0, 1e30},
+    {AT(l2), HN_BOUND_REAL, 0, 1e30},
+    {AT(zero_one), HN_BOUND_REAL, 0, 1e30},
+    {AT(beta_decay), HN_BOUND_REAL, 0, 1e30},
 };
 
 hnas_status hn_search_check_opts(struct hnas_context *ctx,
