@@ -262,7 +262,8 @@ def at_equal_size(runs):
         lines.append([f"{theirs['lambda']:g}", theirs["params"],
                       percent(theirs["inherited_accuracy"]), ours["params"] if ours else "-",
                       percent(ours and ours["inherited_accuracy"])])
-    return ("\n\nBeside each network of `darts_cc` the best one of `default` that is no larger:\n\n"
+    return ("\n\nBeside each network of `darts_cc` the best one of `default` at the four lambda that is no "
+            "larger (-: none is so small):\n\n"
             + table(["lambda", "parameters", "inherited accuracy", "parameters of `default`",
                      "its inherited accuracy"], lines))
 
