@@ -45,7 +45,8 @@ install_packages() {
 build() {
     if [ ! -f build/build.ninja ]; then
         say "Configuring build/ (release, without the tests)"
-        meson setup build --buildtype=release -Dtests=false >/dev/null
+        log=$(meson setup build --buildtype=release -Dtests=false 2>&1) ||
+            { printf '%s\n' "$log"; exit 1; }
     fi
     say "Building (a minute or so)"
     ninja -C build --quiet

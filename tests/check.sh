@@ -35,7 +35,7 @@ install_packages() {
     if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
     else say "not root and no sudo: please install$missing"; exit 1; fi
     $as apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+        $as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
             --no-install-recommends $missing >"$log/apt" 2>&1 ||
         { tail -5 "$log/apt"; say "could not install$missing"; exit 1; }
 }
@@ -45,7 +45,7 @@ aarch64_compiler() {
     command -v aarch64-linux-gnu-gcc >/dev/null && return
     if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
     else return 1; fi
-    DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+    $as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
         --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
         >"$log/apt" 2>&1
 }
@@ -57,7 +57,7 @@ onnx_runtime() {
     if ! command -v npm >/dev/null; then
         if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
         else return 1; fi
-        DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+        $as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
             --no-install-recommends nodejs npm >"$log/apt" 2>&1 || return 1
     fi
     mkdir -p $build/node &&
@@ -72,7 +72,7 @@ chromium() {
     [ "$full" = 1 ] || return
     if [ "$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo
     else return 1; fi
-    DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq \
+    $as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
         --no-install-recommends chromium chromium-driver >"$log/apt" 2>&1
 }
 

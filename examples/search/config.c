@@ -152,6 +152,20 @@ static void set_report(struct config *c)
     l->value[l->n - 1] = hi;
 }
 
+/* Options without effect; those of a resumed search are compared with it. */
+static int check_idle(const struct config *c, const unsigned char *given)
+{
+    if (c->resume)
+        return 0;
+    if (is_given(given, "lambda") && c->sample != HNAS_SAMPLE_FIXED)
+        return usage_error("--lambda %g: want --sample fixed", c->lambda);
+    if (is_given(given, "theta") && c->rule != HNAS_RULE_THRESHOLD)
+        return usage_error("--theta %g: want --rule threshold", c->theta);
+    if (c->keep_marks && !c->marks.n)
+        return usage_error("--keep-marks: want --marks A,B,C");
+    return 0;
+}
+
 /* Options whose values this version can't honour, or that contradict. */
 static int check(const struct config *c, const unsigned char *given)
 {
@@ -162,12 +176,6 @@ static int check(const struct config *c, const unsigned char *given)
     if (is_given(given, "embedding") && !c->kernels)
         return usage_error("--embedding: want --kernels generated or "
                            "generated_lambda");
-    if (is_given(given, "lambda") && c->sample != HNAS_SAMPLE_FIXED)
-        return usage_error("--lambda: want --sample fixed");
-    if (c->keep_marks && !c->marks.n)
-        return usage_error("--keep-marks: want --marks A,B,C");
-    if (is_given(given, "theta") && c->rule != HNAS_RULE_THRESHOLD)
-        return usage_error("--theta: want --rule threshold");
     if (c->knots == 1)
         return usage_error("--knots 1: want 2..64, or 0, one a decade");
     if (c->alpha_paths == 1 ||
@@ -294,6 +302,8 @@ int config_read(struct config *c, struct command_line *line, int argc,
     if (!is_given(line->given, "cooldown") && c->cooldown > 1 - c->warmup)
         c->cooldown = 1 - c->warmup; /* the warm-up that was asked for */
     rc = check(c, line->given);
+    if (!rc)
+        rc = check_idle(c, line->given);
     if (!rc)
         rc = check_texts(c);
     if (!rc && !is_given(line->given, "report-lambda"))

@@ -148,20 +148,9 @@ template <class T> T raw(T value)
 }
 
 /// Call what makes an H, with handles or plain arguments behind its output.
-template <class H, class... P, class... A>
-H make(const Context &ctx,
-       hnas_status (*call)(typename H::element_type **, P...),
-       const A &...arguments)
-{
-    typename H::pointer made = nullptr;
-
-    check(ctx, call(&made, raw(arguments)...));
-    return H(made);
-}
-
-/// The same of what leaves its message in a predictor.
-template <class H, class... P, class... A>
-H make(const Predictor &told,
+/// told: the Context, or the Predictor, that a failure leaves its message in.
+template <class H, class Told, class... P, class... A>
+H make(const Told &told,
        hnas_status (*call)(typename H::element_type **, P...),
        const A &...arguments)
 {

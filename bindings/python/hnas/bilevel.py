@@ -104,10 +104,11 @@ class Bilevel(Handle):
     one or (first, last), with tau_schedule constant, linear, exp or epoch
     (tau_fall).  sample: fixed (lam), uniform, antithetic, sandwich or
     log_uniform, with so many draws of lambda a step.  half: keep what
-    batch-norm reads in half precision.  cost: the metric of penalty and cone.  w_lr: one or (first,
-    last).  alpha_lr: one, or (rate, span): at most span / total_steps.
-    total_steps: of the schedules; fit sets it where it is 0.  on_nan: what a
-    step that is not finite does, stop (raise), skip or rollback.
+    batch-norm reads in half precision.  cost: the metric of penalty and cone.
+    w_lr: one or (first, last).  alpha_lr: one, or (rate, span): at most
+    span / total_steps.  total_steps: of the schedules; fit sets it where it
+    is 0.  on_nan: what a step that is not finite does, stop (raise), skip or
+    rollback.
     """
 
     _instead = "take save and load"
@@ -455,9 +456,10 @@ class Bilevel(Handle):
         """Search on images uint8 or float32 and labels, or a Dataset, until
         so many epochs are done, counted from the first fit; uint8 images are
         normalised by their moments.  The last valid_fraction of them are
-        alpha's: shuffle images that stand in an order.  checkpoint: a file that is written after
-        each epoch and where the search is cut, as by Ctrl-C, to go on from.  callback: after
-        each epoch; True ends the search."""
+        alpha's: shuffle images that stand in an order.  checkpoint: a file
+        that is written after each epoch and where the search is cut, as by
+        Ctrl-C, to go on from.  callback: after each epoch; True ends the
+        search."""
         from ._fit import search
         search(self, dataset(self.net.ctx, x, y), epochs, batch,
                valid_fraction, checkpoint, callback,

@@ -208,9 +208,9 @@ class Network(Named):
             progress: Optional[bool] = None, **settings: Any) -> "Network":
         """Train on images uint8 or float32 and labels, or a Dataset; the
         rate falls to 0 on a cosine.  settings: those of `begin`.  resume: go
-        on where a training was cut, with its settings.  checkpoint: a file that is written after
-        each epoch and where the training is cut.  callback(network, epoch,
-        loss): True ends it.  Afterwards batch-norm's statistics are computed
+        on where a training was cut, with its settings.  checkpoint: a file
+        that is written after each epoch and where the training is cut.
+        callback(network, epoch, loss): True ends it.  Afterwards batch-norm's statistics are computed
         anew."""
         data, epochs = dataset(self._ctx, x, y), _fit.counted(epochs)
         resumed = resume and self.steps
